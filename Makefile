@@ -1,0 +1,59 @@
+# Every verb makes its own environment from nothing and uses it again afterwards.
+# People and CI type the same words: `make help` lists them.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+ARGS    ?=
+
+BIN     := $(VENV)/bin
+PY      := $(BIN)/python
+STAMP   := $(VENV)/.installed-from
+
+SOURCES := src examples tests scripts benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test check fix bench conformance matrix docs soak clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP)  ## the environment in .venv, made only when pyproject.toml changed
+
+run: $(STAMP)  ## the example system, e.g. make run ARGS="--chaos 20"
+	@$(PY) -m examples.code_census $(ARGS)
+
+test: $(STAMP)  ## the test suite (soak runs left out)
+	@$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)  ## format, lint, strict types, import contracts, generated docs, docs examples
+	@BIN=$(BIN) sh scripts/check.sh
+
+fix: $(STAMP)  ## repair format and what the linter can repair
+	@$(BIN)/ruff check --fix $(wildcard $(SOURCES))
+	@$(BIN)/ruff format $(wildcard $(SOURCES))
+
+bench: $(STAMP)  ## benchmarks, compared with Erlang where `erl` is installed
+	@$(PY) -m benchmarks $(ARGS)
+
+conformance: $(STAMP)  ## the tests of the numbered OTP statements, then the table, none missing
+	@$(PY) -m pytest -m "otp and not soak" $(ARGS)
+	@$(PY) scripts/conformance_table.py --check --strict
+
+matrix: $(STAMP)  ## the suite over direct call x loop x warnings x every Python found
+	@$(PY) scripts/matrix.py $(ARGS)
+
+docs: $(STAMP)  ## write the generated pages of docs/reference
+	@$(PY) scripts/conformance_table.py --write
+
+soak: $(STAMP)  ## the long runs: leaks of processes, timers, handlers, descriptors
+	@$(PY) -m pytest -m soak $(ARGS)
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is a copy of the pyproject.toml it was installed from, so that a touched but
+# unchanged file costs nothing. The build backend is installed first and used without
+# isolation: once everything is in, installing again needs no network.
+$(STAMP): pyproject.toml
+	@if cmp -s pyproject.toml $(STAMP); then touch $(STAMP); else sh scripts/venv.sh "$(PYTHON)" "$(VENV)" "$(STAMP)"; fi

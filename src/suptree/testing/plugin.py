@@ -1,0 +1,1 @@
+"""The pytest plugin of suptree (a placeholder until the testing kit lands)."""
