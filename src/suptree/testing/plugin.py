@@ -1,1 +1,1 @@
-"""The pytest plugin of suptree (a placeholder until the testing kit lands)."""
+"""The pytest plugin of suptree; options, fixtures and the leak check land here."""
