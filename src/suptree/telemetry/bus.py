@@ -1,0 +1,262 @@
+"""The telemetry bus: who wants to hear of which event, and telling them.
+
+A `TelemetryBus` is a value; each runtime owns one and passes its clock.  A
+handler is a plain function, called in the emitter's turn with the event, the
+measurements and the metadata; it must be quick and must not change what it is
+given.  One that raises is detached, reported once (`HANDLER_FAILED`, and a log
+record of `suptree.telemetry`), and the emitter goes on.
+
+Emitting costs one attribute test while nobody listens: the emitter keeps the
+event's `Slot` and looks at its `handlers` before it builds anything.
+
+The bus refuses a second handler with the same id, and names that are not
+written like event names.  It belongs to one thread, as its runtime does.
+
+>>> from suptree.telemetry import Event, TelemetryBus
+>>> SENT = Event("app.mail.sent", measurements={"size_bytes": "bytes"}, doc="A mail went out.")
+>>> bus = TelemetryBus()
+>>> bus.attach("printer", "app.mail.*", lambda event, numbers, facts: print(event.name, numbers))
+>>> sent = bus.slot(SENT)
+>>> if sent.handlers:
+...     sent.emit({"size_bytes": 120}, {})
+app.mail.sent {'size_bytes': 120}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, TypeAlias
+
+from suptree.clock import monotonic
+from suptree.telemetry.declare import HANDLER_FAILED, Event, Span
+
+__all__ = ["Attachment", "Handler", "Slot", "TelemetryBus"]
+
+Handler: TypeAlias = Callable[[Event, Mapping[str, float], Mapping[str, object]], object]
+
+_PATTERN = re.compile(r"\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?")
+# What a handler may throw without hurting the emitter.  KeyboardInterrupt and the
+# `ProcessExit` of a handler that ends the emitter on purpose are not for us to eat.
+_CAUGHT: Final = (Exception, asyncio.CancelledError, SystemExit, GeneratorExit)
+
+_log = logging.getLogger("suptree.telemetry")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attachment:
+    """One attached handler: its id, the patterns it listens to, and the function."""
+
+    id: str
+    patterns: tuple[str, ...]
+    handler: Handler
+
+    def wants(self, name: str) -> bool:
+        """Say whether an event of that name goes to this handler."""
+        return any(_matches(pattern, name) for pattern in self.patterns)
+
+
+class Slot:
+    """One event of one bus, compiled: the emitter keeps it and tests `handlers`.
+
+    Attributes:
+        event: The declaration.
+        handlers: Who listens now, in order of attaching; empty: skip `emit`.
+    """
+
+    __slots__ = ("_bus", "event", "handlers")
+
+    def __init__(self, bus: TelemetryBus, event: Event) -> None:
+        self.event = event
+        self.handlers: tuple[Attachment, ...] = ()
+        self._bus = bus
+
+    def emit(self, measurements: Mapping[str, float], metadata: Mapping[str, object]) -> None:
+        """Call every handler that listens to this event, in order of attaching."""
+        event = self.event
+        if self._bus.strict and (problems := event.problems(measurements, metadata)):
+            raise ValueError(
+                f"{event.name}: must be emitted as declared; {', '.join(problems)}. "
+                "Correct the emitter or the declaration."
+            )
+        for attachment in self.handlers:
+            try:
+                attachment.handler(event, measurements, metadata)
+            except _CAUGHT as error:
+                self._bus._failed(attachment, event, error)  # pyright: ignore[reportPrivateUsage]
+
+    def __repr__(self) -> str:
+        return f"<Slot {self.event.name}, {len(self.handlers)} handlers>"
+
+
+class TelemetryBus:
+    """Connects emitters and handlers of one runtime.
+
+    Args:
+        clock: Measures spans, in seconds; default: real monotonic time.
+        strict: Refuse to emit what differs from the declaration.  For tests: in
+            production a wrong key must not hurt the emitter.
+    """
+
+    __slots__ = ("_attached", "_clock", "_slots", "strict")
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic, strict: bool = False) -> None:
+        self.strict = strict
+        self._clock = clock
+        self._attached: dict[str, Attachment] = {}
+        self._slots: dict[str, Slot] = {}
+
+    # -- listening ---------------------------------------------------------------
+
+    def attach(self, id: str, event: Event | str, handler: Handler) -> None:
+        """Call *handler* whenever *event* is emitted, until `detach(id)` or until it raises.
+
+        Args:
+            id: Unique in this bus; what `detach` and failure reports name.
+            event: A declaration, its name, `"suptree.process.*"` for all names
+                below a prefix, or `"*"` for everything.
+            handler: Called with event, measurements and metadata, in the emitter's turn.
+
+        Raises:
+            ValueError: The id is taken, or the pattern is not written like a name.
+        """
+        self.attach_many(id, (event,), handler)
+
+    def attach_many(self, id: str, events: Iterable[Event | str], handler: Handler) -> None:
+        """Attach one handler to several events or patterns under one id; see `attach`."""
+        if id in self._attached:
+            raise ValueError(
+                f"TelemetryBus.attach: id must be unused; got {id!r}. "
+                "Detach the old handler first, or choose another id."
+            )
+        patterns = tuple(event.name if isinstance(event, Event) else event for event in events)
+        for pattern in patterns:
+            if not _PATTERN.fullmatch(pattern):
+                raise ValueError(
+                    f"TelemetryBus.attach: event must be an event name, a prefix ending in '.*', "
+                    f"or '*'; got {pattern!r}. Write it like 'suptree.process.*'."
+                )
+        self._attached[id] = Attachment(id, patterns, handler)
+        self._compile()
+
+    def detach(self, id: str) -> bool:
+        """Stop calling the handler attached as *id*; say whether there was one."""
+        found = self._attached.pop(id, None) is not None
+        if found:
+            self._compile()
+        return found
+
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Return who listens, in order of attaching."""
+        return tuple(self._attached.values())
+
+    # -- emitting ------------------------------------------------------------------
+
+    def slot(self, event: Event) -> Slot:
+        """Return the compiled slot of *event*, always the same one, for a fast emitter to keep."""
+        slot = self._slots.get(event.name)
+        if slot is None:
+            slot = self._slots[event.name] = Slot(self, event)
+            slot.handlers = self._listeners(event.name)
+        return slot
+
+    def has(self, event: Event) -> bool:
+        """Say whether anybody listens to *event*."""
+        return bool(self.slot(event).handlers)
+
+    def emit(
+        self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
+    ) -> None:
+        """Tell everyone who listens to *event*.  A hot path keeps the `slot` instead."""
+        slot = self.slot(event)
+        if slot.handlers:
+            slot.emit(measurements, metadata)
+
+    def span(
+        self, span: Span, metadata: Mapping[str, object] | None = None
+    ) -> AbstractContextManager[dict[str, object]]:
+        """Measure a block: emits `start`, then `stop`, or `exception` if the block raises.
+
+        Returns:
+            A context manager for `with`, also in async code.  It gives a dict: what
+            the block puts there is added to the metadata of `stop`.
+        """
+        return _Span(self, span, {} if metadata is None else metadata, self._clock)
+
+    # -- inside --------------------------------------------------------------------
+
+    def _compile(self) -> None:
+        for name, slot in self._slots.items():
+            slot.handlers = self._listeners(name)
+
+    def _listeners(self, name: str) -> tuple[Attachment, ...]:
+        return tuple(one for one in self._attached.values() if one.wants(name))
+
+    def _failed(self, attachment: Attachment, event: Event, error: BaseException) -> None:
+        if self._attached.get(attachment.id) is attachment:
+            self.detach(attachment.id)
+        _report(attachment, event, error)
+        # A failing handler of HANDLER_FAILED is logged only: each failure detaches one
+        # handler, so this ends, but a chain of reports about reports helps nobody.
+        if event is not HANDLER_FAILED:
+            facts = {"handler_id": attachment.id, "event": event.name, "error": error}
+            self.emit(HANDLER_FAILED, {"count": 1}, facts)
+
+
+class _Span:
+    """The context manager behind `TelemetryBus.span`."""
+
+    __slots__ = ("_bus", "_clock", "_extra", "_metadata", "_span", "_t0")
+
+    def __init__(
+        self,
+        bus: TelemetryBus,
+        span: Span,
+        metadata: Mapping[str, object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._bus, self._span, self._metadata, self._clock = bus, span, metadata, clock
+        self._extra: dict[str, object] = {}
+        self._t0 = 0.0
+
+    def __enter__(self) -> dict[str, object]:
+        self._bus.emit(self._span.started, {}, self._metadata)
+        self._t0 = self._clock()
+        return self._extra
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        took = {"duration_ns": round((self._clock() - self._t0) * 1e9)}
+        if error is None:
+            self._bus.emit(self._span.stopped, took, {**self._metadata, **self._extra})
+        else:
+            self._bus.emit(self._span.failed, took, {**self._metadata, "error": error})
+
+
+def _matches(pattern: str, name: str) -> bool:
+    if pattern.endswith("*"):
+        return name.startswith(pattern[:-1])
+    return name == pattern
+
+
+def _report(attachment: Attachment, event: Event, error: BaseException) -> None:
+    try:
+        _log.error(
+            "telemetry handler %r failed on %s with %s and was detached. "
+            "Repair it and attach it again.",
+            attachment.id,
+            event.name,
+            type(error).__name__,
+            exc_info=error,
+        )
+    except Exception:  # a logging handler or filter of the host raises: not the emitter's trouble
+        return
