@@ -44,6 +44,7 @@ matrix: $(STAMP)  ## the suite over direct call x loop x warnings x every Python
 
 docs: $(STAMP)  ## write the generated pages of docs/reference
 	@$(PY) scripts/conformance_table.py --write
+	@$(PY) scripts/reference.py --write
 
 soak: $(STAMP)  ## the long runs: leaks of processes, timers, handlers, descriptors
 	@$(PY) -m pytest -m soak $(ARGS)

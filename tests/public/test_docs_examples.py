@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     fences = list(FENCE.finditer(text))
     above = ""
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip_longest(fences, fences[1:]):
         language, tag, source = fence.groups()
         if language != "python":
             continue
