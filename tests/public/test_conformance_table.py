@@ -1,0 +1,118 @@
+"""scripts/conformance_table.py joins statements and tests without losing one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "conformance_table.py"
+
+STATEMENTS = """\
+[S1]
+text = "one"
+[S2]
+text = "two"
+different = "because"
+[S3]
+text = "three"
+not_applicable = "no such thing"
+[S4]
+text = "four"
+see = ["S1"]
+[S5]
+text = "five"
+"""
+
+TESTS = """\
+import pytest
+pytestmark = [pytest.mark.otp("S5")]
+
+@pytest.mark.otp("S1", "S2")
+def test_plain(): ...
+
+@pytest.mark.otp("S1")
+class TestGroup:
+    async def test_inside(self): ...
+
+@pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.otp("S2"))])
+def test_table(x): ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "tests").mkdir()
+    shutil.copy(SCRIPT, tmp_path / "scripts")
+    (tmp_path / "tests" / "otp_statements.toml").write_text(STATEMENTS)
+    (tmp_path / "tests" / "test_a.py").write_text(TESTS)
+    return tmp_path
+
+
+def table(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(project / "scripts" / "conformance_table.py"), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def page_of(project: Path) -> str:
+    return (project / "docs" / "reference" / "otp-conformance.md").read_text()
+
+
+def rows(project: Path) -> dict[str, str]:
+    lines = [line for line in page_of(project).splitlines() if line.startswith("| S")]
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
+
+
+def test_markers_on_functions_classes_modules_and_parameters_all_count(project: Path) -> None:
+    table(project, "--write")
+
+    row = rows(project)
+    assert "test_a.py::test_plain" in row["S1"]
+    assert "test_a.py::TestGroup.test_inside" in row["S1"]
+    assert "test_a.py::test_table" in row["S2"]
+    assert all(name in row["S5"] for name in ("test_plain", "test_inside", "test_table"))
+
+
+def test_each_statement_has_its_status(project: Path) -> None:
+    table(project, "--write")
+
+    row = rows(project)
+    assert row["S1"].endswith("| same |")
+    assert row["S2"].endswith("| different: because |")
+    assert row["S3"].endswith("| not applicable: no such thing |")
+    assert "test_plain" in row["S4"]
+
+
+def test_a_page_that_is_not_current_is_refused(project: Path) -> None:
+    table(project, "--write")
+    assert table(project, "--check").returncode == 0
+
+    extra = '\n@pytest.mark.otp("S1")\ndef test_new(): ...\n'
+    (project / "tests" / "test_a.py").write_text(TESTS + extra)
+    assert table(project, "--check").returncode == 1
+
+
+def test_strict_refuses_a_statement_without_a_test(project: Path) -> None:
+    assert table(project, "--strict").returncode == 0
+
+    (project / "tests" / "otp_statements.toml").write_text(STATEMENTS + '[S6]\ntext = "six"\n')
+    done = table(project, "--strict")
+    assert done.returncode == 1
+    assert "S6" in done.stdout
+
+
+def test_a_marker_of_no_statement_is_refused(project: Path) -> None:
+    extra = '\n@pytest.mark.otp("S999")\ndef test_new(): ...\n'
+    (project / "tests" / "test_a.py").write_text(TESTS + extra)
+
+    done = table(project)
+    assert done.returncode == 1
+    assert "S999" in done.stdout
