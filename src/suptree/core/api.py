@@ -1,0 +1,390 @@
+"""What the code of a process says: spawn, send, receive, link, monitor, exit, timers.
+
+Each function finds its runtime from the process whose code calls it, or from the pid
+(law 5).  The same verbs are methods of `Runtime` for code outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, overload
+
+from suptree.core.context import current_process, find_runtime, require_process
+from suptree.core.exits import KILL, KILLED
+from suptree.core.mailbox import MailboxBound
+from suptree.core.messages import (
+    CALL,
+    CAST,
+    SYSTEM,
+    TIMER,
+    CallMessage,
+    CastMessage,
+    Envelope,
+)
+from suptree.core.pid import Pid, Ref
+from suptree.core.process import EXITING, WAITING, Process
+from suptree.core.runtime import Runtime, Target
+from suptree.core.slot import ReplyTo, SlotExpiredError
+from suptree.core.ticker import check_delay
+from suptree.core.timers import Timer
+from suptree.errors import BadRequestError, NotInProcessError, ProcessExit, ReceiveTimeoutError
+
+__all__ = [
+    "cancel_timer",
+    "current",
+    "demonitor",
+    "exit",
+    "is_alive",
+    "link",
+    "monitor",
+    "own",
+    "receive",
+    "register",
+    "reply",
+    "send",
+    "send_after",
+    "send_interval",
+    "send_wait",
+    "set_label",
+    "spawn",
+    "spawn_link",
+    "spawn_monitor",
+    "trap_exit",
+    "unlink",
+    "unregister",
+    "whereis",
+]
+
+T = TypeVar("T")
+
+
+def _runtime_of(target: Target, doing: str) -> Runtime:
+    return target.runtime if isinstance(target, Pid) else find_runtime(doing)
+
+
+def current() -> Pid[Any]:
+    """The pid of the process whose code this is (OTP: `self()`).
+
+    Raises:
+        NotInProcessError: The code runs outside every process.
+    """
+    process = current_process()
+    if process is None:
+        raise NotInProcessError(
+            "current: this code runs outside every process. "
+            "Use it in a process or inside `async with Runtime()`."
+        )
+    return process.pid
+
+
+# -- processes -----------------------------------------------------------------------
+
+
+def spawn(function: Callable[..., Any], *args: Any, **options: Any) -> Pid[Any]:
+    """Start a plain process that runs ``function(*args)``; see `Runtime.spawn` for the options."""
+    return find_runtime("spawn").spawn(function, *args, **options)
+
+
+def spawn_link(function: Callable[..., Any], *args: Any, **options: Any) -> Pid[Any]:
+    """Start a plain process linked to this one, atomically (S16)."""
+    process = require_process("spawn_link")
+    return process.runtime.spawn(function, *args, link=True, **options)
+
+
+def spawn_monitor(
+    function: Callable[..., Any], *args: Any, **options: Any
+) -> tuple[Pid[Any], Ref]:
+    """Start a plain process and monitor it, atomically (S16)."""
+    process = require_process("spawn_monitor")
+    pid = process.runtime.spawn(function, *args, **options)
+    return pid, process.runtime.monitor(process, pid)
+
+
+@overload
+def exit(target: Target, reason: object, /) -> None: ...
+@overload
+def exit(reason: object, /) -> None: ...
+def exit(*arguments: object) -> None:
+    """``exit(reason)`` ends this process; ``exit(pid, reason)`` sends an exit signal.
+
+    The one-argument form raises `ProcessExit`, KILL included (S6).  The two-argument
+    form follows S2 to S7; sent to oneself without trapping, it ends this process at
+    once (law 2).
+
+    Raises:
+        ProcessExit: This process ends.
+    """
+    if len(arguments) == 1:
+        raise ProcessExit(arguments[0])
+    target, reason = arguments
+    assert isinstance(target, (Pid, str)), "exit: the first of two arguments is a pid or a name"
+    sender = current_process()
+    runtime = _runtime_of(target, "exit")
+    itself = sender is not None and runtime.find(target, "exit") is sender
+    if itself and sender is not None and sender.body.kind != "guest":
+        if reason is KILL:
+            raise ProcessExit(KILLED)
+        if not sender.trap_exit:
+            raise ProcessExit(reason)
+    runtime.exit(target, reason, sender)
+
+
+def trap_exit(flag: bool = True) -> bool:
+    """Turn exit signals to this process into `Exit` messages; returns the old setting."""
+    process = require_process("trap_exit")
+    old, process.trap_exit = process.trap_exit, flag
+    return old
+
+
+def is_alive(target: Target) -> bool:
+    """Say whether the process lives; an exiting one does not (S14)."""
+    return _runtime_of(target, "is_alive").find(target, "is_alive") is not None
+
+
+def set_label(label: str) -> None:
+    """Say what this process is, for trees and reports."""
+    require_process("set_label").label = label
+
+
+def link(target: Target) -> None:
+    """Link this process with another one (S8).
+
+    Raises:
+        NoProcessError: It is dead, and this process does not trap exits (S10).
+    """
+    process = require_process("link")
+    process.runtime.link(process, target)
+
+
+def unlink(target: Target) -> None:
+    """Remove the link; no new Exit comes from it, one may be in the mailbox already (S9)."""
+    process = require_process("unlink")
+    process.runtime.unlink(process, target)
+
+
+def monitor(target: Target) -> Ref:
+    """Have this process told by one `Down` when *target* ends (S11)."""
+    process = require_process("monitor")
+    return process.runtime.monitor(process, target)
+
+
+def demonitor(ref: Ref, *, flush: bool = False) -> bool:
+    """Remove a monitor; with *flush* a queued Down too.  True: no Down was and will be seen (S12)."""
+    process = require_process("demonitor")
+    return process.runtime.demonitor(process, ref, flush=flush)
+
+
+def register(name: str, pid: Pid[Any] | None = None) -> None:
+    """Give this process, or *pid*, the name.
+
+    Raises:
+        NameTakenError: The name is used, or the process is dead or named (S15).
+    """
+    if pid is None:
+        process: Process | None = require_process("register")
+        assert process is not None
+        process.runtime.names.register(name, process)
+        return
+    runtime = pid.runtime
+    process = runtime.find(pid, "register")
+    if process is None:
+        from suptree.errors import NameTakenError
+
+        raise NameTakenError(name, f"{pid!r} is not alive")
+    runtime.names.register(name, process)
+
+
+def unregister(name: str) -> None:
+    """Take a name away.  NoProcessError if nobody has it (OTP: badarg)."""
+    from suptree.errors import NoProcessError
+
+    runtime = find_runtime("unregister")
+    process = runtime.find(name, "unregister")
+    if process is None:
+        raise NoProcessError(name, "unregister")
+    runtime.names.free(process)
+
+
+def whereis(name: str) -> Pid[Any] | None:
+    """The pid registered as *name*, or None."""
+    return find_runtime("whereis").whereis(name)
+
+
+def own(resource: T, close: Callable[[T], object]) -> T:
+    """Have ``close(resource)`` called when this process ends, however it ends; returns *resource*.
+
+    Owned resources are closed newest first, before monitors and links are told.  An
+    async *close* runs in a task of the runtime and has five seconds.
+    """
+    process = require_process("own")
+    if process.owned is None:
+        process.owned = []
+    process.owned.append((resource, close))
+    return resource
+
+
+# -- messages ---------------------------------------------------------------------------
+
+
+def send(target: Target, message: object) -> None:
+    """Send *message*; see `Runtime.send`."""
+    _runtime_of(target, "send").send(target, message)
+
+
+async def send_wait(target: Target, message: object) -> None:
+    """Send *message*, waiting for a place in a bounded mailbox."""
+    await _runtime_of(target, "send_wait").send_wait(target, message)
+
+
+def reply(sender: ReplyTo, value: object) -> None:
+    """Answer a call, from any process; a second or late reply is dropped (S32)."""
+    sender.callee.runtime.reply(sender, value)
+
+
+def send_after(delay: float, message: object, to: Target | None = None) -> Timer:
+    """Send *message* to this process, or *to*, once *delay* seconds have passed.
+
+    The timer belongs to this process and dies with it.  A firing never overtakes
+    what is in the mailbox already.
+
+    Args:
+        delay: Seconds from now, 0 or more.
+        to: A pid or a name, looked up when the timer fires.
+
+    Returns:
+        The reference for `cancel_timer`.
+    """
+    process = require_process("send_after")
+    check_delay("send_after", "delay", delay)
+    return process.runtime.ticker.send_after(process, process if to is None else to, delay, message)
+
+
+def send_interval(period: float, message: object) -> Timer:
+    """Send *message* to this process every *period* seconds, on an absolute grid.
+
+    A late firing does not move the next one; firings missed in a stall are skipped.
+    """
+    process = require_process("send_interval")
+    check_delay("send_interval", "period", period, above_zero=True)
+    return process.runtime.ticker.send_after(process, process, period, message, period)
+
+
+def cancel_timer(timer: Timer) -> float | None:
+    """Stop a timer; returns the seconds that were left, None if it had fired.
+
+    Even one that has fired does not deliver after this, unless its message was read.
+    """
+    process = timer.owner
+    if process is None:
+        return None
+    process.runtime.check_thread("cancel_timer")
+    return process.runtime.ticker.cancel(timer)
+
+
+@overload
+async def receive(*, timeout: float | None = None) -> Any: ...
+@overload
+async def receive(match: type[T], /, *, timeout: float | None = None) -> T: ...
+@overload
+async def receive(
+    match: type[Any] | tuple[type[Any], ...] | Callable[[Any], bool],
+    /,
+    *,
+    timeout: float | None = None,
+) -> Any: ...
+async def receive(
+    match: type[Any] | tuple[type[Any], ...] | Callable[[Any], bool] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+) -> Any:
+    """Take the first message that matches; the others keep their order (S17).
+
+    Args:
+        match: A class, a tuple of classes, or a predicate; None takes any message.
+        timeout: Seconds to wait; 0 scans the mailbox once; None waits for ever.
+
+    Raises:
+        ReceiveTimeoutError: Nothing matched in time.
+        NotInProcessError: Called by a bare task, or by a server (it has handle_info).
+    """
+    process = require_process("receive")
+    if process.body.kind not in ("plain", "guest", "task"):
+        raise NotInProcessError(
+            f"receive: {process.pid!r} is a server; its messages come to its handlers. "
+            "Handle the message in handle_info."
+        )
+    deadline = None
+    if timeout is not None:
+        check_delay("receive", "timeout", timeout)
+        deadline = process.runtime.now() + timeout
+    scanned = 0
+    while True:
+        found, scanned, message = _scan(process, match, scanned)
+        if found:
+            return message
+        remaining = None if deadline is None else deadline - process.runtime.now()
+        if timeout is not None and remaining is not None and remaining <= 0:
+            raise ReceiveTimeoutError(timeout)
+        gate = process.wait_for_message()
+        if remaining is not None:
+            process.runtime.ticker.expire_after(gate, remaining)
+        try:
+            with suppress(SlotExpiredError):
+                await gate
+        finally:
+            if process.state < EXITING:
+                process.state = WAITING
+
+
+def _scan(process: Process, match: Any, scanned: int) -> tuple[bool, int, Any]:
+    mailbox = process.mailbox
+    index = scanned
+    while index < len(mailbox):
+        envelope = mailbox[index]
+        if not _readable(envelope):
+            del mailbox[index]
+            continue
+        message = message_of(envelope)
+        if match is None or _matches(match, message):
+            del mailbox[index]
+            if process.bounded is not None:
+                process.bounded.took(envelope)
+            process.messages_in += 1
+            return True, index, message
+        index += 1
+    return False, index, None
+
+
+def _readable(envelope: Envelope) -> bool:
+    """Drop cancelled timers, and answer system requests that a plain process cannot serve."""
+    if envelope[0] == TIMER:
+        return not envelope[1].cancelled
+    if envelope[0] == SYSTEM:
+        reply_to: ReplyTo = envelope[1]
+        reply_to.fail(
+            BadRequestError(reply_to.callee.pid, "a system request", "it is a plain process")
+        )
+        return False
+    return True
+
+
+def message_of(envelope: Envelope) -> Any:
+    """The message inside an envelope, as a plain process sees it."""
+    kind = envelope[0]
+    if kind == TIMER:
+        return envelope[1].message
+    if kind == CALL:
+        _, sender, handler, args, kwargs = envelope
+        return CallMessage(sender, args[0] if handler is None else (handler, args, kwargs))
+    if kind == CAST:
+        _, _, handler, args, kwargs = envelope
+        return CastMessage(args[0] if handler is None else (handler, args, kwargs))
+    return envelope[1]
+
+
+def _matches(match: Any, message: object) -> bool:
+    if isinstance(match, (type, tuple)):
+        return isinstance(message, match)
+    return bool(match(message))

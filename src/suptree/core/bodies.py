@@ -1,0 +1,215 @@
+"""The bodies that core knows: a coroutine with a task, a kernel coroutine, a guest.
+
+Servers bring their own body (`otp/gen_server.py`), so core never learns what a
+GenServer is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from suptree.core.exits import NORMAL
+from suptree.core.messages import Envelope
+from suptree.core.process import EXITING, INIT, WAITING, Process, State
+from suptree.core.slot import Slot
+from suptree.errors import InternalError
+
+__all__ = ["GuestBody", "KernelBody", "PlainBody"]
+
+
+class PlainBody:
+    """A plain process: one function, from first line to last.
+
+    An async function gets a task of its own; a plain one runs in one turn.
+    """
+
+    kind = "plain"
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.process: Process | None = None
+        self.entered = False
+        self._coroutine: Coroutine[Any, Any, None]
+
+    def begin(self, process: Process) -> None:
+        """Make the task; the function starts on a later turn of the loop."""
+        self.process = process
+        process.state = WAITING
+        self._coroutine = self._enter()
+        process.task = process.runtime.make_task(
+            process.run_whole_life(self._coroutine), process.context, process.label
+        )
+        process.started()
+
+    async def _enter(self) -> None:
+        self.entered = True
+        result = self.function(*self.args, **self.kwargs)
+        if inspect.isawaitable(result):
+            await _as_awaitable(result)
+
+    def turn(self, envelope: Envelope) -> None:
+        """Never called: a plain process takes its messages by `receive`."""
+        raise InternalError("a plain process has no turns")
+
+    def failed(self, reason: object) -> None:
+        """The function raised: that is the exit reason."""
+        assert self.process is not None
+        self.process.finish(reason)
+
+    def unwind(self, state: State) -> bool:
+        """Cancel the task; a task that never took a step has no frames."""
+        assert self.process is not None and self.process.task is not None
+        if self.entered:
+            self.process.cancel_task()
+            return False
+        self._coroutine.close()
+        self.process.task.cancel()
+        return True
+
+    def subject(self) -> object:
+        """The function."""
+        return self.function
+
+
+def _as_awaitable(value: Any) -> Awaitable[Any]:
+    return value  # type: ignore[no-any-return]
+
+
+class KernelBody:
+    """A kernel coroutine: awaits only slots and is stepped by the run queue, without a task (law 4).
+
+    Subclasses write `main`, which calls `process.started()` or raises `ProcessExit`;
+    what it returns is the exit reason.  While it waits, its mailbox is not served.
+    """
+
+    kind = "kernel"
+
+    def __init__(self) -> None:
+        self.process: Process = None  # type: ignore[assignment]  # set by begin
+        self._coroutine: Coroutine[Any, Any, object] | None = None
+        self._stepping = False
+
+    async def main(self) -> object:
+        """The whole life of the process."""
+        raise NotImplementedError
+
+    def begin(self, process: Process) -> None:
+        """Run `main` up to its first wait, inline."""
+        self.process = process
+        self._coroutine = self.main()
+        self._step(None)
+
+    def started(self) -> None:
+        """Call in `main` when init is over."""
+        self.process.state = WAITING
+        self.process.started()
+
+    async def receive(self) -> Envelope:
+        """Take the next envelope, in order of arrival."""
+        process = self.process
+        while not process.mailbox:
+            await process.wait_for_message()
+        process.messages_in += 1
+        return process.mailbox.popleft()
+
+    async def give_way(self) -> None:
+        """Let the run queue do something else before going on."""
+        await _Yield(self.process.runtime.runqueue)
+
+    def _step(self, _slot: object) -> None:
+        process = self.process
+        coroutine = self._coroutine
+        if coroutine is None:
+            return
+        self._stepping = True
+        goes_on, value = process.step(coroutine)
+        self._stepping = False
+        if process.state is EXITING:  # doomed while on the stack (law 2)
+            self._close()
+            process.finish(process.exit_reason)
+        elif goes_on:
+            assert isinstance(value, Slot)
+            value.add_done_callback(self._step)
+        else:
+            self._coroutine = None
+            self.ended(value)
+
+    def ended(self, reason: object) -> None:
+        """`main` is over; called once, with the exit reason."""
+        if self.process.state is INIT:
+            self.process.start_failed(reason)
+        else:
+            self.process.finish(reason)
+
+    def turn(self, envelope: Envelope) -> None:
+        """Never called: a kernel coroutine takes its messages by `receive`."""
+        raise InternalError("a kernel coroutine has no turns")
+
+    def failed(self, reason: object) -> None:
+        """Never called: `_step` ends the process itself."""
+        self.process.finish(reason)
+
+    def unwind(self, state: State) -> bool:
+        """Close the coroutine, unless it is on the stack."""
+        if self._stepping:
+            return False
+        self._close()
+        return True
+
+    def _close(self) -> None:
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            self.process.guard(coroutine.close)
+
+    def subject(self) -> object:
+        """The body itself."""
+        return self
+
+
+class _Yield(Slot):
+    """Suspends its waiter once although it is filled already."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        self.set(None)
+        yield self
+
+
+class GuestBody:
+    """A task of the host as a process: the body of `async with Runtime()`, or of `rt.guest()`."""
+
+    kind = "guest"
+
+    def __init__(self) -> None:
+        self.process: Process | None = None
+
+    def begin(self, process: Process) -> None:
+        """The task runs already."""
+        self.process = process
+        process.state = WAITING
+
+    def turn(self, envelope: Envelope) -> None:
+        """Never called: a guest takes its messages by `receive`."""
+        raise InternalError("a guest has no turns")
+
+    def failed(self, reason: object) -> None:
+        """The guest ended."""
+        assert self.process is not None
+        self.process.finish(reason)
+
+    def unwind(self, state: State) -> bool:
+        """A killed guest: its task is cancelled, and the block tells why when it exits."""
+        assert self.process is not None and self.process.task is not None
+        self.process.task.cancel()
+        return False
+
+    def subject(self) -> object:
+        """Nothing more than the task."""
+        return NORMAL if self.process is None else self.process.task

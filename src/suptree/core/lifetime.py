@@ -1,0 +1,135 @@
+"""Opening and closing a runtime, and guests: tasks of the host that are processes (law 6).
+
+Closing, in order: hooks (applications stop, last first); whatever is left at the top
+of the tree is told to stop, newest first; what is still there when the stop timeout
+is over is killed; what does not unwind then is abandoned and reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from suptree.core.bodies import GuestBody
+from suptree.core.context import CURRENT, OPEN
+from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
+from suptree.core.process import EXITING, WAITING, Process
+from suptree.core.slot import SlotExpiredError
+from suptree.errors import RuntimeStoppedError, UsageError
+
+if TYPE_CHECKING:
+    from suptree.core.pid import Pid
+    from suptree.core.runtime import Runtime
+
+__all__ = ["close_runtime", "guest", "open_runtime"]
+
+KILL_LIMIT: Final = 3.0
+
+
+def open_runtime(runtime: Runtime) -> None:
+    """Bind to the running loop and make the current task the root guest."""
+    if not runtime.closed or runtime.os_pid:
+        raise UsageError(f"{runtime!r} was opened before. Make a new Runtime.")
+    runtime.attach(asyncio.get_running_loop())
+    runtime.outer = CURRENT.get()
+    runtime.root = _enter_guest(runtime, "main")
+    CURRENT.set(runtime.root)
+
+
+def _enter_guest(runtime: Runtime, label: str) -> Process:
+    body = GuestBody()
+    process = runtime.make_guest(body, label)
+    process.task = asyncio.current_task()
+    process.trap_exit = True
+    body.begin(process)
+    return process
+
+
+@asynccontextmanager
+async def guest(runtime: Runtime, label: str = "guest") -> AsyncIterator[Pid[Any]]:
+    """Make the current task a process for the length of the block; it traps exits."""
+    runtime.check_thread("guest")
+    process = _enter_guest(runtime, label)
+    token = CURRENT.set(process)
+    reason: object = NORMAL
+    try:
+        yield process.pid
+    except BaseException as error:
+        reason = process.reason_of(error)
+        raise
+    finally:
+        CURRENT.reset(token)
+        process.finish(reason)
+
+
+async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
+    """End everything; returns whether *error* was ours and is replaced."""
+    root = runtime.root
+    assert root is not None and root.task is not None
+    runtime.closing = True
+    root.state = WAITING if root.state < EXITING else root.state
+    killed = root.state is EXITING
+    ours = (runtime.stopped_by is not None or killed) and isinstance(error, asyncio.CancelledError)
+    if ours:
+        root.task.uncancel()
+    try:
+        await _stop_everything(runtime, root)
+    finally:
+        _finish_closing(runtime, root)
+    if ours:
+        reason, what = runtime.stopped_by or (root.exit_reason, "the main process, which was killed,")
+        raise RuntimeStoppedError(reason, what) from None
+    return False
+
+
+async def _stop_everything(runtime: Runtime, root: Process) -> None:
+    deadline = runtime.now() + runtime.stop_timeout
+    for hook in reversed(runtime.close_hooks):
+        await hook()
+    for process in reversed(_tops(runtime, root)):
+        if process.state < EXITING:
+            process.parent = root  # adopted: a server that traps exits obeys its parent only
+            runtime.exit(process.pid, SHUTDOWN, root)
+        await _gone(runtime, process, deadline - runtime.now())
+    for process in [p for p in runtime.processes.values() if p.body.kind != "guest"]:
+        process.doom(KILLED)
+    limit = runtime.now() + KILL_LIMIT
+    for process in [p for p in runtime.processes.values() if p.body.kind != "guest"]:
+        await _gone(runtime, process, limit - runtime.now())
+    closers = list(runtime.closers())
+    if closers:
+        await asyncio.wait(closers)
+    runtime.reporter.flush()
+
+
+def _tops(runtime: Runtime, root: Process) -> list[Process]:
+    """Processes without a living parent, or with a guest as parent, oldest first."""
+    return [
+        p
+        for p in runtime.processes.values()
+        if p.body.kind != "guest"
+        and (p.parent is None or p.parent.body.kind == "guest" or not p.parent.is_alive())
+    ]
+
+
+async def _gone(runtime: Runtime, process: Process, seconds: float) -> None:
+    slot = runtime.down_slot(process.pid)
+    if slot.done():
+        return
+    runtime.ticker.expire_after(slot, max(0.0, seconds))
+    try:
+        await slot
+    except SlotExpiredError:
+        process.doom(KILLED)
+
+
+def _finish_closing(runtime: Runtime, root: Process) -> None:
+    root.finish(NORMAL)
+    runtime.runqueue.drain()  # parked tasks of the dead return now, while the loop is still ours
+    runtime.ticker.close()
+    runtime.closed = True
+    runtime.thread_id = -1
+    OPEN[runtime.loop].remove(runtime)
+    CURRENT.set(runtime.outer)

@@ -1,0 +1,103 @@
+"""A mailbox: one lane, in order of arrival, with a bound for user messages only.
+
+Exits, downs, timers and system requests are never dropped.  A bounded mailbox
+declares what happens to the message that is too many:
+
+    'drop_new'   the new message is dropped and counted
+    'drop_old'   the oldest user message is dropped and counted; a call so dropped is answered
+    'reject'     the sender gets MailboxFullError
+
+Whatever the policy, `await send_wait(...)` and calls wait for a place.  (Waiting
+in `send` itself would need an await, and OTP's send never blocks.)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from suptree.core.messages import CALL, CAST, INFO, Envelope
+from suptree.core.slot import Slot
+
+__all__ = ["Mailbox", "MailboxBound", "OverflowPolicy"]
+
+OverflowPolicy = Literal["drop_new", "drop_old", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxBound:
+    """How many user messages may wait, and what becomes of one too many.
+
+    Args:
+        limit: At least 1.
+        overflow: See the module text; default 'reject', so that no loss is silent.
+    """
+
+    limit: int
+    overflow: OverflowPolicy = "reject"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.limit, int) or isinstance(self.limit, bool) or self.limit < 1:
+            raise ValueError(f"MailboxBound: limit must be an int of at least 1; got {self.limit!r}.")
+        if self.overflow not in ("drop_new", "drop_old", "reject"):
+            raise ValueError(
+                "MailboxBound: overflow must be 'drop_new', 'drop_old' or 'reject'; "
+                f"got {self.overflow!r}."
+            )
+
+
+class Mailbox(deque[Envelope]):
+    """The lane: a deque with selective take."""
+
+    __slots__ = ()
+
+    def take(self, wanted: Callable[[Envelope], bool]) -> Envelope | None:
+        """Remove and return the first envelope that is wanted, leaving the order of the rest."""
+        for index, envelope in enumerate(self):
+            if wanted(envelope):
+                del self[index]
+                return envelope
+        return None
+
+    def take_all(self, wanted: Callable[[Envelope], bool]) -> list[Envelope]:
+        """Remove and return every envelope that is wanted, leaving the order of the rest."""
+        taken: list[Envelope] = []
+        kept: list[Envelope] = []
+        for envelope in self:
+            (taken if wanted(envelope) else kept).append(envelope)
+        if taken:
+            self.clear()
+            self.extend(kept)
+        return taken
+
+    def count_user(self) -> int:
+        """Count the messages that the bound counts."""
+        return sum(1 for envelope in self if is_user(envelope))
+
+
+def is_user(envelope: Envelope) -> bool:
+    """Say whether the bound counts this envelope: calls, casts and plain messages."""
+    kind = envelope[0]
+    return kind == INFO or kind == CALL or kind == CAST
+
+
+class BoundedState:
+    """What a bounded mailbox needs to know beside the lane; None for an unbounded one."""
+
+    __slots__ = ("bound", "dropped", "users", "waiting")
+
+    def __init__(self, bound: MailboxBound) -> None:
+        self.bound = bound
+        self.users = 0
+        self.dropped = 0
+        self.waiting: deque[Slot] = deque()
+
+    def took(self, envelope: Envelope) -> None:
+        """Note that an envelope left the lane, and let one waiting sender try again."""
+        if is_user(envelope):
+            self.users -= 1
+            while self.waiting and self.users < self.bound.limit:
+                if self.waiting.popleft().set(None):
+                    return

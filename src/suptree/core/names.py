@@ -1,0 +1,53 @@
+"""Names of one runtime: name -> process, unique; freed at death.
+
+A process has at most one name (S15); registries (`otp/registry.py`) give it more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from suptree.errors import NameTakenError
+
+if TYPE_CHECKING:
+    from suptree.core.process import Process
+
+__all__ = ["Names"]
+
+
+class Names:
+    """The table of names."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self) -> None:
+        self._table: dict[str, Process] = {}
+
+    def get(self, name: str) -> Process | None:
+        """The process of that name, or None."""
+        return self._table.get(name)
+
+    def register(self, name: str, process: Process) -> None:
+        """Give *process* the name.  Raises NameTakenError as OTP raises badarg (S15)."""
+        holder = self._table.get(name)
+        if holder is not None:
+            raise NameTakenError(name, f"it is the name of {holder.pid!r}", holder.pid)
+        if process.name is not None:
+            raise NameTakenError(name, f"{process.pid!r} has a name already")
+        if not process.is_alive():
+            raise NameTakenError(name, f"{process.pid!r} is not alive")
+        self._table[name] = process
+        process.name = name
+
+    def free(self, process: Process) -> None:
+        """Take the name of *process* away, if it has one."""
+        if process.name is not None and self._table.get(process.name) is process:
+            del self._table[process.name]
+        process.name = None
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._table))

@@ -1,0 +1,577 @@
+"""A process: a small object with a mailbox, a state word and a body.  Not a task.
+
+The runtime makes it and reaps it; its *body* knows what to do with a message (a
+server's turn, a coroutine with a task of its own, a supervisor's kernel coroutine).
+It is the one place where `except BaseException` stands: whatever user code raises
+ends one process and nothing else.
+
+The life of a process:
+
+    INIT ─────► IDLE ◄────► READY ─► RUNNING ─► WAITING (an async handler is suspended)
+      │          RESTING      ▲         │          │
+      │          SUSPENDED    └─────────┴──────────┘
+      └────────────► EXITING (not alive; frames unwind) ─► DEAD (links and monitors told)
+
+    IDLE       an empty mailbox, and nothing against a direct call (law 9)
+    RESTING    an empty mailbox, but calls must queue: an idle timeout runs, or it is traced
+    READY      on the run queue
+    RECEIVING  a plain process or a supervisor waits for a message
+    WAITING    its coroutine is suspended in something else, or runs in its own task
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from suptree.core.context import CURRENT
+from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
+from suptree.core.mailbox import BoundedState, Mailbox, is_user
+from suptree.core.messages import CALL, EXIT, SYSTEM, Envelope
+from suptree.core.slot import ReplyTo, Slot
+from suptree.errors import MailboxFullError, ProcessDeadError, ProcessExit
+
+if TYPE_CHECKING:
+    from suptree.core.pid import Pid, Ref
+    from suptree.core.runtime import Runtime
+    from suptree.core.timers import Timer
+
+__all__ = ["Body", "Monitor", "Process", "State"]
+
+
+class State(enum.IntEnum):
+    """The state word; below EXITING a process is alive."""
+
+    INIT = 0
+    IDLE = 1
+    RESTING = 2
+    READY = 3
+    RUNNING = 4
+    RECEIVING = 5
+    WAITING = 6
+    SUSPENDED = 7
+    EXITING = 8
+    DEAD = 9
+
+
+INIT: Final = State.INIT
+IDLE: Final = State.IDLE
+RESTING: Final = State.RESTING
+READY: Final = State.READY
+RUNNING: Final = State.RUNNING
+RECEIVING: Final = State.RECEIVING
+WAITING: Final = State.WAITING
+SUSPENDED: Final = State.SUSPENDED
+EXITING: Final = State.EXITING
+DEAD: Final = State.DEAD
+
+
+class Body(Protocol):
+    """What a process does.  Made by `core/bodies.py` and by the behaviours."""
+
+    kind: str
+    """A word for introspection: 'server', 'supervisor', 'plain', 'guest', ..."""
+
+    def begin(self, process: Process) -> None:
+        """Run the init, inline; ends in `process.started()`, `process.start_failed(...)`, or later."""
+        ...
+
+    def turn(self, envelope: Envelope) -> None:
+        """Handle one message (servers); runs in the context of the process."""
+        ...
+
+    def failed(self, reason: object) -> None:
+        """User code ended with *reason*: say goodbye if the behaviour does, then `process.finish`."""
+        ...
+
+    def unwind(self, state: State) -> bool:
+        """The process was in *state* and is to die: end its frames.  True when none are left."""
+        ...
+
+    def subject(self) -> object:
+        """The object that people know the process by: the server instance, the function."""
+        ...
+
+
+class Monitor:
+    """One monitor: *watcher* is told, or *slot* is filled, when *target* ends."""
+
+    __slots__ = ("object", "ref", "slot", "target", "watcher")
+
+    def __init__(
+        self,
+        ref: Ref | None,
+        watcher: Process | None,
+        target: Process,
+        object: Pid[Any] | str,
+        slot: Slot | None,
+    ) -> None:
+        self.ref = ref
+        self.watcher = watcher
+        self.target = target
+        self.object = object
+        self.slot = slot
+
+
+class Process:
+    """See the module text.  Reached through its pid; user code never holds one.
+
+    Invariant: `current` is the envelope being handled, None between messages.
+    Invariant: `job` is set only between `run_async` and the task picking it up.
+    """
+
+    __slots__ = (
+        "_gate",
+        "body",
+        "bounded",
+        "callers",
+        "child_lineage",
+        "context",
+        "current",
+        "debug",
+        "escalation",
+        "exit_reason",
+        "idle_timer",
+        "job",
+        "label",
+        "lineage",
+        "links",
+        "mailbox",
+        "messages_in",
+        "monitors",
+        "name",
+        "owned",
+        "parent",
+        "pending",
+        "pid",
+        "resting",
+        "runtime",
+        "start_slot",
+        "started_at",
+        "state",
+        "supervised",
+        "tables",
+        "task",
+        "timers",
+        "trap_exit",
+        "turn",
+        "typed",
+        "watching",
+    )
+
+    def __init__(self, pid: Pid[Any], runtime: Runtime, body: Body, context: Context) -> None:
+        self.pid = pid
+        self.runtime = runtime
+        self.body = body
+        self.turn = body.turn
+        self.context = context
+        self.state: State = INIT
+        self.resting: State = IDLE
+        self.mailbox = Mailbox()
+        self.typed: dict[Any, Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.job: tuple[Coroutine[Any, Any, Any], Callable[[Any], object]] | None = None
+        self._gate: Slot | None = None
+        self.current: Envelope | None = None
+        self.pending: set[ReplyTo] | None = None
+        self.bounded: BoundedState | None = None
+        self.trap_exit = False
+        self.supervised = False
+        self.links: dict[Process, None] | None = None
+        self.monitors: dict[Monitor, None] | None = None
+        self.watching: dict[Any, Monitor] | None = None
+        self.timers: set[Timer] | None = None
+        self.idle_timer: Timer | None = None
+        self.owned: list[tuple[object, Callable[[Any], object]]] | None = None
+        self.tables: dict[Any, None] | None = None
+        self.name: str | None = None
+        self.label: str = ""
+        self.parent: Process | None = None
+        self.lineage: tuple[Pid[Any], ...] = ()
+        self.child_lineage: tuple[Pid[Any], ...] | None = None
+        self.callers: tuple[Pid[Any], ...] = ()
+        self.debug: Any = None
+        self.exit_reason: object = None
+        self.escalation: Timer | None = None
+        self.start_slot: Slot | None = None
+        self.started_at = 0.0
+        self.messages_in = 0
+
+    def __repr__(self) -> str:
+        return f"<Process {self.pid!r} {self.label} {self.state.name}>"
+
+    # -- life -----------------------------------------------------------------
+
+    def is_alive(self) -> bool:
+        """An exiting process is not alive (S14)."""
+        return self.state < EXITING
+
+    def check_not_dead(self, doing: str) -> None:
+        """Refuse what the frames of a dead process still ask for (law 3)."""
+        if self.state >= EXITING:
+            raise ProcessDeadError(
+                f"{doing}: {self.pid!r} has ended ({self.exit_reason!r}) but its code still runs. "
+                "Let CancelledError through, and do nothing after it but release resources."
+            )
+
+    def started(self) -> None:
+        """Init has succeeded: tell the starter and take messages."""
+        slot, self.start_slot = self.start_slot, None
+        if slot is not None:
+            slot.set(self.pid)
+
+    def start_failed(self, reason: object, error: BaseException | None = None) -> None:
+        """Init has failed with *reason*: end, and raise *error*, or StartError, in the starter."""
+        if error is not None and self.start_slot is not None:
+            self.start_slot.fail(error)
+        self.finish(reason)
+
+    def settle(self) -> None:
+        """A turn is over, whoever ran it: go on with the mailbox, or rest."""
+        self.current = None
+        state = self.state
+        if state is RUNNING or state is WAITING or state is INIT:
+            if self.mailbox:
+                self.state = READY
+                self.runtime.runqueue.make_ready(self)
+            else:
+                self.state = self.resting
+        elif state is EXITING:
+            self.finish(self.exit_reason)
+
+    def finish(self, reason: object) -> None:
+        """The frames are gone: release everything and tell everyone, once."""
+        if self.state is not DEAD:
+            # A signal that came first decided the reason, whatever the clean-up raised since.
+            self.runtime.reap(self, self.exit_reason if self.state is EXITING else reason)
+
+    def doom(self, reason: object) -> None:
+        """Carry out a deadly signal: not alive from now on, DEAD when the frames have unwound.
+
+        A process on the stack ends when its turn ends (law 2), one that is suspended
+        in a task when that task has unwound (law 3), any other one now.
+        """
+        state = self.state
+        if state >= EXITING:
+            if state is EXITING and reason is KILLED:
+                self.runtime.escalate(self)
+            return
+        self.state = EXITING
+        self.exit_reason = reason
+        self.runtime.names.free(self)
+        if self.body.unwind(state):
+            self.finish(reason)
+
+    def cancel_task(self) -> None:
+        """Ask the frames of the task to unwind, and see that it does not take for ever."""
+        assert self.task is not None
+        self.task.cancel()
+        self.runtime.watch_unwinding(self)
+
+    def unwind_turns(self, state: State) -> bool:
+        """`Body.unwind` for servers: whether no frame of user code is left."""
+        if self.job is not None:  # handed to the kept task, which has not begun with it
+            self.drop_job()
+            return True
+        if state is RUNNING:
+            return False
+        if (state is WAITING or state is INIT) and self.task is not None:
+            self.cancel_task()
+            return False
+        return state is not INIT
+
+    def drop_job(self) -> None:
+        """Forget the coroutine that the kept task has not begun with."""
+        job, self.job = self.job, None
+        if job is not None:
+            job[0].close()
+            if self._gate is None and self.task is not None:
+                self.task.cancel()  # a task that never took a step
+
+    # -- user code: the boundary -------------------------------------------------
+
+    def enter(self, function: Callable[..., Any], *args: object) -> Any:
+        """Call *function* in the context of this process, which may be entered already."""
+        if CURRENT.get() is self:
+            return function(*args)
+        return self.context.run(function, *args)
+
+    def guard(self, function: Callable[..., object], *args: object) -> tuple[bool, object]:
+        """Run user code on behalf of the runtime; (True, value), or (False, exit reason)."""
+        try:
+            return True, self.enter(function, *args)
+        except BaseException as error:
+            return False, self.reason_of(error)
+
+    def reason_of(self, error: BaseException) -> object:
+        """The exit reason that *error* stands for."""
+        if isinstance(error, ProcessExit):
+            return error.reason
+        if isinstance(error, KeyboardInterrupt) and self.runtime.interrupted():
+            return self.runtime.stop_reason
+        return Crashed(error, keep_frames=self.runtime.keep_frames)
+
+    def run(self, quota: int) -> int:
+        """Handle up to *quota* messages in one go; called by the run loop.  Returns how many."""
+        if self.state is not READY:
+            return self._run_suspended() if self.state is SUSPENDED else 0
+        mailbox = self.mailbox
+        run_in_context = self.context.run
+        turn = self.turn
+        count = 0
+        while True:
+            self.state = RUNNING
+            envelope = mailbox.popleft()
+            if self.bounded is not None:
+                self.bounded.took(envelope)
+            if self.idle_timer is not None and envelope[0] != SYSTEM:
+                self.runtime.clear_idle_timeout(self)
+            self.current = envelope
+            try:
+                run_in_context(turn, envelope)
+            except BaseException as error:
+                self._crash(error)
+            count += 1
+            if self.state is not RUNNING:
+                self._left_turn()
+                break
+            self.current = None
+            if not mailbox:
+                self.state = self.resting
+                break
+            if count >= quota:
+                self.state = READY
+                self.runtime.runqueue.make_ready(self)
+                break
+        self.messages_in += count
+        return count
+
+    def _left_turn(self) -> None:
+        """A turn ended in another state than RUNNING."""
+        if self.state is EXITING:
+            self.drop_job()
+            self.finish(self.exit_reason)
+        elif self.state is SUSPENDED:
+            self.current = None
+            if any(self._passes_suspension(envelope) for envelope in self.mailbox):
+                self.runtime.runqueue.make_ready(self)
+
+    def run_direct(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run a plain handler in the caller's turn (a direct call).
+
+        The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
+        is the server's: it ends here, and the caller finds the process not alive.
+        """
+        runtime = self.runtime
+        hidden = runtime.swap_task(None)
+        self.state = RUNNING
+        try:
+            result = self.context.run(function, *args, **kwargs)
+        except BaseException as error:
+            self._crash(error)
+            result = None
+        runtime.swap_task(hidden)
+        self.messages_in += 1
+        return result
+
+    def leave_direct(self) -> None:
+        """The direct call is over: rest, or go on with what arrived meanwhile."""
+        if self.state is RUNNING:
+            if self.mailbox:
+                self.state = READY
+                self.runtime.runqueue.make_ready(self)
+            else:
+                self.state = self.resting
+        else:
+            self._left_turn()
+
+    def step(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
+        """Step a kernel coroutine: (True, the slot it waits for), or (False, exit reason)."""
+        try:
+            return True, self.context.run(coroutine.send, None)
+        except StopIteration as stop:
+            return False, stop.value
+        except BaseException as error:
+            return False, self.reason_of(error)
+
+    def _crash(self, error: BaseException) -> None:
+        """User code raised *error*, in a turn or in the kept task."""
+        if self.state is EXITING:
+            self.drop_job()
+            self.finish(self.exit_reason)
+        elif self.state is not DEAD:
+            reason = self.reason_of(error)
+            self.note_crash(reason)
+            self.enter(self.body.failed, reason)
+
+    def note_crash(self, reason: object) -> None:
+        """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46)."""
+        if not is_normal(reason):
+            self.runtime.reporter.crashed(self, reason)
+
+    # -- user code in a task ---------------------------------------------------------
+
+    def run_async(
+        self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]
+    ) -> None:
+        """Run *coroutine* in the kept task of this process, then call ``then(result)`` there.
+
+        Messages wait meanwhile.  What the coroutine or *then* raises is a crash.
+        """
+        if self.state is not INIT and self.state is not EXITING:
+            self.state = WAITING
+        self.job = (coroutine, then)
+        gate = self._gate
+        if gate is not None:
+            self._gate = None
+            gate.set(None)
+        elif self.task is None:
+            self.task = self.runtime.make_task(self._serve(), self.context, self.label)
+
+    async def _serve(self) -> None:
+        """The kept task: runs one job after the other, and parks between them."""
+        task = self.task
+        assert task is not None
+        while True:
+            job, self.job = self.job, None
+            if job is not None:
+                try:
+                    job[1](await job[0])
+                except BaseException as error:
+                    self._task_failed(error)
+            if self.job is not None:
+                continue
+            if self.state is DEAD:
+                return
+            if task.cancelling():  # law 11: the next TaskGroup of 3.13 would misread it
+                self.task = None
+                self.settle()
+                return
+            gate = self._gate = Slot(self.runtime.runqueue)
+            self.settle()
+            try:
+                await gate
+            except asyncio.CancelledError as error:  # somebody else cancelled it while idle
+                self._gate = self.task = None
+                self._task_failed(error)
+                return
+
+    def _task_failed(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError) and self.runtime.is_ending():
+            self.finish(self.runtime.stop_reason)  # law 12: the host ends; this is no crash
+        else:
+            self._crash(error)
+
+    async def run_whole_life(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """The task of a plain process: its coroutine from first line to last."""
+        try:
+            await coroutine
+        except BaseException as error:
+            self._task_failed(error)
+        else:
+            self.finish(NORMAL)
+
+    def stop_kept_task(self) -> None:
+        """Let the parked task of a dead process return."""
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.set(None)
+
+    def close_frames(self) -> str | None:
+        """The last step of a kill: close the coroutine.  Returns its stack if that failed."""
+        task = self.task
+        if task is None or task.done():
+            return None
+        coroutine: Any = task.get_coro()
+        stack = self.runtime.stack_of(task)
+        try:
+            coroutine.close()
+        except BaseException as error:
+            return f"{stack}\n{type(error).__name__}: {error}"
+        task.cancel()
+        return None
+
+    # -- the mailbox ----------------------------------------------------------------
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Put an envelope at the end of the lane and see that it is looked at."""
+        if self.bounded is not None and is_user(envelope) and not self._admit(envelope):
+            return
+        state = self.state
+        if state is IDLE or state is RESTING:
+            self.mailbox.append(envelope)
+            self.state = READY
+            queue = self.runtime.runqueue
+            queue.ready.append(self)
+            if not queue.scheduled:
+                queue.schedule()
+            return
+        if state >= EXITING:
+            return
+        self.mailbox.append(envelope)
+        if state is RECEIVING:
+            self.wake_receiver()
+        elif state is SUSPENDED and self._passes_suspension(envelope):
+            self.runtime.runqueue.make_ready(self)
+
+    def _admit(self, envelope: Envelope) -> bool:
+        bounded = self.bounded
+        assert bounded is not None
+        if bounded.users < bounded.bound.limit:
+            bounded.users += 1
+            return True
+        policy = bounded.bound.overflow
+        self.runtime.overflowed(self, policy)
+        if policy == "reject":
+            raise MailboxFullError(self.pid, bounded.bound.limit)
+        bounded.dropped += 1
+        if policy == "drop_new":
+            if envelope[0] == CALL:
+                envelope[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
+            return False
+        victim = self.mailbox.take(is_user)
+        if victim is not None and victim[0] == CALL:
+            victim[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
+        return True
+
+    def wake_receiver(self) -> None:
+        """A plain process or supervisor waits for a message, and there is one."""
+        self.state = WAITING
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.set(None)
+
+    def wait_for_message(self) -> Slot:
+        """Go to RECEIVING; the slot is filled when a message arrives (or by a timer)."""
+        gate = self._gate = Slot(self.runtime.runqueue)
+        self.state = RECEIVING
+        return gate
+
+    # -- suspension (sys) --------------------------------------------------------------
+
+    def _passes_suspension(self, envelope: Envelope) -> bool:
+        """System requests, and the exit of the parent, pass the queue of a suspended server (S51)."""
+        if envelope[0] == SYSTEM:
+            return True
+        parent = self.parent
+        return envelope[0] == EXIT and parent is not None and envelope[1].pid is parent.pid
+
+    def _run_suspended(self) -> int:
+        envelope = self.mailbox.take(self._passes_suspension)
+        if envelope is None:
+            return 0
+        self.current = envelope
+        try:
+            self.context.run(self.turn, envelope)
+        except BaseException as error:
+            self._crash(error)
+        if self.state is RUNNING:
+            self.settle()
+        else:
+            self._left_turn()
+        return 1

@@ -1,0 +1,145 @@
+"""Reaping: what happens when a process has ended, in the order of the BEAM.
+
+    name freed -> timers dropped -> owned resources closed, tables handed on
+    -> callers answered, Down to monitors -> Exit to links -> telemetry
+
+A death may kill others through links: that is a work list, never recursion (law 3).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from suptree.core.messages import CALL, DOWN, Down
+from suptree.core.process import DEAD, EXITING, Process
+from suptree.errors import ServerExitError, StartError
+
+if TYPE_CHECKING:
+    from suptree.core.runtime import Runtime
+
+__all__ = ["Reaper"]
+
+
+class Reaper:
+    """Buries the dead of one runtime, one after the other."""
+
+    __slots__ = ("_busy", "_list", "_runtime")
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._list: deque[tuple[Process, object]] = deque()
+        self._busy = False
+
+    def reap(self, process: Process, reason: object) -> None:
+        """Bury *process*; deaths that follow from it are buried before this returns, or later
+        in the same list if a burial is under way."""
+        if process.state < EXITING:
+            process.state = EXITING
+        process.exit_reason = reason
+        self._list.append((process, reason))
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._list:
+                dead, why = self._list.popleft()
+                if dead.state is not DEAD:
+                    self._bury(dead, why)
+        finally:
+            self._busy = False
+
+    def _bury(self, process: Process, reason: object) -> None:
+        runtime = self._runtime
+        process.state = DEAD
+        pid = process.pid
+        runtime.forget(process)
+        runtime.names.free(process)
+        runtime.ticker.timers.drop_owner(process)
+        if process.escalation is not None:
+            runtime.ticker.cancel(process.escalation)
+            process.escalation = None
+        process.idle_timer = None
+        if process.owned is not None:
+            self._close_owned(process)
+        if process.tables is not None:
+            for table in list(process.tables):
+                table.owner_died(process)
+        pid._process = None  # pyright: ignore[reportPrivateUsage]
+        self._answer_callers(process, reason)
+        if process.monitors is not None:
+            self._tell_monitors(process, reason)
+        if process.watching is not None:
+            for monitor in process.watching.values():
+                target = monitor.target
+                if target.monitors is not None:
+                    target.monitors.pop(monitor, None)
+            process.watching = None
+        slot, process.start_slot = process.start_slot, None
+        parent = process.parent
+        if slot is not None and parent is not None and parent.trap_exit and process.links:
+            # The starter learns it from the error; no Exit stays behind (OTP 26+, see semantics).
+            if process.links.pop(parent, True) is None and parent.links is not None:
+                parent.links.pop(process, None)
+        if process.links:
+            self._tell_links(process, reason)
+        if slot is not None:
+            slot.fail(StartError(process.label, reason))
+        if process.task is not None:
+            process.stop_kept_task()
+        if process.body.kind in ("supervisor", "kernel"):
+            runtime.reporter.flush(process)
+        runtime.exited(process, reason)
+
+    def _answer_callers(self, process: Process, reason: object) -> None:
+        current, process.current = process.current, None
+        if current is not None and current[0] == CALL:
+            current[1].fail(ServerExitError(process.pid, reason))
+        if process.pending:
+            for reply_to in process.pending:
+                reply_to.fail(ServerExitError(process.pid, reason))
+            process.pending = None
+        for envelope in process.mailbox:
+            if envelope[0] == CALL:
+                envelope[1].fail(ServerExitError(process.pid, reason))
+        process.mailbox.clear()
+        if process.bounded is not None:
+            for waiting in process.bounded.waiting:
+                waiting.set(None)
+
+    def _tell_monitors(self, process: Process, reason: object) -> None:
+        monitors, process.monitors = process.monitors, None
+        assert monitors is not None
+        for monitor in monitors:
+            if monitor.slot is not None:
+                monitor.slot.set(reason)
+                continue
+            watcher = monitor.watcher
+            ref = monitor.ref
+            assert watcher is not None and ref is not None
+            if watcher.watching is not None:
+                watcher.watching.pop(ref, None)
+            watcher.deliver((DOWN, Down(ref, monitor.object, reason)))
+
+    def _tell_links(self, process: Process, reason: object) -> None:
+        links, process.links = process.links, None
+        assert links is not None
+        for other in links:
+            if other.links is not None:
+                other.links.pop(process, None)
+            self._runtime.exit_from_link(process, other, reason)
+
+    def _close_owned(self, process: Process) -> None:
+        owned, process.owned = process.owned, None
+        assert owned is not None
+        for resource, close in reversed(owned):
+            fine, value = process.guard(close, resource)
+            if not fine:
+                self._runtime.close_failed(process, resource, value)
+            elif inspect.isawaitable(value):
+                self._runtime.close_later(process, resource, _awaitable(value))
+
+
+def _awaitable(value: Any) -> Any:
+    return value

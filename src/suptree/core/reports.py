@@ -1,0 +1,149 @@
+"""Crash reports: which process, where in the tree, with what message, and what was done about it.
+
+A report is made when a process crashes and written once its supervisor has decided,
+so one record of `logging` tells the whole story; a process without a supervisor is
+reported at once.  Nothing is rendered before somebody reads it.  In a storm the
+first reports of a second are written and the rest counted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from suptree.core.crashes import Crashed, safe_repr
+from suptree.core.messages import CALL, CAST, TIMER, Envelope
+
+if TYPE_CHECKING:
+    from suptree.core.pid import Pid
+    from suptree.core.process import Process
+
+__all__ = ["CrashReport", "Reporter"]
+
+LOG: Final = logging.getLogger("suptree")
+REPORTS_PER_SECOND: Final = 20
+
+
+class CrashReport:
+    """One crash.  The texts are rendered when they are read.
+
+    Attributes:
+        pid: The process that crashed.
+        label: What it ran.
+        path: Its place in the tree, from the top: labels of its ancestors.
+        reason: The exit reason, a `Crashed` for an uncaught exception.
+        action: What the supervisor did, in words.
+    """
+
+    __slots__ = ("_envelope", "action", "label", "name", "path", "pid", "reason", "supervisor")
+
+    def __init__(self, process: Process, reason: object) -> None:
+        self.pid = process.pid
+        self.name = process.name
+        self.label = process.label
+        self.path = tuple(_known_as(pid) for pid in reversed(process.lineage))
+        self.reason = reason
+        self.action = "no supervisor"
+        self.supervisor = process.parent
+        self._envelope = process.current
+
+    @property
+    def last_message(self) -> str:
+        """The message that was being handled, as bounded text; empty if none was."""
+        return "" if self._envelope is None else describe_envelope(self._envelope)
+
+    def __str__(self) -> str:
+        place = " / ".join([*self.path, self.name or self.label])
+        lines = [f"{self.pid!r} {self.label} crashed: {self.reason!r}", f"  in the tree: {place}"]
+        if self._envelope is not None:
+            lines.append(f"  last message: {self.last_message}")
+        lines.append(f"  then: {self.action}")
+        if isinstance(self.reason, Crashed):
+            lines.append(self.reason.traceback.rstrip())
+        return "\n".join(lines)
+
+
+def describe_envelope(envelope: Envelope) -> str:
+    """An envelope as people know it: the handler and its arguments, or the message."""
+    kind = envelope[0]
+    if kind in (CALL, CAST):
+        _, _, handler, args, kwargs = envelope
+        word = "call" if kind == CALL else "cast"
+        if handler is None:
+            return f"{word} {safe_repr(args[0])}"
+        inside = [safe_repr(arg) for arg in args]
+        inside += [f"{key}={safe_repr(value)}" for key, value in kwargs.items()]
+        return f"{word} {handler.__name__}({', '.join(inside)})"
+    if kind == TIMER:
+        return f"timer {safe_repr(envelope[1].message)}"
+    return safe_repr(envelope[1])
+
+
+def _known_as(pid: Pid[Any]) -> str:
+    process = pid._process  # pyright: ignore[reportPrivateUsage]
+    return repr(pid) if process is None else process.name or process.label
+
+
+class Reporter:
+    """Collects crash reports of one runtime and writes them to the logger `suptree`."""
+
+    __slots__ = ("_now", "_pending", "_suppressed", "_window", "_written", "on_crash", "total")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._pending: dict[Pid[Any], CrashReport] = {}
+        self._window = 0.0
+        self._written = 0
+        self._suppressed = 0
+        self.total = 0
+        self.on_crash: Callable[[Process, object], None] | None = None
+
+    def crashed(self, process: Process, reason: object) -> None:
+        """Note a crash; its supervisor will say what it did about it."""
+        self.total += 1
+        if self.on_crash is not None:
+            self.on_crash(process, reason)
+        report = CrashReport(process, reason)
+        parent = process.parent
+        if process.supervised and parent is not None and parent.is_alive():
+            self._pending[process.pid] = report
+        else:
+            self._write(report)
+
+    def decided(self, pid: Pid[Any], action: str) -> None:
+        """The supervisor of *pid* has decided: write the report, if there is one."""
+        report = self._pending.pop(pid, None)
+        if report is not None:
+            report.action = action
+            self._write(report)
+
+    def flush(self, supervisor: Process | None = None) -> None:
+        """Write what waits for a supervisor that has ended (None: every one)."""
+        for pid, report in list(self._pending.items()):
+            if supervisor is None or report.supervisor is supervisor:
+                self.decided(pid, "its supervisor ended before it could decide")
+        if supervisor is None and self._suppressed:
+            self._tell_suppressed()
+
+    def _write(self, report: CrashReport) -> None:
+        now = self._now()
+        if now - self._window >= 1.0:
+            self._window = now
+            self._written = 0
+            if self._suppressed:
+                self._tell_suppressed()
+        if self._written >= REPORTS_PER_SECOND:
+            self._suppressed += 1
+            return
+        self._written += 1
+        LOG.error("%s", report, extra={"crash_report": report})
+
+    def _tell_suppressed(self) -> None:
+        LOG.error(
+            "%d more crashes were not written in full (more than %d a second); %d in all so far",
+            self._suppressed,
+            REPORTS_PER_SECOND,
+            self.total,
+        )
+        self._suppressed = 0

@@ -1,0 +1,126 @@
+"""The run queue of one runtime: ready processes, and waiters whose answer has come.
+
+One callback of the event loop drains it.  Nothing per message goes through the
+loop.  Two quotas keep it fair: messages per process per turn, and messages per turn
+of the loop, after which the selector has its say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from suptree.core.process import Process
+    from suptree.core.slot import Slot
+
+__all__ = ["RunQueue"]
+
+MESSAGES_PER_TURN: Final = 64
+MESSAGES_PER_LOOP_TURN: Final = 256
+DIRECT_CALLS_PER_LOOP_TURN: Final = 256
+
+
+class _Shuffled(deque[Any]):
+    """A ready queue that gives out a random item: every order that nobody promised is tried."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self._rng = rng
+
+    def popleft(self) -> Any:
+        self.rotate(-self._rng.randrange(len(self)))
+        return super().popleft()
+
+
+class RunQueue:
+    """Who runs next.
+
+    Attributes:
+        direct_budget: How many direct calls may still be made in this turn of the
+            loop; 0 while the direct call is off.  At 0 a call queues, which suspends
+            the caller, so that a chain of direct calls cannot starve the loop.
+    """
+
+    __slots__ = (
+        "_direct",
+        "_random",
+        "direct_budget",
+        "loop",
+        "ready",
+        "resuming",
+        "scheduled",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        direct_call: bool,
+        rng: random.Random | None = None,
+        random_direct: bool = False,
+    ) -> None:
+        self.loop = loop
+        self.ready: deque[Process] = deque() if rng is None else _Shuffled(rng)
+        self.resuming: deque[Slot] = deque()
+        self.scheduled = False
+        self._direct = direct_call
+        self._random = rng if random_direct else None
+        self.direct_budget = 0
+        self.refill()
+
+    def refill(self) -> None:
+        """Allow direct calls again; with a random mode, a few at a time."""
+        if self._random is not None:
+            self.direct_budget = self._random.randrange(4)
+        else:
+            self.direct_budget = DIRECT_CALLS_PER_LOOP_TURN if self._direct else 0
+
+    def queued_call(self) -> None:
+        """A call goes the long way: in random mode, throw the dice for the next ones."""
+        if self._random is not None:
+            self.refill()
+
+    def make_ready(self, process: Process) -> None:
+        """Put *process* at the end of the queue."""
+        self.ready.append(process)
+        if not self.scheduled:
+            self.schedule()
+
+    def resume_later(self, slot: Slot) -> None:
+        """Have the waiter of *slot* stepped by the run loop."""
+        self.resuming.append(slot)
+        if not self.scheduled:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Ask the event loop for a turn."""
+        self.scheduled = True
+        self.loop.call_soon(self.drain)
+
+    def idle(self) -> bool:
+        """Whether nothing is ready and nobody is to be resumed."""
+        return not self.ready and not self.resuming
+
+    def drain(self) -> None:
+        """One turn: resume waiters and run processes, in turn, until both are empty or the quota is."""
+        self.scheduled = True  # whoever becomes ready meanwhile needs no turn of its own
+        self.refill()
+        ready = self.ready
+        resuming = self.resuming
+        budget = MESSAGES_PER_LOOP_TURN
+        try:
+            while budget > 0:
+                if resuming:
+                    budget -= 1
+                    resuming.popleft().resume()
+                if ready:
+                    budget -= ready.popleft().run(min(MESSAGES_PER_TURN, budget) or 1)
+                elif not resuming:
+                    break
+        finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
+            self.scheduled = False
+            if ready or resuming:
+                self.schedule()

@@ -1,0 +1,685 @@
+"""A runtime: the processes of one event loop.  A value you make; a loop may hold several.
+
+It makes processes and tasks (nobody else does), delivers messages and signals, and
+has the dead buried.  Everything here is synchronous and belongs to one thread; the
+portal is the way in from another one.
+
+>>> import asyncio, suptree
+>>> async def main():
+...     async with suptree.Runtime() as rt:
+...         async def echo():
+...             message = await suptree.receive()
+...             suptree.send(message[0], message[1])
+...         pid = rt.spawn(echo)
+...         suptree.send(pid, (suptree.current(), "hello"))
+...         return await suptree.receive()
+>>> asyncio.run(main())
+'hello'
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import random
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from suptree.clock import loop_clock
+from suptree.core import events
+from suptree.core.asyncio_private import make_swap, probe
+from suptree.core.bodies import PlainBody
+from suptree.core.context import CURRENT, OPEN
+from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL, SHUTDOWN
+from suptree.core.lifetime import close_runtime, open_runtime
+from suptree.core.mailbox import BoundedState, MailboxBound
+from suptree.core.messages import DOWN, EXIT, IDLE_TIMEOUT, INFO, SYSTEM, Down, Exit
+from suptree.core.names import Names
+from suptree.core.pid import Pid, Ref
+from suptree.core.process import (
+    EXITING,
+    INIT,
+    RESTING,
+    SUSPENDED,
+    Body,
+    Monitor,
+    Process,
+)
+from suptree.core.reaper import Reaper
+from suptree.core.reports import LOG, Reporter
+from suptree.core.runqueue import RunQueue
+from suptree.core.slot import ReplyTo, Slot
+from suptree.core.ticker import Ticker
+from suptree.core.unwinding import Unwinder
+from suptree.errors import (
+    AlreadyStartedError,
+    CrossRuntimeError,
+    ForkedRuntimeError,
+    NoProcessError,
+    RuntimeClosedError,
+    WrongThreadError,
+)
+from suptree.telemetry import TelemetryBus
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Runtime", "Target"]
+
+Target = Pid[Any] | str
+"""Whom to reach: a pid or a registered name."""
+
+NO_THREAD: Final = -1
+NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
+
+
+class Runtime:
+    """The processes of one event loop.  Use as ``async with Runtime() as rt:``.
+
+    Args:
+        name: For people, when several runtimes are open.
+        direct_call: Whether a call to an idle server with a plain handler runs in
+            the caller's turn; 'random' throws a die per call (testing).
+        seed: Shuffles the ready queue, reproducibly (testing); None keeps arrival order.
+        keep_frames: `Crashed.exception` keeps its traceback (development: it also
+            keeps every local variable alive).
+        stop_timeout: Seconds that everything together has to end in order when the
+            block is left; what is still there then is killed.
+        telemetry: The bus to emit to; default: one of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "suptree",
+        direct_call: bool | Literal["random"] = True,
+        seed: int | None = None,
+        keep_frames: bool = False,
+        stop_timeout: float = 10.0,
+        telemetry: TelemetryBus | None = None,
+    ) -> None:
+        self.name = name
+        self.direct_call = direct_call
+        self.seed = seed
+        self.keep_frames = keep_frames
+        self.stop_timeout = stop_timeout
+        self.telemetry = TelemetryBus() if telemetry is None else telemetry
+        self.closing = False
+        self.closed = True
+        self.os_pid = 0
+        self.thread_id = NO_THREAD
+        self.processes: dict[int, Process] = {}
+        self.names = Names()
+        self.root: Process | None = None
+        self.outer: Process | None = None
+        self.stop_reason: object = SHUTDOWN
+        self.stopped_by: tuple[object, str] | None = None
+        self.interrupt_hook: Callable[[], bool] | None = None
+        self.close_hooks: list[Callable[[], Awaitable[object]]] = []
+        self.abandoned: list[tuple[Pid[Any], str]] = []
+        self._closers: set[asyncio.Task[Any]] = set()
+        self._last_id = 0
+        self._reaper = Reaper(self)
+        self._unwinder = Unwinder(self)
+        self.reap = self._reaper.reap
+        self.watch_unwinding = self._unwinder.watch
+        self.escalate = self._unwinder.escalate
+        self._started_event = self.telemetry.slot(events.PROCESS_STARTED)
+        self._exited_event = self.telemetry.slot(events.PROCESS_EXITED)
+        self._crashed_event = self.telemetry.slot(events.PROCESS_CRASHED)
+        self._overflowed_event = self.telemetry.slot(events.MAILBOX_OVERFLOWED)
+        self._abandoned_event = self.telemetry.slot(events.PROCESS_ABANDONED)
+
+    # -- opening and closing -------------------------------------------------------
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bind to *loop* and this thread; called once, by `__aenter__`."""
+        rng = None if self.seed is None else random.Random(self.seed)
+        random_direct = self.direct_call == "random"
+        self.loop = loop
+        self.thread_id = threading.get_ident()
+        self.os_pid = os.getpid()
+        self.now = loop_clock(loop)
+        swap = make_swap(loop)
+        hidable = probe(loop, swap)
+        self.swap_task = swap if hidable and swap is not None else _swap_nothing
+        self.runqueue = RunQueue(
+            loop,
+            direct_call=bool(self.direct_call) and hidable,
+            rng=rng if rng is not None or not random_direct else random.Random(0),
+            random_direct=random_direct and hidable,
+        )
+        self.ticker = Ticker(loop, self.now, self.runqueue, self.next_id)
+        self.reporter = Reporter(self.now)
+        self.reporter.on_crash = self._crashed
+        self.closed = False
+        OPEN.setdefault(loop, []).append(self)
+
+    async def __aenter__(self) -> Runtime:
+        open_runtime(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        return await close_runtime(self, error)
+
+    def stop(self, reason: object = SHUTDOWN, what: str = "a request") -> None:
+        """End the block of this runtime in order, as if a tree in it had given up.
+
+        The body of ``async with Runtime()`` is cancelled, and the block raises
+        RuntimeStoppedError(reason) after everything has ended.
+        """
+        self.check_thread("stop")
+        if self.stopped_by is None and not self.closing and self.root is not None:
+            self.stopped_by = (reason, what)
+            assert self.root.task is not None
+            self.root.task.cancel()
+
+    def is_ending(self) -> bool:
+        """Whether the runtime closes, or the host is ending the task that opened it (law 12)."""
+        if self.closing or self.root is None or self.root.task is None:
+            return True
+        return self.root.task.cancelling() > 0
+
+    def interrupted(self) -> bool:
+        """Whether a KeyboardInterrupt just seen is a stop request (law 13)."""
+        if self.interrupt_hook is not None and self.interrupt_hook():
+            self.stop(SHUTDOWN, "Ctrl-C")
+            return True
+        return False
+
+    def check_thread(self, doing: str) -> None:
+        """Refuse another thread, a forked child, and a closed runtime."""
+        if threading.get_ident() == self.thread_id:
+            return
+        if self.closed:
+            raise RuntimeClosedError(f"{doing}: runtime {self.name!r} is not open. Nothing was done.")
+        if os.getpid() != self.os_pid:
+            raise ForkedRuntimeError(
+                f"{doing}: runtime {self.name!r} belongs to the process that was forked. "
+                "Open a runtime of its own in the child, or start children with 'spawn'."
+            )
+        raise WrongThreadError(
+            f"{doing}: runtime {self.name!r} belongs to another thread. "
+            "From here, use its portal: rt.portal.send, rt.portal.call or rt.portal.run."
+        )
+
+    def next_id(self) -> int:
+        """A number never given out before in this runtime."""
+        self._last_id += 1
+        return self._last_id
+
+    # -- processes -------------------------------------------------------------------
+
+    def make_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context, name: str
+    ) -> asyncio.Task[Any]:
+        """Make a task; nobody else does.  Never by the host's task factory (law 11)."""
+        return asyncio.Task(coroutine, loop=self.loop, context=context, name=name)
+
+    def start(
+        self,
+        body: Body,
+        *,
+        parent: Process | None = None,
+        link: bool = True,
+        name: str | None = None,
+        label: str = "",
+        supervised: bool = False,
+        trap_exit: bool = False,
+        bound: MailboxBound | None = None,
+        callers: tuple[Pid[Any], ...] = (),
+        timeout: float | None = None,
+    ) -> Slot:
+        """Make a process and run its init, inline as far as it goes.
+
+        Args:
+            body: What it does; one body makes one process.
+            parent: Who starts it; ancestors and, with *link*, a link come from it.
+            link: Whether it is linked to *parent*, before init runs (S16).
+            name: Registered before init runs (S24).
+            label: For people.
+            supervised: Whether *parent* is a supervisor that will account for a crash.
+            trap_exit: Whether exit signals become messages.
+            bound: Bound of the mailbox.
+            callers: Who asked for the work (`$callers`, tasks).
+            timeout: Seconds for init; it is killed then (S23).
+
+        Returns:
+            A slot, maybe filled already: the Pid, or StartError and its kin.
+        """
+        slot = Slot(self.runqueue)
+        if name is not None:
+            holder = self.names.get(name)
+            if holder is not None:
+                slot.fail(AlreadyStartedError(name, holder.pid))
+                return slot
+        process = self._make(body, parent, link, name, label)
+        process.supervised = supervised
+        process.trap_exit = trap_exit
+        process.callers = callers
+        if bound is not None:
+            process.bounded = BoundedState(bound)
+        process.start_slot = slot
+        self._begin(process)
+        if timeout is not None and not slot.done():
+            self.ticker.call_after(timeout, lambda: self._start_expired(process, slot, timeout))
+        return slot
+
+    def _make(
+        self, body: Body, parent: Process | None, link: bool, name: str | None, label: str
+    ) -> Process:
+        if self.closed:
+            raise RuntimeClosedError(f"start: runtime {self.name!r} is closed. Nothing was started.")
+        self._last_id += 1
+        pid: Pid[Any] = Pid(self._last_id, self)
+        context = contextvars.copy_context()
+        process = Process(pid, self, body, context)
+        context.run(CURRENT.set, process)
+        pid._process = process  # pyright: ignore[reportPrivateUsage]
+        process.label = label
+        process.started_at = self.now()
+        self.processes[pid.id] = process
+        if parent is not None:
+            process.lineage = _child_lineage(parent)
+            if link:
+                process.parent = parent
+                _link(process, parent)
+        if name is not None:
+            self.names.register(name, process)
+        if self._started_event.handlers:
+            self._started_event.emit(
+                {"processes_count": len(self.processes)},
+                {"pid": pid, "label": label, "parent": None if parent is None else parent.pid},
+            )
+        return process
+
+    def make_guest(self, body: Body, label: str) -> Process:
+        """A process whose code is a task of the host; it keeps the host's context."""
+        process = self._make(body, CURRENT.get(), False, None, label)
+        process.lineage = NO_ANCESTORS
+        return process
+
+    def _begin(self, process: Process) -> None:
+        hidden = self.swap_task(None)
+        try:
+            process.context.run(process.body.begin, process)
+        finally:
+            self.swap_task(hidden)
+        if process.state is EXITING and process.task is None:  # killed by its own init's doing
+            process.finish(process.exit_reason)
+
+    def _start_expired(self, process: Process, slot: Slot, timeout: float) -> None:
+        if slot.done():
+            return
+        from suptree.errors import StartTimeoutError
+
+        parent = process.parent
+        if parent is not None:
+            self.unlink_processes(process, parent)
+        slot.fail(StartTimeoutError(process.label, timeout))
+        process.doom(KILLED)
+
+    def spawn(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        link: bool = False,
+        name: str | None = None,
+        label: str | None = None,
+        trap_exit: bool = False,
+        bound: MailboxBound | None = None,
+        **kwargs: Any,
+    ) -> Pid[Any]:
+        """Start a plain process that runs ``function(*args, **kwargs)``; it begins on a later turn.
+
+        Args:
+            function: Async, with a task of its own, or plain, run in one turn.
+            link: Link it to the current process, atomically (S16).
+            name: Register it; NameTakenError's kin AlreadyStartedError if taken.
+            label: For people; default the function's name.
+            trap_exit: Exit signals become messages from the first moment on.
+            bound: Bound of its mailbox.
+        """
+        self.check_thread("spawn")
+        parent = CURRENT.get()
+        if parent is not None and parent.runtime is not self:
+            parent = None
+        if name is not None:
+            holder = self.names.get(name)
+            if holder is not None:
+                raise AlreadyStartedError(name, holder.pid)
+        body = PlainBody(function, args, kwargs)
+        process = self._make(body, parent, link, name, label or _name_of(function))
+        process.trap_exit = trap_exit
+        if bound is not None:
+            process.bounded = BoundedState(bound)
+        body.begin(process)
+        return process.pid
+
+    def forget(self, process: Process) -> None:
+        """The reaper's: the process is not listed any more."""
+        self.processes.pop(process.pid.id, None)
+
+    def exited(self, process: Process, reason: object) -> None:
+        """The reaper's last step: telemetry, and a tree that gave up takes the block with it."""
+        if self._exited_event.handlers:
+            self._exited_event.emit(
+                {
+                    "lifetime_s": self.now() - process.started_at,
+                    "messages_count": process.messages_in,
+                },
+                {"pid": process.pid, "label": process.label, "reason": reason},
+            )
+
+    # -- finding ----------------------------------------------------------------------
+
+    def find(self, target: Target, doing: str = "send") -> Process | None:
+        """The live process behind a pid or name, or None; checks thread and runtime."""
+        self.check_thread(doing)
+        if isinstance(target, Pid):
+            if target.runtime is not self:
+                raise CrossRuntimeError(
+                    f"{doing}: {target!r} lives in runtime {target.runtime.name!r}, not {self.name!r}."
+                )
+            process = target._process  # pyright: ignore[reportPrivateUsage]
+        else:
+            process = self.names.get(target)
+        return process if process is not None and process.state < EXITING else None
+
+    def whereis(self, name: str) -> Pid[Any] | None:
+        """The pid registered as *name*, or None."""
+        process = self.names.get(name)
+        return None if process is None else process.pid
+
+    def registered(self) -> list[str]:
+        """The names in use, sorted."""
+        return list(self.names)
+
+    def alive(self) -> list[Pid[Any]]:
+        """The pids of all live processes, oldest first; the guests are among them."""
+        return [p.pid for p in self.processes.values() if p.state < EXITING]
+
+    # -- messages ------------------------------------------------------------------------
+
+    def send(self, target: Target, message: object) -> None:
+        """Send *message*; to a dead pid it is dropped, to an unknown name it raises (S15).
+
+        Raises:
+            NoProcessError: No process has that name.
+            MailboxFullError: Its bounded mailbox is full, with policy 'reject'.
+        """
+        process = self.find(target)
+        if process is not None:
+            process.deliver((INFO, message))
+        elif not isinstance(target, Pid):
+            raise NoProcessError(target, "send")
+
+    async def send_wait(self, target: Target, message: object) -> None:
+        """Send *message*, waiting for a place in a bounded mailbox."""
+        while True:
+            process = self.find(target, "send_wait")
+            bounded = None if process is None else process.bounded
+            if bounded is None or bounded.users < bounded.bound.limit:
+                self.send(target, message)
+                return
+            place = Slot(self.runqueue)
+            bounded.waiting.append(place)
+            await place
+
+    def reply(self, sender: ReplyTo, value: object) -> None:
+        """Answer a call, from any process (S32); a second or late reply is dropped."""
+        self.check_thread("reply")
+        pending = sender.callee.pending
+        if pending is not None:
+            pending.discard(sender)
+        sender.set(value)
+
+    def overflowed(self, process: Process, policy: str) -> None:
+        """Telemetry of a full mailbox."""
+        if self._overflowed_event.handlers and process.bounded is not None:
+            self._overflowed_event.emit(
+                {"queue_len": len(process.mailbox), "limit": process.bounded.bound.limit},
+                {"pid": process.pid, "label": process.label, "policy": policy},
+            )
+
+    # -- signals --------------------------------------------------------------------------
+
+    def exit(self, target: Target, reason: object, sender: Process | None) -> None:
+        """Send an exit signal (S2-S7); `KILL` cannot be trapped."""
+        process = self.find(target, "exit")
+        if process is None:
+            if isinstance(target, Pid):
+                dying = target._process  # pyright: ignore[reportPrivateUsage]
+                if dying is not None and reason is KILL:
+                    dying.doom(KILLED)
+            return
+        if reason is KILL:
+            process.doom(KILLED)
+            return
+        self._exit_signal(process, sender, reason, asked=True)
+
+    def exit_from_link(self, dead: Process, process: Process, reason: object) -> None:
+        """The reaper's: *dead* was linked to *process* (S8); KILL is an ordinary reason here (S6)."""
+        if process.state >= EXITING:
+            return
+        if process is self.root and dead.body.kind == "supervisor":
+            self._tree_ended(dead, reason)
+        self._exit_signal(process, dead, reason, asked=False)
+
+    def _exit_signal(
+        self, process: Process, sender: Process | None, reason: object, *, asked: bool
+    ) -> None:
+        if process.trap_exit:
+            pid = process.pid if sender is None else sender.pid
+            process.deliver((EXIT, Exit(pid, reason)))
+        elif reason is not NORMAL or (asked and sender is process):
+            process.doom(reason)
+
+    def _tree_ended(self, dead: Process, reason: object) -> None:
+        if getattr(dead.body, "gave_up", False):
+            self.stop(reason, f"{dead.name or dead.label} {dead.pid!r}, which gave up,")
+
+    def link(self, process: Process, target: Target) -> None:
+        """Link *process* with *target* (S8, S10)."""
+        other = self.find(target, "link")
+        if other is process:
+            return
+        if other is not None:
+            _link(process, other)
+        elif process.trap_exit and isinstance(target, Pid):
+            process.deliver((EXIT, Exit(target, NOPROC)))
+        else:
+            raise NoProcessError(target, "link")
+
+    def unlink(self, process: Process, target: Target) -> None:
+        """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
+        other = self.find(target, "unlink")
+        if other is not None:
+            self.unlink_processes(process, other)
+
+    def unlink_processes(self, one: Process, other: Process) -> None:
+        """Remove the link between two processes, if there is one."""
+        if one.links is not None:
+            one.links.pop(other, None)
+        if other.links is not None:
+            other.links.pop(one, None)
+
+    def monitor(self, watcher: Process, target: Target) -> Ref:
+        """Have *watcher* told when *target* ends: exactly one Down (S11)."""
+        ref = Ref(self.next_id())
+        process = self.find(target, "monitor")
+        if process is None:
+            watcher.deliver((DOWN, Down(ref, target, NOPROC)))
+            return ref
+        monitor = Monitor(ref, watcher, process, target, None)
+        if process.monitors is None:
+            process.monitors = {}
+        process.monitors[monitor] = None
+        if watcher.watching is None:
+            watcher.watching = {}
+        watcher.watching[ref] = monitor
+        return ref
+
+    def demonitor(self, watcher: Process, ref: Ref, *, flush: bool = False) -> bool:
+        """Remove a monitor; True if it was still there, so that no Down came or will (S12)."""
+        monitor = None if watcher.watching is None else watcher.watching.pop(ref, None)
+        if monitor is not None and monitor.target.monitors is not None:
+            monitor.target.monitors.pop(monitor, None)
+        if monitor is None and flush:
+            watcher.mailbox.take(lambda e: e[0] == DOWN and e[1].ref is ref)
+        return monitor is not None
+
+    def down_slot(self, pid: Pid[Any]) -> Slot:
+        """A slot that is filled with the exit reason when *pid* has ended; NOPROC if it has already."""
+        slot = Slot(self.runqueue)
+        process = pid._process  # pyright: ignore[reportPrivateUsage]
+        if process is None:
+            slot.set(NOPROC)
+            return slot
+        monitor = Monitor(None, None, process, pid, slot)
+        if process.monitors is None:
+            process.monitors = {}
+        process.monitors[monitor] = None
+        return slot
+
+    def system(self, target: Target, operation: Callable[[Any], object], doing: str) -> Slot:
+        """Send a system request; the slot gets what ``operation(body)`` returns or raises."""
+        process = self.find(target, doing)
+        slot = Slot(self.runqueue)
+        if process is None:
+            slot.fail(NoProcessError(target, doing))
+            return slot
+        reply_to = ReplyTo(self.runqueue, process, CURRENT.get())
+        if process.pending is None:
+            process.pending = set()
+        process.pending.add(reply_to)
+        process.deliver((SYSTEM, reply_to, operation))
+        return reply_to
+
+    # -- idle timeouts of servers -------------------------------------------------------------
+
+    def set_idle_timeout(self, process: Process, seconds: float) -> None:
+        """Send TIMEOUT to *process* unless a message comes within *seconds* (S36)."""
+        self.clear_idle_timeout(process)
+        if process.state >= EXITING:
+            return
+        process.resting = RESTING
+        timer = process.idle_timer = self.ticker.call_after(
+            seconds, lambda: self._idle_expired(process, timer)
+        )
+        timer.message = seconds
+        if seconds == 0 and not process.mailbox:
+            self.ticker.cancel(timer)
+            process.mailbox.append((IDLE_TIMEOUT, timer))
+            if process.state is RESTING:
+                self._wake_idle(process)
+
+    def clear_idle_timeout(self, process: Process) -> None:
+        """A message came."""
+        timer, process.idle_timer = process.idle_timer, None
+        if timer is not None:
+            self.ticker.cancel(timer)
+        if process.debug is None:
+            from suptree.core.process import IDLE
+
+            process.resting = IDLE
+
+    def _idle_expired(self, process: Process, timer: Any) -> None:
+        if process.state is RESTING and process.idle_timer is timer:
+            process.deliver((IDLE_TIMEOUT, timer))
+
+    def _wake_idle(self, process: Process) -> None:
+        from suptree.core.process import READY
+
+        process.state = READY
+        self.runqueue.make_ready(process)
+
+    # -- loose ends: crashes, closers, the abandoned ---------------------------------------------
+
+    def _crashed(self, process: Process, reason: object) -> None:
+        if self._crashed_event.handlers:
+            self._crashed_event.emit(
+                {"count": 1}, {"pid": process.pid, "label": process.label, "reason": reason}
+            )
+
+    def close_failed(self, process: Process, resource: object, reason: object) -> None:
+        """An owned resource could not be closed: say so, the process is dead all the same."""
+        LOG.error("%r %s: closing %r failed: %r", process.pid, process.label, resource, reason)
+
+    def close_later(self, process: Process, resource: object, closing: Awaitable[object]) -> None:
+        """An owned resource has an async close: run it in a task of the runtime, within 5 s."""
+
+        async def close() -> None:
+            try:
+                async with asyncio.timeout(5.0):
+                    await closing
+            except Exception as error:
+                self.close_failed(process, resource, error)
+
+        task = self.make_task(close(), contextvars.copy_context(), f"close {process.label}")
+        self._closers.add(task)
+        task.add_done_callback(self._closers.discard)
+
+    def closers(self) -> Iterable[asyncio.Task[Any]]:
+        """Tasks that still close owned resources."""
+        return tuple(self._closers)
+
+    def abandon(self, process: Process, stack: str) -> None:
+        """A killed process did not unwind: drop it from the tree, count it, say where it stands."""
+        self.abandoned.append((process.pid, stack))
+        LOG.critical(
+            "%r %s did not end when it was killed and is abandoned; its code still runs:\n%s",
+            process.pid,
+            process.label,
+            stack,
+        )
+        if self._abandoned_event.handlers:
+            self._abandoned_event.emit(
+                {"count": 1}, {"pid": process.pid, "label": process.label, "stack": stack}
+            )
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "closing" if self.closing else "open"
+        return f"<Runtime {self.name!r} {state}, {len(self.processes)} processes>"
+
+
+def _swap_nothing(task: Any) -> Any:
+    return None
+
+
+def _link(one: Process, other: Process) -> None:
+    if one.links is None:
+        one.links = {}
+    if other.links is None:
+        other.links = {}
+    one.links[other] = None
+    other.links[one] = None
+
+
+def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:
+    """The ancestors of a child, nearest first (S26); shared by all children of *parent*."""
+    cached = parent.child_lineage
+    if cached is None:
+        cached = parent.child_lineage = (parent.pid, *parent.lineage)
+    return cached
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
+
+
+def _after_fork_in_child() -> None:
+    for runtimes in OPEN.values():
+        for runtime in runtimes:
+            runtime.thread_id = NO_THREAD
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

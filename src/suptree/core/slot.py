@@ -1,0 +1,193 @@
+"""Slots: one-shot answers that a task or a supervisor can await.
+
+A slot speaks the future protocol that `asyncio.Task` checks for, but whoever fills
+it does not go through the event loop: the waiter is put on the run queue, which
+resumes it within the same turn (law 1: only the run loop, at depth 0, steps a
+waiter).  A slot has at most one waiter and is filled at most once; later fills are
+dropped, which is how a late reply disappears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable, Generator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from suptree.errors import InternalError
+
+if TYPE_CHECKING:
+    from suptree.core.pid import Pid
+    from suptree.core.process import Process
+    from suptree.core.runqueue import RunQueue
+
+__all__ = ["ReplyTo", "Slot", "SlotExpiredError"]
+
+
+class SlotState(enum.IntEnum):
+    """A slot leaves PENDING once and never comes back."""
+
+    PENDING = 0
+    DONE = 1
+    FAILED = 2
+    EXPIRED = 3
+    CANCELLED = 4
+
+
+PENDING: Final = SlotState.PENDING
+DONE: Final = SlotState.DONE
+FAILED: Final = SlotState.FAILED
+EXPIRED: Final = SlotState.EXPIRED
+CANCELLED: Final = SlotState.CANCELLED
+
+
+class SlotExpiredError(Exception):
+    """The deadline of the slot passed; the one who awaits turns it into a speaking error."""
+
+
+class Slot:
+    """A place for one answer."""
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_context",
+        "_loop",
+        "runqueue",
+        "state",
+        "value",
+    )
+
+    def __init__(self, runqueue: RunQueue) -> None:
+        self.runqueue = runqueue
+        self.state = PENDING
+        self.value: Any = None
+        self._loop = runqueue.loop
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+        self._asyncio_future_blocking = False
+
+    # -- filling ------------------------------------------------------------
+
+    def set(self, value: object) -> bool:
+        """Fill the slot with a value; False if it was filled, expired or cancelled before."""
+        if self.state is not PENDING:
+            return False
+        self.state = DONE
+        self.value = value
+        if self._callback is not None:
+            self.runqueue.resume_later(self)
+        return True
+
+    def fail(self, error: BaseException) -> bool:
+        """Fill the slot with an error that is raised in the waiter; False as for `set`."""
+        return self._end(FAILED, error)
+
+    def expire(self) -> bool:
+        """Say that the deadline has passed; False as for `set`."""
+        return self._end(EXPIRED, None)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Called by `Task.cancel()` of the waiter: nobody wants the answer any more."""
+        return self._end(CANCELLED, None)
+
+    def _end(self, state: SlotState, value: object) -> bool:
+        if self.state is not PENDING:
+            return False
+        self.state = state
+        self.value = value
+        if self._callback is not None:
+            self.runqueue.resume_later(self)
+        return True
+
+    # -- waiting: the future protocol of asyncio ------------------------------
+
+    def __await__(self) -> Generator[Slot, None, Any]:
+        if self.state is PENDING:
+            self._asyncio_future_blocking = True
+            yield self
+        if self.state is DONE:
+            return self.value
+        return self.result()
+
+    def result(self) -> Any:
+        """Return the value, or raise what the slot was failed with."""
+        state = self.state
+        if state is DONE:
+            return self.value
+        if state is FAILED:
+            raise self.value
+        if state is EXPIRED:
+            raise SlotExpiredError
+        if state is CANCELLED:
+            raise asyncio.CancelledError
+        raise InternalError("a slot was read before it was filled")
+
+    def done(self) -> bool:
+        """Say whether the slot was filled, has expired or was cancelled."""
+        return self.state is not PENDING
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        """Make *callback* the waiter: the run loop calls it in *context* when the slot is filled."""
+        if self._callback is not None:
+            raise InternalError("a slot has one waiter; wait on several slots with a RequestSet")
+        self._callback = callback
+        self._context = context
+        if self.state is not PENDING:
+            self.runqueue.resume_later(self)
+
+    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+        """Forget the waiter; returns how many were removed, as asyncio's futures do."""
+        if self._callback is None:
+            return 0
+        self._callback = None
+        self._context = None
+        return 1
+
+    def resume(self) -> None:
+        """Step the waiter.  Called by the run loop, at depth 0, and by nobody else."""
+        callback = self._callback
+        if callback is None:
+            return  # the waiter went away between filling and resuming
+        self._callback = None
+        context = self._context
+        if context is None:
+            callback(self)
+        else:
+            context.run(callback, self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a pending answer cannot be pickled")
+
+
+class ReplyTo(Slot):
+    """Where the reply to one call goes (OTP: `From`); give it to `reply(sender, value)`.
+
+    Attributes:
+        callee: The process that owes the answer; its death fails the slot.
+        caller: The process that waits, or None for code outside every process.
+    """
+
+    __slots__ = ("callee", "caller")
+
+    def __init__(self, runqueue: RunQueue, callee: Process, caller: Process | None) -> None:
+        self.runqueue = runqueue
+        self.state = PENDING
+        self.value = None
+        self._loop = runqueue.loop
+        self._callback = None
+        self._context = None
+        self._asyncio_future_blocking = False
+        self.callee = callee
+        self.caller = caller
+
+    @property
+    def pid(self) -> Pid[Any] | None:
+        """The caller's pid, or None for code outside every process."""
+        return None if self.caller is None else self.caller.pid
+
+    def __repr__(self) -> str:
+        return f"<ReplyTo {self.pid} from {self.callee.pid} {self.state.name.lower()}>"

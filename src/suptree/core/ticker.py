@@ -1,0 +1,131 @@
+"""The ticker of one runtime: one loop timer, armed for the earliest timer of all.
+
+Synchronous.  After a stall of the loop the run queue gets one full pass before
+timers expire, so that a reply that is there beats its timeout (law 9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+
+from suptree.core.messages import TIMER
+from suptree.core.pid import Pid
+from suptree.core.process import Process
+from suptree.core.runqueue import RunQueue
+from suptree.core.slot import Slot
+from suptree.core.timers import Timer, Timers
+
+__all__ = ["Ticker", "check_delay"]
+
+FOREVER: Final = math.inf
+
+
+def check_delay(who: str, field: str, value: float, *, above_zero: bool = False) -> float:
+    """Return *value* if it is a usable number of seconds; ValueError if not."""
+    bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
+    if bad or value < 0 or (above_zero and value == 0):
+        least = "more than 0" if above_zero else "0 or more"
+        raise ValueError(f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}.")
+    return float(value)
+
+
+class Ticker:
+    """Starts, fires and cancels the timers of one runtime."""
+
+    __slots__ = ("_armed_for", "_handle", "_loop", "_next_id", "_runqueue", "now", "timers")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+        runqueue: RunQueue,
+        next_id: Callable[[], int],
+    ) -> None:
+        self.now = now
+        self.timers = Timers()
+        self._loop = loop
+        self._runqueue = runqueue
+        self._next_id = next_id
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = FOREVER
+
+    def send_after(
+        self,
+        owner: Process | None,
+        target: object,
+        delay: float,
+        message: object,
+        period: float | None = None,
+    ) -> Timer:
+        """Start a timer of *owner* that sends *message* to *target*, a process or a name."""
+        timer = Timer(self._next_id(), self.now() + delay)
+        timer.owner = owner
+        timer.target = target
+        timer.message = message
+        timer.period = period
+        self._add(timer)
+        return timer
+
+    def call_after(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Start a timer of the runtime's own."""
+        timer = Timer(self._next_id(), self.now() + delay)
+        timer.callback = callback
+        self._add(timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> float | None:
+        """Cancel; returns the seconds that were left, or None if it had fired."""
+        if self.timers.cancel(timer):
+            return max(0.0, timer.due - self.now())
+        return None
+
+    def expire_after(self, slot: Slot, timeout: float) -> None:
+        """Expire *slot* unless it is filled within *timeout* seconds."""
+        due = self.timers.add_deadline(self.now(), timeout, slot)
+        if due < self._armed_for:
+            self._arm(due)
+
+    def close(self) -> None:
+        """Disarm."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _add(self, timer: Timer) -> None:
+        self.timers.add(timer)
+        if timer.due < self._armed_for:
+            self._arm(timer.due)
+
+    def _arm(self, due: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_for = due
+        self._handle = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._handle = None
+        self._armed_for = FOREVER
+        try:
+            if not self._runqueue.idle():
+                self._runqueue.drain()
+            for timer in self.timers.expire(self.now()):
+                self._fire(timer)
+        finally:
+            due = self.timers.next_due()
+            if due is not None and due < self._armed_for:
+                self._arm(due)
+
+    def _fire(self, timer: Timer) -> None:
+        if timer.callback is not None:
+            timer.callback()
+            return
+        target = timer.target
+        if isinstance(target, str) and timer.owner is not None:
+            target = timer.owner.runtime.names.get(target)
+        elif isinstance(target, Pid):
+            target = target._process  # pyright: ignore[reportPrivateUsage]
+        if isinstance(target, Process):
+            target.deliver((TIMER, timer))

@@ -1,0 +1,85 @@
+"""Unwinding: a killed process whose frames take their time, and what is done about it (law 3).
+
+    exit signal other than kill   cancel, 5 s of grace, then as for a kill
+    kill                          cancel, 1 s of grace, then close the coroutine
+    still there                   abandoned: dropped from the tree, counted, reported with its stack
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+from suptree.core.exits import KILLED
+from suptree.core.process import EXITING, Process
+
+if TYPE_CHECKING:
+    from suptree.core.runtime import Runtime
+
+__all__ = ["Unwinder", "stack_of"]
+
+EXIT_GRACE: Final = 5.0
+KILL_GRACE: Final = 1.0
+
+
+class Unwinder:
+    """Watches the processes of one runtime that are EXITING in a task."""
+
+    __slots__ = ("_runtime",)
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def watch(self, process: Process) -> None:
+        """*process* was told to unwind: look again after its grace."""
+        if process.escalation is not None:
+            self._runtime.ticker.cancel(process.escalation)
+        killed = process.exit_reason is KILLED
+        process.escalation = self._runtime.ticker.call_after(
+            KILL_GRACE if killed else EXIT_GRACE,
+            lambda: self._close(process) if killed else self.escalate(process),
+        )
+
+    def escalate(self, process: Process) -> None:
+        """A kill, or the end of the first grace, while it is still unwinding."""
+        if process.state is not EXITING or process.exit_reason is KILLED:
+            return
+        process.exit_reason = KILLED
+        if process.task is not None and not process.task.done():
+            process.task.cancel()
+            self.watch(process)
+
+    def _close(self, process: Process) -> None:
+        process.escalation = None
+        if process.state is not EXITING:
+            return
+        task = process.task
+        if task is None or task.done():
+            process.finish(KILLED)
+            return
+        stack = stack_of(task)
+        fine, _ = process.guard(_close_coroutine, task)
+        # Not our exception to show: it says "coroutine ignored GeneratorExit" or that it is closed.
+        task.add_done_callback(_retrieve)
+        task.cancel()
+        if not fine:
+            self._runtime.abandon(process, stack)
+        process.finish(KILLED)
+
+
+def _close_coroutine(task: asyncio.Task[Any]) -> None:
+    coroutine: Any = task.get_coro()
+    coroutine.close()
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def stack_of(task: asyncio.Task[Any]) -> str:
+    """Where the code of *task* stands, as text."""
+    text = io.StringIO()
+    task.print_stack(file=text)
+    return text.getvalue().rstrip()
