@@ -412,7 +412,11 @@ def test_deadlock_names_each_pending_task_and_the_line_where_it_waits() -> None:
     text = str(caught.value)
     assert "nothing is ready, no timer is armed, nothing outside is under way" in text
     assert "task 'lost one' (" in text
-    assert "locks.py" in text
+    assert "test_loop.py" in text
+    assert (
+        "in test_deadlock_names_each_pending_task_and_the_line_where_it_waits.<locals>.deep" in text
+    )
+    assert "waiting in Event.wait" in text
     assert len(caught.value.tasks) == 2
 
 

@@ -1,1 +1,27 @@
-"""The testing kit: a virtual clock, wait-for-event helpers, and a leak check (for pytest and by hand)."""
+"""The testing kit: virtual time, waiting for events, a leak check; for pytest and by hand.
+
+The pytest plugin (`suptree.testing.plugin`) is found by pytest itself once suptree
+is installed.  `VirtualLoop` and the `wait_*` helpers work without it.
+"""
+
+from suptree.testing.kit import (
+    WaitTimeoutError,
+    turn,
+    wait_down,
+    wait_mailbox_empty,
+    wait_until,
+)
+from suptree.testing.leaks import Leak, LeakError
+from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
+
+__all__ = [
+    "Leak",
+    "LeakError",
+    "VirtualDeadlockError",
+    "VirtualLoop",
+    "WaitTimeoutError",
+    "turn",
+    "wait_down",
+    "wait_mailbox_empty",
+    "wait_until",
+]

@@ -9,36 +9,42 @@ from __future__ import annotations
 import asyncio
 import os
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["call_site", "describe_task", "describe_tasks", "innermost_frame", "where"]
+__all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "where"]
 
 _CHAIN = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
 _LONGEST = 500  # awaits nest this deep only in a runaway recursion
-_QUIET = tuple(
-    os.path.dirname(module.__file__ or "") + os.sep for module in (asyncio,)
-)  # frames of asyncio itself say nothing about who called
+_QUIET = (os.path.dirname(asyncio.__file__) + os.sep,)  # says nothing about who called
 
 
-def innermost_frame(awaitable: object) -> FrameType | None:
-    """Return the frame in which a suspended coroutine or generator really waits."""
-    frame: FrameType | None = None
-    for _ in range(_LONGEST):
+def frames(awaitable: object) -> list[FrameType]:
+    """Return the frames of a suspended coroutine, outermost first, down to where it waits."""
+    found: list[FrameType] = []
+    while len(found) < _LONGEST:
         for frame_name, next_name in _CHAIN:
-            if (here := getattr(awaitable, frame_name, None)) is not None:
-                frame, awaitable = here, getattr(awaitable, next_name, None)
+            if (frame := getattr(awaitable, frame_name, None)) is not None:
+                found.append(frame)
+                awaitable = getattr(awaitable, next_name, None)
                 break
         else:
-            return frame
-    return frame
+            break
+    return found
 
 
 def where(awaitable: object) -> str:
-    """Return `file:line in function` of the place where *awaitable* waits."""
-    frame = innermost_frame(awaitable)
-    if frame is None:
+    """Return `file:line in function` of the place where *awaitable* waits.
+
+    The innermost place outside asyncio, with the asyncio function that it waits in.
+    """
+    chain = frames(awaitable)
+    if not chain:
         return "an unknown place"
-    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno} in {_name(frame.f_code)}"
+    innermost = chain[-1]
+    told = [frame for frame in chain if not frame.f_code.co_filename.startswith(_QUIET)]
+    if not told or told[-1] is innermost:
+        return str(_site(innermost))
+    return f"{_site(told[-1])}, waiting in {_name(innermost.f_code)}"
 
 
 def describe_task(task: asyncio.Task[Any]) -> str:
@@ -53,8 +59,19 @@ def describe_tasks(loop: asyncio.AbstractEventLoop) -> list[str]:
     return sorted(describe_task(task) for task in asyncio.all_tasks(loop) if not task.done())
 
 
-def call_site(frame: FrameType | None, *, skip: tuple[str, ...] = ()) -> str:
-    """Return `file:line in function` of the nearest caller outside asyncio and *skip*.
+class Site(NamedTuple):
+    """One line of code, and the function it stands in."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{_short(self.file)}:{self.line} in {self.function}"
+
+
+def call_site(frame: FrameType | None, *, skip: tuple[str, ...] = ()) -> Site | None:
+    """Return the nearest caller outside asyncio and *skip*; None if there is none.
 
     Args:
         frame: Where to begin; callers follow.
@@ -63,9 +80,13 @@ def call_site(frame: FrameType | None, *, skip: tuple[str, ...] = ()) -> str:
     quiet = _QUIET + skip
     while frame is not None:
         if not frame.f_code.co_filename.startswith(quiet):
-            return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno} in {_name(frame.f_code)}"
+            return _site(frame)
         frame = frame.f_back
-    return "an unknown place"
+    return None
+
+
+def _site(frame: FrameType) -> Site:
+    return Site(frame.f_code.co_filename, frame.f_lineno, _name(frame.f_code))
 
 
 def _name(code: CodeType) -> str:

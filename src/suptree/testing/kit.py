@@ -1,0 +1,153 @@
+"""Waiting for events in tests: a process is down, a mailbox is empty, anything is true.
+
+No helper sleeps.  Each looks again after every pass of the loop, or is told; on
+the virtual loop time moves when everybody else waits.  Each ends after `timeout`
+seconds of the loop's time with an error that says what was seen last.
+
+>>> async def test_worker_ends(runtime):
+...     pid = runtime.spawn(work)
+...     assert await wait_down(pid) is NORMAL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+from suptree.clock import loop_clock
+from suptree.core import INIT, READY, RUNNING, Pid, Process, SlotExpiredError, find_runtime
+from suptree.errors import NoProcessError, SuptreeError
+from suptree.testing.loop import VirtualLoop
+
+__all__ = ["WaitTimeoutError", "turn", "wait_down", "wait_mailbox_empty", "wait_until"]
+
+# A real loop spins that many passes before it leaves the processor to others.
+_SPINS: Final = 1000
+
+
+class WaitTimeoutError(SuptreeError, TimeoutError):
+    """What a test waited for did not come in time."""
+
+    def __init__(self, what: str, timeout: float, seen: str) -> None:
+        super().__init__(what, timeout, seen)
+        self.what = what
+        self.timeout = timeout
+        self.seen = seen
+
+    def __str__(self) -> str:
+        return f"{self.what}: not within {self.timeout:g} s of the loop's time; {self.seen}"
+
+
+async def turn(passes: int = 1) -> None:
+    """Let everybody else run for *passes* passes of the loop.
+
+    On the virtual loop a pass in which nobody has anything to do moves time to the
+    next timer.
+    """
+    loop = asyncio.get_running_loop()
+    for _ in range(passes):
+        if isinstance(loop, VirtualLoop):
+            await loop.turn()
+        else:
+            await asyncio.sleep(0)
+
+
+async def wait_until(
+    predicate: Callable[[], object], *, timeout: float = 5.0, what: str | None = None
+) -> Any:
+    """Wait until *predicate* returns something true, looked at after every pass of the loop.
+
+    Args:
+        predicate: Cheap and without side effects; called many times.
+        timeout: Seconds of the loop's time.
+        what: Named by the error; default: the source of *predicate*.
+
+    Returns:
+        What the predicate returned.
+
+    Raises:
+        WaitTimeoutError: It stayed false.
+        VirtualDeadlockError: It is false and nothing can happen any more.
+    """
+    now = loop_clock(asyncio.get_running_loop())
+    deadline = now() + timeout
+    spins = 0
+    while not (value := predicate()):
+        if now() >= deadline:
+            raise WaitTimeoutError(
+                what or f"wait_until({_source(predicate)})", timeout, f"it is still {value!r}"
+            )
+        spins += 1
+        await turn()
+        if spins > _SPINS and not isinstance(asyncio.get_running_loop(), VirtualLoop):
+            await asyncio.sleep(0.001)
+    return value
+
+
+async def wait_down(pid: Pid[Any], *, timeout: float = 5.0) -> Any:
+    """Wait until the process has ended and everything it held is released.
+
+    Args:
+        pid: Any process; it need not be linked or monitored.
+        timeout: Seconds of the loop's time.
+
+    Returns:
+        The exit reason; NOPROC if it had ended before the call.
+
+    Raises:
+        WaitTimeoutError: It lives.
+    """
+    runtime = pid.runtime
+    slot = runtime.down_slot(pid)
+    if not slot.done():
+        runtime.ticker.expire_after(slot, timeout)
+    try:
+        return await slot
+    except SlotExpiredError:
+        seen = _state(runtime.processes.get(pid.id))
+        raise WaitTimeoutError(f"wait_down({pid!r})", timeout, seen) from None
+
+
+async def wait_mailbox_empty(target: Pid[Any] | str, *, timeout: float = 5.0) -> None:
+    """Wait until the process has handled everything that was sent to it.
+
+    Args:
+        target: A pid, or a name of the only runtime that is open here.
+        timeout: Seconds of the loop's time.
+
+    Raises:
+        NoProcessError: It does not live, or ended meanwhile.
+        WaitTimeoutError: It is still busy.
+    """
+    runtime = target.runtime if isinstance(target, Pid) else find_runtime("wait_mailbox_empty")
+
+    def settled() -> bool:
+        process = runtime.find(target, "wait_mailbox_empty")
+        if process is None:
+            raise NoProcessError(target, "wait_mailbox_empty")
+        return (
+            not process.mailbox
+            and process.current is None
+            and process.state not in (INIT, READY, RUNNING)
+        )
+
+    try:
+        await wait_until(settled, timeout=timeout)
+    except WaitTimeoutError:
+        seen = _state(runtime.find(target, "wait_mailbox_empty"))
+        raise WaitTimeoutError(f"wait_mailbox_empty({target!r})", timeout, seen) from None
+
+
+def _state(process: Process | None) -> str:
+    if process is None:
+        return "it is gone"
+    return f"it is {process.state.name.lower()} with {len(process.mailbox)} messages waiting"
+
+
+def _source(predicate: Callable[[], object]) -> str:
+    try:
+        return " ".join(inspect.getsource(predicate).split())
+    except (OSError, TypeError):
+        return repr(predicate)

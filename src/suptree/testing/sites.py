@@ -1,0 +1,123 @@
+"""Where things were made: tasks, timers, threads, child processes, for the leak check.
+
+A `Sites` watches one test.  Tasks are seen by a task factory, timers by wrapping
+`call_later` and `call_at` of the test's own loop, threads and child processes by
+wrapping `Thread.start` and `Popen.__init__` while the test runs.  It keeps one
+place per thing, and holds none of them alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import functools
+import inspect
+import os
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
+
+from suptree.clock import loop_clock
+from suptree.testing.stacks import Site, call_site
+
+__all__ = ["Sites"]
+
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_FUTURES = os.path.dirname(concurrent.futures.__file__) + os.sep
+_QUIET = (_OURS, _FUTURES, threading.__file__, subprocess.__file__, contextlib.__file__)
+
+
+class Sites:
+    """Remembers the line that made each thing of one test."""
+
+    def __init__(self) -> None:
+        self._things: weakref.WeakKeyDictionary[Any, Site | None] = weakref.WeakKeyDictionary()
+        self._keys: dict[object, Site | None] = {}
+        # Not in _things: two timers of one callback at one time are equal to asyncio.
+        self._timers: dict[int, tuple[weakref.ref[asyncio.TimerHandle], Site | None]] = {}
+
+    def note(self, thing: object) -> None:
+        """Remember the nearest caller outside suptree as the maker of *thing*."""
+        self._things[thing] = _place()
+
+    def note_key(self, key: object) -> None:
+        """As `note`, for what takes no weak reference: *key* stands for it."""
+        self._keys[key] = _place()
+
+    def of(self, thing: object) -> Site | None:
+        """Return the place that made *thing*; None if nobody saw it."""
+        return self._things.get(thing)
+
+    def of_key(self, key: object) -> Site | None:
+        """Return the place that made what *key* stands for."""
+        return self._keys.get(key)
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See every task and timer that is made in *loop* from now on."""
+
+        def factory(
+            loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+        ) -> asyncio.Task[Any]:
+            task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+            self.note(task)
+            return task
+
+        loop.set_task_factory(factory)
+        for name in ("call_later", "call_at"):
+            setattr(loop, name, self._noting(getattr(loop, name)))
+
+    def pending_timers(
+        self, loop: asyncio.AbstractEventLoop
+    ) -> list[tuple[asyncio.TimerHandle, Site | None]]:
+        """Return the timers of *loop* that are neither cancelled nor due, with their places."""
+        now = loop_clock(loop)()
+        timers = [(ref(), site) for ref, site in list(self._timers.values())]
+        return [
+            (timer, site)
+            for timer, site in timers
+            if timer is not None and not timer.cancelled() and timer.when() > now
+        ]
+
+    @contextlib.contextmanager
+    def watch_process(self) -> Generator[None, None, None]:
+        """See every thread and child process that Python starts inside the block."""
+        start, make = threading.Thread.start, subprocess.Popen.__init__
+        sites = self
+
+        @functools.wraps(start)
+        def noting_start(self: threading.Thread) -> None:
+            sites.note(self)
+            start(self)
+
+        @functools.wraps(make)
+        def noting_make(self: subprocess.Popen[Any], *args: Any, **options: Any) -> None:
+            make(self, *args, **options)
+            sites.note_key(("child", self.pid))
+
+        threading.Thread.start = noting_start  # type: ignore[method-assign]
+        subprocess.Popen.__init__ = noting_make  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            threading.Thread.start = start  # type: ignore[method-assign]
+            subprocess.Popen.__init__ = make  # type: ignore[method-assign]
+
+    def _noting(
+        self, arm: Callable[..., asyncio.TimerHandle]
+    ) -> Callable[..., asyncio.TimerHandle]:
+        @functools.wraps(arm)
+        def noting(*args: Any, **options: Any) -> asyncio.TimerHandle:
+            handle = arm(*args, **options)
+            key = id(handle)
+            gone = weakref.ref(handle, lambda _: self._timers.pop(key, None))
+            self._timers[key] = gone, _place()
+            return handle
+
+        return noting
+
+
+def _place() -> Site | None:
+    return call_site(inspect.currentframe(), skip=_QUIET)
