@@ -48,6 +48,7 @@ from suptree.core.mailbox import Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
     CALL,
     CAST,
+    CONTINUE,
     DOWN,
     EXIT,
     IDLE_TIMEOUT,
@@ -79,7 +80,7 @@ from suptree.core.process import (
     State,
 )
 from suptree.core.reports import CrashReport, Reporter
-from suptree.core.runtime import Runtime, Target
+from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
@@ -87,6 +88,7 @@ from suptree.core.timers import Timer
 __all__ = [
     "CALL",
     "CAST",
+    "CONTINUE",
     "CURRENT",
     "DEAD",
     "DOWN",
@@ -138,6 +140,7 @@ __all__ = [
     "TableTransfer",
     "Target",
     "Timer",
+    "ViaName",
     "cancel_timer",
     "check_delay",
     "current",

@@ -11,6 +11,7 @@ A tuple costs a tenth of a frozen record, and there is one per message.
     (TIMER, Timer)                             a timer that fired, unless cancelled meanwhile
     (SYSTEM, slot, operation)                  operation(body) -> value, answered between messages
     (IDLE_TIMEOUT, Timer)                      nothing came for as long as the server said
+    (CONTINUE, argument)                       put in front by a server that said Continue(argument)
 
 Only CALL, CAST and INFO count against the bound of a mailbox.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CALL",
     "CAST",
+    "CONTINUE",
     "DOWN",
     "EXIT",
     "IDLE_TIMEOUT",
@@ -53,6 +55,7 @@ DOWN: Final = 4
 TIMER: Final = 5
 SYSTEM: Final = 6
 IDLE_TIMEOUT: Final = 7
+CONTINUE: Final = 8
 
 
 class _Timeout:

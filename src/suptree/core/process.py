@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from suptree.core.context import CURRENT
@@ -149,6 +149,7 @@ class Process:
         "pid",
         "resting",
         "runtime",
+        "server",
         "start_slot",
         "started_at",
         "state",
@@ -158,7 +159,6 @@ class Process:
         "timers",
         "trap_exit",
         "turn",
-        "typed",
         "watching",
     )
 
@@ -171,7 +171,7 @@ class Process:
         self.state: State = INIT
         self.resting: State = IDLE
         self.mailbox = Mailbox()
-        self.typed: dict[Any, Any] | None = None
+        self.server: Any = None
         self.task: asyncio.Task[Any] | None = None
         self.job: tuple[Coroutine[Any, Any, Any], Callable[[Any], object]] | None = None
         self._gate: Slot | None = None
@@ -360,35 +360,55 @@ class Process:
                 self.runtime.runqueue.make_ready(self)
 
     def run_direct(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run a plain handler in the caller's turn (a direct call).
 
         The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
-        is the server's: it ends here, and the caller finds the process not alive.
+        is the server's: it ends here, and the caller finds the process not RUNNING.
         """
         runtime = self.runtime
         hidden = runtime.swap_task(None)
         self.state = RUNNING
         try:
-            result = self.context.run(function, *args, **kwargs)
+            result = self.context.run(handler, self.server, *args, **kwargs)
         except BaseException as error:
+            if self.current is None:
+                self.current = (CALL, None, handler, args, kwargs)
             self._crash(error)
             result = None
         runtime.swap_task(hidden)
         self.messages_in += 1
         return result
 
+    def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
+        """What follows from the answer of a direct call: a directive, carried out."""
+        hidden = self.runtime.swap_task(None)
+        try:
+            self.enter(function, *args)
+        except BaseException as error:
+            self._crash(error)
+        self.runtime.swap_task(hidden)
+        self.leave_direct()
+
     def leave_direct(self) -> None:
         """The direct call is over: rest, or go on with what arrived meanwhile."""
         if self.state is RUNNING:
-            if self.mailbox:
-                self.state = READY
-                self.runtime.runqueue.make_ready(self)
-            else:
-                self.state = self.resting
+            self.settle()
         else:
             self._left_turn()
+
+    def answer_system(self, envelope: Envelope) -> None:
+        """Carry out a system request; what it raises goes to who asked (S50)."""
+        _, reply_to, operation = envelope
+        if self.pending is not None:
+            self.pending.discard(reply_to)
+        try:
+            value = operation(self.body)
+        except BaseException as error:
+            reply_to.fail(error)
+        else:
+            reply_to.set(value)
 
     def step(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
         """Step a kernel coroutine: (True, the slot it waits for), or (False, exit reason)."""
@@ -475,6 +495,27 @@ class Process:
             self._task_failed(error)
         else:
             self.finish(NORMAL)
+
+    def start_owned_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task beside the handlers: cancelled with the process, and its exception is an exit signal."""
+        if self.state >= EXITING:
+            coroutine.close()
+            self.check_not_dead("start_task")
+        task = self.runtime.make_task(coroutine, copy_context(), name or f"{self.label} task")
+        if self.owned is None:
+            self.owned = []
+        entry = (task, asyncio.Task.cancel)
+        self.owned.append(entry)
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            if self.owned is not None and entry in self.owned:
+                self.owned.remove(entry)
+            error = None if task.cancelled() else task.exception()
+            if error is not None and self.state < EXITING:
+                self.runtime.owned_task_failed(self, error)
+
+        task.add_done_callback(ended)
+        return task
 
     def stop_kept_task(self) -> None:
         """Let the parked task of a dead process return."""

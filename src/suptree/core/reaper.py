@@ -94,7 +94,7 @@ class Reaper:
 
     def _answer_callers(self, process: Process, reason: object) -> None:
         current, process.current = process.current, None
-        if current is not None and current[0] == CALL:
+        if current is not None and current[0] == CALL and current[1] is not None:
             current[1].fail(ServerExitError(process.pid, reason))
         if process.pending:
             for reply_to in process.pending:

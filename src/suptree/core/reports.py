@@ -118,6 +118,15 @@ class Reporter:
             report.action = action
             self._write(report)
 
+    def unexpected(self, process: Process, message: object) -> None:
+        """A server got a message that it has no handle_info for."""
+        LOG.warning(
+            "%r %s got a message that it does not handle: %s. Write handle_info, or find the sender.",
+            process.pid,
+            process.label,
+            safe_repr(message, 300),
+        )
+
     def flush(self, supervisor: Process | None = None) -> None:
         """Write what waits for a supervisor that has ended (None: every one)."""
         for pid, report in list(self._pending.items()):

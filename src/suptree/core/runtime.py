@@ -25,7 +25,7 @@ import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from suptree.clock import loop_clock
 from suptree.core import events
@@ -40,9 +40,8 @@ from suptree.core.names import Names
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import (
     EXITING,
-    INIT,
+    IDLE,
     RESTING,
-    SUSPENDED,
     Body,
     Monitor,
     Process,
@@ -59,6 +58,7 @@ from suptree.errors import (
     ForkedRuntimeError,
     NoProcessError,
     RuntimeClosedError,
+    StartTimeoutError,
     WrongThreadError,
 )
 from suptree.telemetry import TelemetryBus
@@ -66,13 +66,25 @@ from suptree.telemetry import TelemetryBus
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Runtime", "Target"]
+__all__ = ["Runtime", "Target", "ViaName"]
 
 Target = Pid[Any] | str
 """Whom to reach: a pid or a registered name."""
 
 NO_THREAD: Final = -1
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
+
+
+class ViaName(Protocol):
+    """A name that something else than the runtime keeps, such as a registry's key (OTP: `via`)."""
+
+    def whereis(self, runtime: Runtime) -> Pid[Any] | None:
+        """The live process of that name, or None."""
+        ...
+
+    def claim(self, process: Process) -> None:
+        """Give the name to *process*, which has not run yet; `whereis` said it is free."""
+        ...
 
 
 class Runtime:
@@ -229,7 +241,7 @@ class Runtime:
         *,
         parent: Process | None = None,
         link: bool = True,
-        name: str | None = None,
+        name: str | ViaName | None = None,
         label: str = "",
         supervised: bool = False,
         trap_exit: bool = False,
@@ -256,17 +268,20 @@ class Runtime:
         """
         slot = Slot(self.runqueue)
         if name is not None:
-            holder = self.names.get(name)
+            holder = self.whereis(name) if isinstance(name, str) else name.whereis(self)
             if holder is not None:
-                slot.fail(AlreadyStartedError(name, holder.pid))
+                slot.fail(AlreadyStartedError(name, holder))
                 return slot
-        process = self._make(body, parent, link, name, label)
+        plain_name = name if isinstance(name, str) else None
+        process = self._make(body, parent, link, plain_name, label)
         process.supervised = supervised
         process.trap_exit = trap_exit
         process.callers = callers
         if bound is not None:
             process.bounded = BoundedState(bound)
         process.start_slot = slot
+        if name is not None and plain_name is None:
+            name.claim(process)  # type: ignore[union-attr]
         self._begin(process)
         if timeout is not None and not slot.done():
             self.ticker.call_after(timeout, lambda: self._start_expired(process, slot, timeout))
@@ -318,8 +333,6 @@ class Runtime:
     def _start_expired(self, process: Process, slot: Slot, timeout: float) -> None:
         if slot.done():
             return
-        from suptree.errors import StartTimeoutError
-
         parent = process.parent
         if parent is not None:
             self.unlink_processes(process, parent)
@@ -549,6 +562,10 @@ class Runtime:
         process.monitors[monitor] = None
         return slot
 
+    def park(self) -> Slot:
+        """A slot that nobody fills: for a caller that is to be unwound at this await."""
+        return Slot(self.runqueue)
+
     def system(self, target: Target, operation: Callable[[Any], object], doing: str) -> Slot:
         """Send a system request; the slot gets what ``operation(body)`` returns or raises."""
         process = self.find(target, doing)
@@ -578,8 +595,6 @@ class Runtime:
         if seconds == 0 and not process.mailbox:
             self.ticker.cancel(timer)
             process.mailbox.append((IDLE_TIMEOUT, timer))
-            if process.state is RESTING:
-                self._wake_idle(process)
 
     def clear_idle_timeout(self, process: Process) -> None:
         """A message came."""
@@ -587,19 +602,11 @@ class Runtime:
         if timer is not None:
             self.ticker.cancel(timer)
         if process.debug is None:
-            from suptree.core.process import IDLE
-
             process.resting = IDLE
 
     def _idle_expired(self, process: Process, timer: Any) -> None:
         if process.state is RESTING and process.idle_timer is timer:
             process.deliver((IDLE_TIMEOUT, timer))
-
-    def _wake_idle(self, process: Process) -> None:
-        from suptree.core.process import READY
-
-        process.state = READY
-        self.runqueue.make_ready(process)
 
     # -- loose ends: crashes, closers, the abandoned ---------------------------------------------
 
@@ -608,6 +615,13 @@ class Runtime:
             self._crashed_event.emit(
                 {"count": 1}, {"pid": process.pid, "label": process.label, "reason": reason}
             )
+
+    def owned_task_failed(self, process: Process, error: BaseException) -> None:
+        """A task that *process* owns raised: an exit signal, as from a linked process."""
+        reason = process.reason_of(error)
+        if not process.trap_exit:
+            process.note_crash(reason)
+        self._exit_signal(process, None, reason, asked=False)
 
     def close_failed(self, process: Process, resource: object, reason: object) -> None:
         """An owned resource could not be closed: say so, the process is dead all the same."""

@@ -1,0 +1,37 @@
+"""Floor 2: the behaviours.  Servers, supervisors, registries, tasks, applications."""
+
+from suptree.otp.child_spec import Backoff, ChildSpec, Startable, StartOptions, child
+from suptree.otp.directives import (
+    BadReturn,
+    Continue,
+    Hibernate,
+    Ignore,
+    NoReply,
+    Reply,
+    ServerRef,
+    Stop,
+    Timeout,
+)
+from suptree.otp.gen_server import GenServer
+from suptree.otp.requests import call_handler as call
+from suptree.otp.requests import cast_handler as cast
+
+__all__ = [
+    "Backoff",
+    "BadReturn",
+    "ChildSpec",
+    "Continue",
+    "GenServer",
+    "Hibernate",
+    "Ignore",
+    "NoReply",
+    "Reply",
+    "ServerRef",
+    "StartOptions",
+    "Startable",
+    "Stop",
+    "Timeout",
+    "call",
+    "cast",
+    "child",
+]

@@ -1,0 +1,417 @@
+"""Requests: the client half of every server.  Call, cast, and the typed clients `st.call`, `st.cast`.
+
+A call to an idle server with a plain handler runs in the caller's turn (a *direct
+call*); every other one queues.  The order of messages is the same either way: the
+mailbox is empty, one message at a time holds, and a server is never re-entered.
+
+No monitor is made for a call.  The callee knows whom it owes an answer (its mailbox,
+its current message, its pending replies), and its death answers them all; so every
+call ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from threading import get_ident
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+
+from suptree.core import (
+    CALL,
+    CAST,
+    CURRENT,
+    DEAD,
+    EXITING,
+    IDLE,
+    RUNNING,
+    Pid,
+    Process,
+    ReplyTo,
+    SlotExpiredError,
+    safe_repr,
+)
+from suptree.errors import (
+    BadRequestError,
+    CallTimeoutError,
+    MailboxFullError,
+    NoProcessError,
+    SelfCallError,
+    ServerExitError,
+)
+from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
+from suptree.otp.waits import describe_wait
+
+__all__ = ["DEFAULT_TIMEOUT", "Call", "CallClient", "Cast", "CastClient", "call", "cast"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+DEFAULT_TIMEOUT: Final = 5.0
+"""Seconds that a call waits unless told otherwise (S30)."""
+
+DIRECTIVES: Final = frozenset((Reply, NoReply, Stop))
+Handler = Callable[..., Any]
+
+
+# -- untyped requests -------------------------------------------------------------
+
+
+async def call(
+    server: ServerRef[Any], request: object, timeout: float | None = DEFAULT_TIMEOUT
+) -> Any:
+    """Send *request* to the server's `handle_call` and wait for the reply.
+
+    Args:
+        server: A pid, a name, or `via(registry, key)`.
+        timeout: Seconds; None waits for ever.
+
+    Raises:
+        NoProcessError: Nobody lives there.
+        ServerExitError: The server ended before it answered, whatever the reason (S30).
+        CallTimeoutError: No reply in time; the server is unaffected, a late reply is dropped (S31).
+        SelfCallError: The server called itself.
+    """
+    process = resolve(server, "call")
+    if process is None:
+        raise NoProcessError(server, "call")
+    return await queued_call(process, None, (request,), {}, timeout)
+
+
+def cast(server: ServerRef[Any], request: object) -> None:
+    """Send *request* to the server's `handle_cast`; never fails for want of a process (S34).
+
+    Raises:
+        MailboxFullError: Its bounded mailbox is full, with policy 'reject'.
+    """
+    process = resolve(server, "cast")
+    if process is not None:
+        process.deliver((CAST, None, None, (request,), {}))
+
+
+async def queued_call(
+    process: Process,
+    handler: Handler | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    timeout: float | None,
+) -> Any:
+    """The long way: an envelope in the mailbox, a slot for the answer, a deadline."""
+    runtime = process.runtime
+    caller = CURRENT.get()
+    if caller is process and _is_own_code(process):
+        raise SelfCallError(process.pid, request_name(handler, args))
+    runqueue = runtime.runqueue
+    runqueue.queued_call()
+    reply_to = ReplyTo(runqueue, process, caller)
+    if timeout is not None:
+        runtime.ticker.expire_after(reply_to, timeout)
+    if process.bounded is not None:
+        await _wait_for_place(process, handler, args, timeout)
+    process.deliver((CALL, reply_to, handler, args, kwargs))
+    try:
+        return await reply_to
+    except SlotExpiredError:
+        _forget(process, reply_to)
+        raise _timed_out(process, caller, handler, args, timeout) from None
+
+
+async def _wait_for_place(
+    process: Process, handler: Handler | None, args: tuple[Any, ...], timeout: float | None
+) -> None:
+    """A call to a full mailbox of policy 'reject' waits for a place, within its deadline."""
+    bounded = process.bounded
+    assert bounded is not None
+    if bounded.bound.overflow != "reject":
+        return
+    while bounded.users >= bounded.bound.limit and process.is_alive():
+        place = process.runtime.park()
+        if timeout is not None:
+            process.runtime.ticker.expire_after(place, timeout)
+        bounded.waiting.append(place)
+        try:
+            await place
+        except SlotExpiredError:
+            raise MailboxFullError(process.pid, bounded.bound.limit) from None
+    if not process.is_alive():
+        raise ServerExitError(process.pid, process.exit_reason)
+
+
+def _forget(process: Process, reply_to: ReplyTo) -> None:
+    if process.pending is not None:
+        process.pending.discard(reply_to)
+
+
+def _timed_out(
+    process: Process,
+    caller: Process | None,
+    handler: Handler | None,
+    args: tuple[Any, ...],
+    timeout: float | None,
+) -> CallTimeoutError:
+    return CallTimeoutError(
+        process.pid, request_name(handler, args), timeout or 0.0, describe_wait(process, caller)
+    )
+
+
+def _is_own_code(process: Process) -> bool:
+    """Whether this is the code of the process itself, not an owned task beside it."""
+    task = asyncio.current_task(process.runtime.loop)
+    return task is None or task is process.task
+
+
+def request_name(handler: Handler | None, args: tuple[Any, ...]) -> str:
+    """A request as people know it."""
+    return safe_repr(args[0], 200) if handler is None else handler.__name__
+
+
+# -- typed clients ------------------------------------------------------------------
+
+
+class CallClient(Generic[P, R]):
+    """`Counter.increment`: call it with a server and the handler's own arguments.
+
+    ``await Counter.increment(counter, by=2)`` sends at its first await.
+    ``Counter.increment.within(0.2)(counter)`` has another deadline.
+    """
+
+    __slots__ = ("_direct", "_function", "_owner", "timeout")
+
+    def __init__(
+        self,
+        owner: type,
+        function: Handler,
+        timeout: float | None,
+        direct: dict[type, Handler] | None = None,
+    ) -> None:
+        self._owner = owner
+        self._function = function
+        self.timeout = timeout
+        # class of a server instance -> its plain handler: what may be called directly
+        self._direct: dict[type, Handler] = {} if direct is None else direct
+
+    def within(self, timeout: float | None) -> CallClient[P, R]:
+        """The same client with another deadline in seconds; None waits for ever."""
+        return CallClient(self._owner, self._function, timeout, self._direct)
+
+    async def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        process = server._process if server.__class__ is Pid else resolve(server, "call")  # type: ignore[union-attr]
+        if process is not None and process.state is IDLE:
+            handler = self._direct.get(process.server.__class__)
+            runtime = process.runtime
+            runqueue = runtime.runqueue
+            if (
+                handler is not None
+                and runqueue.direct_budget > 0
+                and runtime.thread_id == get_ident()
+            ):
+                runqueue.direct_budget -= 1
+                caller = CURRENT.get()
+                result = process.run_direct(handler, args, kwargs)
+                if process.state is RUNNING and result.__class__ not in DIRECTIVES:
+                    if process.mailbox or process.current is not None:
+                        process.leave_direct()
+                    else:
+                        process.state = process.resting
+                    if caller is None or caller.state < EXITING:
+                        return result  # type: ignore[no-any-return]
+                return await _finish_direct(process, caller, handler, args, result, self.timeout)  # type: ignore[no-any-return]
+        return await self._call(server, process, args, kwargs)
+
+    async def _call(
+        self,
+        server: ServerRef[Any],
+        process: Process | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> R:
+        process = resolve(server, "call")
+        if process is None:
+            raise NoProcessError(server, "call")
+        handler = self.handler_for(process)
+        cls = process.server.__class__
+        if cls not in self._direct and not inspect.iscoroutinefunction(handler):
+            self._direct[cls] = handler
+        return await queued_call(process, handler, args, kwargs, self.timeout)  # type: ignore[no-any-return]
+
+    def handler_for(self, process: Process) -> Handler:
+        """The handler that this server's class has for the request, overrides included."""
+        return _handler_for(process, self._owner, self._function)
+
+    @property
+    def request(self) -> str:
+        """The name of the request."""
+        return self._function.__name__
+
+    def __repr__(self) -> str:
+        return f"<call {self._owner.__name__}.{self._function.__name__}>"
+
+
+class CastClient(Generic[P]):
+    """`Counter.reset`: call it with a server and the handler's own arguments; returns at once."""
+
+    __slots__ = ("_function", "_known", "_owner")
+
+    def __init__(self, owner: type, function: Handler) -> None:
+        self._owner = owner
+        self._function = function
+        self._known: dict[type, Handler] = {}
+
+    def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        process = resolve(server, "cast")
+        if process is None:
+            return
+        cls = process.server.__class__
+        handler = self._known.get(cls)
+        if handler is None:
+            handler = self._known[cls] = _handler_for(process, self._owner, self._function)
+        process.deliver((CAST, None, handler, args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"<cast {self._owner.__name__}.{self._function.__name__}>"
+
+
+def _handler_for(process: Process, owner: type, function: Handler) -> Handler:
+    server = process.server
+    if not isinstance(server, owner):
+        what = "a plain process" if server is None else f"a {type(server).__name__}"
+        raise BadRequestError(
+            process.pid,
+            f"{owner.__name__}.{function.__name__}",
+            f"it is {what}, not a {owner.__name__}. Send the request to the right server.",
+        )
+    handler: Handler = getattr(server, function.__name__).__func__
+    return handler
+
+
+async def _finish_direct(
+    process: Process,
+    caller: Process | None,
+    handler: Handler,
+    args: tuple[Any, ...],
+    result: Any,
+    timeout: float | None,
+) -> Any:
+    """What a direct call does beside returning a bare value."""
+    runtime = process.runtime
+    if process.state is RUNNING and result.__class__ in DIRECTIVES:
+        reply_to = process.current[1] if process.current is not None else None
+        if reply_to is None:
+            reply_to = ReplyTo(runtime.runqueue, process, caller)
+            process.current = (CALL, reply_to, handler, args, {})
+        process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
+    elif process.state is RUNNING or process.state < RUNNING:  # left already: only the caller died
+        reply_to = runtime.park()
+    elif process.state is DEAD:
+        reply_to = ReplyTo(runtime.runqueue, process, caller)
+        reply_to.fail(ServerExitError(process.pid, process.exit_reason))
+    else:  # its terminate is async, or it was killed on the stack
+        reply_to = ReplyTo(runtime.runqueue, process, caller)
+        _owe(process, reply_to)
+        if process.state is EXITING:
+            process.leave_direct()
+    if caller is not None and caller.state >= EXITING:
+        await runtime.park()  # unwound at this await (law 2)
+    if timeout is not None and not reply_to.done():
+        runtime.ticker.expire_after(reply_to, timeout)
+    try:
+        return await reply_to
+    except SlotExpiredError:
+        with suppress(AttributeError):
+            _forget(process, reply_to)
+        raise _timed_out(process, caller, handler, args, timeout) from None
+
+
+def _owe(process: Process, reply_to: ReplyTo) -> None:
+    if process.pending is None:
+        process.pending = set()
+    process.pending.add(reply_to)
+
+
+# -- decorators ------------------------------------------------------------------------
+
+
+class Call(Generic[S, P, R]):
+    """The descriptor that ``@st.call`` leaves in the class: a client on the class, a method on self."""
+
+    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
+        self.function = function
+        self.timeout = timeout
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__wrapped__ = function
+        self._clients: dict[type, CallClient[Any, Any]] = {}
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
+    @overload
+    def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is not None:
+            return self.function.__get__(instance, owner)
+        client = self._clients.get(owner)
+        if client is None:
+            client = self._clients[owner] = CallClient(owner, self.function, self.timeout)
+        return client
+
+
+class Cast(Generic[S, P]):
+    """The descriptor that ``@st.cast`` leaves in the class."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__wrapped__ = function
+        self._clients: dict[type, CastClient[Any]] = {}
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> CastClient[P]: ...
+    @overload
+    def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is not None:
+            return self.function.__get__(instance, owner)
+        client = self._clients.get(owner)
+        if client is None:
+            client = self._clients[owner] = CastClient(owner, self.function)
+        return client
+
+
+class _CallDecorator:
+    """``@st.call`` or ``@st.call(timeout=30.0)``: makes a handler that clients wait for."""
+
+    __slots__ = ("_timeout",)
+
+    def __init__(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        self._timeout = timeout
+
+    @overload
+    def __call__(
+        self,
+        function: Callable[Concatenate[S, P], Coroutine[Any, Any, R | Reply[R] | NoReply | Stop]],
+        /,
+    ) -> Call[S, P, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[S, P], R | Reply[R] | NoReply | Stop], /
+    ) -> Call[S, P, R]: ...
+    @overload
+    def __call__(self, /, *, timeout: float | None) -> _CallDecorator: ...
+    def __call__(
+        self, function: Callable[..., Any] | None = None, /, *, timeout: float | None = None
+    ) -> Any:
+        if function is None:
+            return _CallDecorator(timeout)
+        return Call(function, self._timeout)
+
+
+def _cast_decorator(function: Callable[Concatenate[S, P], object]) -> Cast[S, P]:
+    """``@st.cast``: makes a handler that clients do not wait for."""
+    return Cast(function)
+
+
+call_handler: Final = _CallDecorator()
+cast_handler: Final = _cast_decorator

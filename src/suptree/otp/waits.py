@@ -1,0 +1,47 @@
+"""Who waits for whom: the text of a call timeout, and the chain A -> B -> A (law 16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suptree.core import IDLE, RESTING, Process, ReplyTo
+from suptree.core import CALL
+
+__all__ = ["describe_wait", "wait_chain", "waiting_for"]
+
+
+def waiting_for(process: Process) -> Process | None:
+    """The process whose reply *process* awaits at this moment, or None."""
+    waiter: Any = process.task
+    slot = getattr(waiter, "_fut_waiter", None)
+    if slot is None:
+        slot = getattr(process.body, "waiting_on", None)
+    return slot.callee if isinstance(slot, ReplyTo) and not slot.done() else None
+
+
+def wait_chain(process: Process) -> list[Process]:
+    """Follow the pending calls from *process*; ends with a repeated process if they form a ring."""
+    chain = [process]
+    while True:
+        following = waiting_for(chain[-1])
+        if following is None:
+            return chain
+        chain.append(following)
+        if following in chain[:-1]:
+            return chain
+
+
+def describe_wait(server: Process, caller: Process | None) -> str:
+    """What a server was doing when a call to it timed out."""
+    parts = [f"mailbox {len(server.mailbox)}"]
+    current = server.current
+    if current is not None and current[0] == CALL:
+        handler = current[2]
+        parts.append(f"running {handler.__name__ if handler is not None else 'handle_call'}")
+    elif server.state is not IDLE and server.state is not RESTING:
+        parts.append(server.state.name.lower())
+    chain = wait_chain(server)
+    if caller is not None and len(chain) > 1:
+        names = " -> ".join(repr(p.pid) for p in [caller, *chain])
+        parts.append(f"waiting: {names}")
+    return ", ".join(parts)
