@@ -1,3 +1,141 @@
-"""Supervision trees for Python: OTP's process model and behaviours on asyncio."""
+"""suptree: OTP for Python.  Supervised processes, servers and agents that keep running.
+
+General layout, from the ground up (each floor imports only floors below it):
+
+    errors      every exception, one tree
+    clock       time, read in one place
+    telemetry   declared events and a bus
+    core        processes, links, monitors, exit signals, timers
+    otp         GenServer, GenStateMachine, supervisors, registries, tasks, applications
+    cli, testing   faces: the command line, the testing kit and its pytest plugin
+
+Most programs need this module alone: ``import suptree as st``.
+"""
+
+from suptree import errors
+from suptree.core import (
+    KILL,
+    KILLED,
+    NOPROC,
+    NORMAL,
+    SHUTDOWN,
+    TIMEOUT,
+    CallMessage,
+    CastMessage,
+    Crashed,
+    Down,
+    Exit,
+    FailedToStartChild,
+    MailboxBound,
+    Pid,
+    Ref,
+    ReplyTo,
+    Runtime,
+    Shutdown,
+    TableTransfer,
+    Timer,
+    cancel_timer,
+    current,
+    demonitor,
+    exit,
+    is_alive,
+    link,
+    monitor,
+    own,
+    receive,
+    register,
+    reply,
+    send,
+    send_after,
+    send_interval,
+    send_wait,
+    set_label,
+    spawn,
+    spawn_link,
+    spawn_monitor,
+    trap_exit,
+    unlink,
+    unregister,
+    whereis,
+)
+from suptree.errors import *  # noqa: F403  (every name of the error tree is public)
+from suptree.otp import (
+    Backoff,
+    BadReturn,
+    ChildSpec,
+    Continue,
+    GenServer,
+    Hibernate,
+    Ignore,
+    NoReply,
+    Reply,
+    Stop,
+    Timeout,
+    call,
+    cast,
+    child,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "KILL",
+    "KILLED",
+    "NOPROC",
+    "NORMAL",
+    "SHUTDOWN",
+    "TIMEOUT",
+    "Backoff",
+    "BadReturn",
+    "CallMessage",
+    "CastMessage",
+    "ChildSpec",
+    "Continue",
+    "Crashed",
+    "Down",
+    "Exit",
+    "FailedToStartChild",
+    "GenServer",
+    "Hibernate",
+    "Ignore",
+    "MailboxBound",
+    "NoReply",
+    "Pid",
+    "Ref",
+    "Reply",
+    "ReplyTo",
+    "Runtime",
+    "Shutdown",
+    "Stop",
+    "TableTransfer",
+    "Timeout",
+    "Timer",
+    "call",
+    "cancel_timer",
+    "cast",
+    "child",
+    "current",
+    "demonitor",
+    "errors",
+    "exit",
+    "is_alive",
+    "link",
+    "monitor",
+    "own",
+    "receive",
+    "register",
+    "reply",
+    "send",
+    "send_after",
+    "send_interval",
+    "send_wait",
+    "set_label",
+    "spawn",
+    "spawn_link",
+    "spawn_monitor",
+    "trap_exit",
+    "unlink",
+    "unregister",
+    "whereis",
+]
+__all__ += errors.__all__

@@ -102,6 +102,8 @@ async def _stop_everything(runtime: Runtime, root: Process) -> None:
     if closers:
         await asyncio.wait(closers)
     runtime.reporter.flush()
+    while not runtime.runqueue.idle():  # the parked tasks of the dead return now
+        await asyncio.sleep(0)
 
 
 def _tops(runtime: Runtime, root: Process) -> list[Process]:
@@ -126,8 +128,8 @@ async def _gone(runtime: Runtime, process: Process, seconds: float) -> None:
 
 
 def _finish_closing(runtime: Runtime, root: Process) -> None:
-    root.finish(NORMAL)
-    runtime.runqueue.drain()  # parked tasks of the dead return now, while the loop is still ours
+    for process in list(runtime.processes.values()):  # the guests
+        process.finish(NORMAL if process is root else SHUTDOWN)
     runtime.ticker.close()
     runtime.closed = True
     runtime.thread_id = -1

@@ -47,6 +47,7 @@ class RunQueue:
     __slots__ = (
         "_direct",
         "_random",
+        "_turn_over",
         "direct_budget",
         "loop",
         "ready",
@@ -69,6 +70,7 @@ class RunQueue:
         self._direct = direct_call
         self._random = rng if random_direct else None
         self.direct_budget = 0
+        self._turn_over = False
         self.refill()
 
     def refill(self) -> None:
@@ -79,9 +81,11 @@ class RunQueue:
             self.direct_budget = DIRECT_CALLS_PER_LOOP_TURN if self._direct else 0
 
     def queued_call(self) -> None:
-        """A call goes the long way: in random mode, throw the dice for the next ones."""
+        """A call goes the long way: end this turn of the loop soon, if direct calls are used up."""
         if self._random is not None:
-            self.refill()
+            self.refill()  # throw the dice for the next ones
+        elif self._direct and self.direct_budget == 0:
+            self._turn_over = True
 
     def make_ready(self, process: Process) -> None:
         """Put *process* at the end of the queue."""
@@ -112,7 +116,7 @@ class RunQueue:
         resuming = self.resuming
         budget = MESSAGES_PER_LOOP_TURN
         try:
-            while budget > 0:
+            while budget > 0 and not self._turn_over:
                 if resuming:
                     budget -= 1
                     resuming.popleft().resume()
@@ -121,6 +125,6 @@ class RunQueue:
                 elif not resuming:
                     break
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
-            self.scheduled = False
+            self.scheduled = self._turn_over = False
             if ready or resuming:
                 self.schedule()

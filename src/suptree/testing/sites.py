@@ -21,7 +21,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from suptree.clock import loop_clock
-from suptree.testing.stacks import Site, call_site
+from suptree.testing.stacks import Site, call_site, is_asyncio
 
 __all__ = ["Sites"]
 
@@ -111,6 +111,9 @@ class Sites:
         @functools.wraps(arm)
         def noting(*args: Any, **options: Any) -> asyncio.TimerHandle:
             handle = arm(*args, **options)
+            maker = inspect.currentframe()
+            if is_asyncio(None if maker is None else maker.f_back):
+                return handle  # of a sleep or a timeout: it goes with the task that waits
             key = id(handle)
             gone = weakref.ref(handle, lambda _: self._timers.pop(key, None))
             self._timers[key] = gone, _place()

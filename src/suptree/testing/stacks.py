@@ -11,9 +11,11 @@ import os
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-__all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "where"]
+__all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "is_asyncio", "where"]
 
 _CHAIN = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+# Where a loop calls back: whoever stands above merely runs the loop.
+_STEPS = frozenset({"BaseEventLoop.run_forever", "TestRunner.run"})
 _LONGEST = 500  # awaits nest this deep only in a runaway recursion
 _QUIET = (os.path.dirname(asyncio.__file__) + os.sep,)  # says nothing about who called
 
@@ -41,7 +43,7 @@ def where(awaitable: object) -> str:
     if not chain:
         return "an unknown place"
     innermost = chain[-1]
-    told = [frame for frame in chain if not frame.f_code.co_filename.startswith(_QUIET)]
+    told = [frame for frame in chain if not is_asyncio(frame)]
     if not told or told[-1] is innermost:
         return str(_site(innermost))
     return f"{_site(told[-1])}, waiting in {_name(innermost.f_code)}"
@@ -78,11 +80,16 @@ def call_site(frame: FrameType | None, *, skip: tuple[str, ...] = ()) -> Site | 
         skip: Path prefixes of code that is never the one to name.
     """
     quiet = _QUIET + skip
-    while frame is not None:
+    while frame is not None and frame.f_code.co_qualname not in _STEPS:
         if not frame.f_code.co_filename.startswith(quiet):
             return _site(frame)
         frame = frame.f_back
     return None
+
+
+def is_asyncio(frame: FrameType | None) -> bool:
+    """Say whether *frame* is code of asyncio itself."""
+    return frame is not None and frame.f_code.co_filename.startswith(_QUIET)
 
 
 def _site(frame: FrameType) -> Site:
@@ -90,7 +97,7 @@ def _site(frame: FrameType) -> Site:
 
 
 def _name(code: CodeType) -> str:
-    return str(getattr(code, "co_qualname", code.co_name))
+    return code.co_qualname
 
 
 def _short(path: str) -> str:
