@@ -155,7 +155,8 @@ class Case:
         runner, self._runner = self._runner, None
         assert runner is not None
         self.leaks += self.ledger.leaks()
-        self.leaks += loop_leaks(runner.loop, runner.leftover_tasks(), self.sites)
+        tasks = set(runner.leftover_tasks()) - self.ledger.tasks()
+        self.leaks += loop_leaks(runner.loop, tasks, self.sites)
         runner.close()
 
     def end(self) -> list[Leak]:

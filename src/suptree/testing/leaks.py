@@ -3,8 +3,8 @@
 `Snapshot.take()` before a test and `leaked_since` after it compare what the
 operating system and Python know of this process: threads, file descriptors,
 child processes.  `loop_leaks` looks at a loop that is about to be closed, and
-`runtime_leaks` (in `suptree.testing.ledger`) at runtimes.  Linux tells of descriptors and children through
-`/proc`; elsewhere those two kinds are not checked.
+`suptree.testing.ledger` at runtimes.  Linux tells of descriptors and children
+through `/proc`; elsewhere those two kinds are not checked.
 
 Not leaks: the helpers of `multiprocessing`, which live as long as this process.
 """
@@ -18,23 +18,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from suptree.clock import loop_clock
 from suptree.errors import SuptreeError
 from suptree.testing.sites import Sites
 from suptree.testing.stacks import describe_task
 
 __all__ = ["KINDS", "Leak", "LeakError", "Snapshot", "loop_leaks"]
 
-KINDS = (
-    "process",
-    "name",
-    "monitor",
-    "timer",
-    "task",
-    "thread",
-    "fd",
-    "child",
-)
+KINDS = ("process", "name", "monitor", "timer", "task", "thread", "fd", "child")
 _JOIN = 1.0  # real seconds that a thread or child that is ending anyway gets
 _STANDING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -126,18 +116,8 @@ def loop_leaks(
         sites: Saw them being made.
     """
     pending = [Leak("task", describe_task(task), sites.of(task)) for task in tasks]
-    now = loop_clock(loop)()
-    timers = [
-        Leak("timer", f"{callback_name(timer)} due in {timer.when() - now:.3g} s", site)
-        for timer, site in sites.pending_timers(loop)
-    ]
+    timers = [Leak("timer", what, site) for what, site in sites.pending_timers(loop)]
     return pending + timers
-
-
-def callback_name(timer: asyncio.TimerHandle) -> str:
-    """Return what *timer* would call, as far as asyncio or uvloop tell."""
-    callback = getattr(timer, "_callback", None)
-    return str(getattr(callback, "__qualname__", None) or callback or "loop timer")
 
 
 def _new(before: dict[int, str], after: dict[int, str]) -> dict[int, str]:

@@ -8,6 +8,7 @@ that was not is a leak with everything in it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Generator
@@ -45,6 +46,11 @@ class Ledger:
     def leaks(self) -> list[Leak]:
         """Return what runtimes still hold although they were closed, or were never closed."""
         return [leak for runtime in self._runtimes for leak in self.leaks_of(runtime)]
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks that belong to processes: what is said of those covers them."""
+        processes = [one for runtime in self._runtimes for one in runtime.processes.values()]
+        return {process.task for process in processes if process.task is not None}
 
     def leaks_of(self, runtime: Runtime, *, after_close: bool = True) -> list[Leak]:
         """Return what *runtime* holds; its guests, which are tasks of the host, apart.

@@ -186,12 +186,18 @@ def pytest_fixture_setup(
 ) -> Generator[None, object, object]:
     """Run async fixtures of our tests in their loop; account for what wider fixtures make."""
     case = _case_of(request)
-    if case is not None and fixturedef.scope != "function":  # it outlives this test
-        with case.outliving():
-            return (yield)
     function = fixturedef.func
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    if case is None or not is_async or not _is_ours(case.item) or _is_foreign(function):
+    ours = case is not None and is_async and _is_ours(case.item) and not _is_foreign(function)
+    if ours and fixturedef.scope != "function":
+        raise pytest.UsageError(
+            f"{fixturedef.argname}: an async fixture must have the scope 'function'; got "
+            f"{fixturedef.scope!r}. Every test has a loop of its own, which this would outlive."
+        )
+    if case is not None and fixturedef.scope != "function":
+        with case.outliving():
+            return (yield)
+    if case is None or not ours:
         return (yield)
     fixturedef.func = _synchronous(case, function, request)  # type: ignore[misc]
     try:

@@ -37,7 +37,7 @@ class Sites:
         self._things: weakref.WeakKeyDictionary[Any, Site | None] = weakref.WeakKeyDictionary()
         self._keys: dict[object, Site | None] = {}
         # Not in _things: two timers of one callback at one time are equal to asyncio.
-        self._timers: dict[int, tuple[weakref.ref[asyncio.TimerHandle], Site | None]] = {}
+        self._timers: dict[int, tuple[weakref.ref[asyncio.TimerHandle], str, Site | None]] = {}
 
     def note(self, thing: object) -> None:
         """Remember the nearest caller outside suptree as the maker of *thing*."""
@@ -69,15 +69,13 @@ class Sites:
         for name in ("call_later", "call_at"):
             setattr(loop, name, self._noting(getattr(loop, name)))
 
-    def pending_timers(
-        self, loop: asyncio.AbstractEventLoop
-    ) -> list[tuple[asyncio.TimerHandle, Site | None]]:
-        """Return the timers of *loop* that are neither cancelled nor due, with their places."""
+    def pending_timers(self, loop: asyncio.AbstractEventLoop) -> list[tuple[str, Site | None]]:
+        """Describe the timers of *loop* that are neither cancelled nor due, each with its place."""
         now = loop_clock(loop)()
-        timers = [(ref(), site) for ref, site in list(self._timers.values())]
+        timers = [(ref(), what, site) for ref, what, site in list(self._timers.values())]
         return [
-            (timer, site)
-            for timer, site in timers
+            (f"{what} due in {timer.when() - now:.3g} s", site)
+            for timer, what, site in timers
             if timer is not None and not timer.cancelled() and timer.when() > now
         ]
 
@@ -109,14 +107,15 @@ class Sites:
         self, arm: Callable[..., asyncio.TimerHandle]
     ) -> Callable[..., asyncio.TimerHandle]:
         @functools.wraps(arm)
-        def noting(*args: Any, **options: Any) -> asyncio.TimerHandle:
-            handle = arm(*args, **options)
+        def noting(when: float, callback: Any, *args: Any, **options: Any) -> asyncio.TimerHandle:
+            handle = arm(when, callback, *args, **options)
             maker = inspect.currentframe()
             if is_asyncio(None if maker is None else maker.f_back):
                 return handle  # of a sleep or a timeout: it goes with the task that waits
             key = id(handle)
             gone = weakref.ref(handle, lambda _: self._timers.pop(key, None))
-            self._timers[key] = gone, _place()
+            what = str(getattr(callback, "__qualname__", callback))
+            self._timers[key] = gone, what, _place()
             return handle
 
         return noting

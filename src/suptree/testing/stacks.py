@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 __all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "is_asyncio", "where"]
 
 _CHAIN = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+_SUPTREE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Where a loop calls back: whoever stands above merely runs the loop.
 _STEPS = frozenset({"BaseEventLoop.run_forever", "TestRunner.run"})
 _LONGEST = 500  # awaits nest this deep only in a runaway recursion
@@ -37,13 +38,14 @@ def frames(awaitable: object) -> list[FrameType]:
 def where(awaitable: object) -> str:
     """Return `file:line in function` of the place where *awaitable* waits.
 
-    The innermost place outside asyncio, with the asyncio function that it waits in.
+    The innermost place outside asyncio and suptree, with the function of theirs that it
+    waits in.
     """
     chain = frames(awaitable)
     if not chain:
         return "an unknown place"
     innermost = chain[-1]
-    told = [frame for frame in chain if not is_asyncio(frame)]
+    told = [one for one in chain if not one.f_code.co_filename.startswith((*_QUIET, _SUPTREE))]
     if not told or told[-1] is innermost:
         return str(_site(innermost))
     return f"{_site(told[-1])}, waiting in {_name(innermost.f_code)}"

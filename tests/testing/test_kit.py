@@ -1,0 +1,122 @@
+"""Helpers that wait for events: they end by the event, or in time with what was seen last."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import suptree.core as st
+from suptree.core import KILL, KILLED, NOPROC, NORMAL, Runtime
+from suptree.errors import NoProcessError
+from suptree.testing import (
+    VirtualDeadlockError,
+    WaitTimeoutError,
+    turn,
+    wait_down,
+    wait_mailbox_empty,
+    wait_until,
+)
+
+
+async def idle() -> None:
+    await st.receive()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_wait_down_returns_the_exit_reason(runtime: Runtime) -> None:
+    ends, dies = runtime.spawn(idle), runtime.spawn(idle)
+    asyncio.get_running_loop().call_later(0.01, runtime.send, ends, "go")
+    asyncio.get_running_loop().call_later(0.02, st.exit, dies, KILL)
+
+    assert await wait_down(ends) is NORMAL
+    assert await wait_down(dies) is KILLED
+    assert await wait_down(dies) is NOPROC  # it is over: nobody knows why any more
+
+
+async def test_wait_down_ends_in_time_and_tells_what_the_process_does(runtime: Runtime) -> None:
+    pid = runtime.spawn(idle)
+
+    with pytest.raises(
+        WaitTimeoutError, match=r"wait_down\(<0.2>\): not within 0.5 s .* receiving"
+    ):
+        await wait_down(pid, timeout=0.5)
+
+
+async def test_wait_until_returns_the_true_value_as_soon_as_it_is_there() -> None:
+    box: list[str] = []
+    asyncio.get_running_loop().call_later(0.02, box.append, "news")
+
+    assert await wait_until(lambda: box and box[0]) == "news"
+
+
+async def test_wait_until_ends_in_time_and_quotes_the_condition() -> None:
+    begun, keep = now(), asyncio.get_running_loop().call_later(60, print)
+
+    with pytest.raises(WaitTimeoutError, match=r"len\(\[\]\) == 1.*it is still False"):
+        await wait_until(lambda: len([]) == 1, timeout=0.05)
+
+    keep.cancel()
+    assert now() - begun >= 0.05
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_wait_until_nothing_can_happen_any_more_is_a_deadlock() -> None:
+    with pytest.raises(VirtualDeadlockError, match="nothing is ready"):
+        await wait_until(lambda: False)
+
+
+async def test_wait_mailbox_empty_returns_when_everything_sent_was_handled(
+    runtime: Runtime,
+) -> None:
+    handled: list[int] = []
+
+    async def slow() -> None:
+        while True:
+            number = await st.receive(int)
+            await asyncio.sleep(0.001)
+            handled.append(number)
+
+    pid = runtime.spawn(slow, name="slow")
+    for number in range(20):
+        runtime.send(pid, number)
+    await wait_mailbox_empty("slow")
+    await wait_until(lambda: len(handled) == 20)
+
+    await wait_mailbox_empty(pid)
+    assert handled == list(range(20))
+
+
+async def test_wait_mailbox_empty_of_a_dead_process_is_refused(runtime: Runtime) -> None:
+    pid = runtime.spawn(idle)
+    runtime.send(pid, "go")
+    await wait_down(pid)
+
+    with pytest.raises(NoProcessError, match="wait_mailbox_empty"):
+        await wait_mailbox_empty(pid)
+
+
+async def test_wait_mailbox_empty_ends_in_time(runtime: Runtime) -> None:
+    async def deaf() -> None:
+        await st.receive(int)
+
+    pid = runtime.spawn(deaf)
+    runtime.send(pid, "not a number")
+
+    with pytest.raises(WaitTimeoutError, match="receiving with 1 messages waiting"):
+        keep = asyncio.get_running_loop().call_later(60, print)
+        try:
+            await wait_mailbox_empty(pid, timeout=0.05)
+        finally:
+            keep.cancel()
+
+
+async def test_turn_lets_others_run() -> None:
+    seen: list[int] = []
+    asyncio.get_running_loop().call_soon(seen.append, 1)
+
+    await turn(2)
+    assert seen == [1]
