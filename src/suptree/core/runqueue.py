@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+
+from suptree.core.slot import PENDING, Slot
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
-    from suptree.core.slot import Slot
 
 __all__ = ["RunQueue"]
 
@@ -50,9 +52,11 @@ class RunQueue:
         "_turn_over",
         "direct_budget",
         "loop",
+        "expire_after",
         "ready",
         "resuming",
         "scheduled",
+        "unanswered",
     )
 
     def __init__(
@@ -69,6 +73,8 @@ class RunQueue:
         self.scheduled = False
         self._direct = direct_call
         self._random = rng if random_direct else None
+        self.unanswered: list[tuple[Slot, float]] = []
+        self.expire_after: Callable[[Slot, float], None] = lambda slot, timeout: None  # the ticker's
         self.direct_budget = 0
         self._turn_over = False
         self.refill()
@@ -86,6 +92,12 @@ class RunQueue:
             self.refill()  # throw the dice for the next ones
         elif self._direct and self.direct_budget == 0:
             self._turn_over = True
+
+    def expire_later(self, slot: Slot, timeout: float) -> None:
+        """Give *slot* a deadline, unless it is filled by the end of this turn, as most are."""
+        self.unanswered.append((slot, timeout))
+        if not self.scheduled:
+            self.schedule()
 
     def make_ready(self, process: Process) -> None:
         """Put *process* at the end of the queue."""
@@ -128,3 +140,11 @@ class RunQueue:
             self.scheduled = self._turn_over = False
             if ready or resuming:
                 self.schedule()
+            if self.unanswered:
+                self._set_deadlines()
+
+    def _set_deadlines(self) -> None:
+        unanswered, self.unanswered = self.unanswered, []
+        for slot, timeout in unanswered:
+            if slot.state is PENDING:
+                self.expire_after(slot, timeout)

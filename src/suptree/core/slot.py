@@ -77,7 +77,10 @@ class Slot:
         self.state = DONE
         self.value = value
         if self._callback is not None:
-            self.runqueue.resume_later(self)
+            queue = self.runqueue
+            queue.resuming.append(self)
+            if not queue.scheduled:
+                queue.schedule()
         return True
 
     def fail(self, error: BaseException) -> bool:

@@ -51,6 +51,7 @@ class Ticker:
         self._next_id = next_id
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = FOREVER
+        runqueue.expire_after = self.expire_after
 
     def send_after(
         self,

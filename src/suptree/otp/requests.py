@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from threading import get_ident
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
@@ -99,23 +98,34 @@ async def queued_call(
     timeout: float | None,
 ) -> Any:
     """The long way: an envelope in the mailbox, a slot for the answer, a deadline."""
-    runtime = process.runtime
-    caller = CURRENT.get()
-    if caller is process and _is_own_code(process):
-        raise SelfCallError(process.pid, request_name(handler, args))
-    runqueue = runtime.runqueue
-    runqueue.queued_call()
-    reply_to = ReplyTo(runqueue, process, caller)
-    if timeout is not None:
-        runtime.ticker.expire_after(reply_to, timeout)
     if process.bounded is not None:
         await _wait_for_place(process, handler, args, timeout)
-    process.deliver((CALL, reply_to, handler, args, kwargs))
+    caller = CURRENT.get()
+    reply_to = post_call(process, caller, handler, args, kwargs, timeout)
     try:
         return await reply_to
     except SlotExpiredError:
-        _forget(process, reply_to)
-        raise _timed_out(process, caller, handler, args, timeout) from None
+        raise _timed_out(process, reply_to, handler, args, timeout) from None
+
+
+def post_call(
+    process: Process,
+    caller: Process | None,
+    handler: Handler | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    timeout: float | None,
+) -> ReplyTo:
+    """Put the envelope of a call in the mailbox; returns the slot of the answer."""
+    if caller is process and _is_own_code(process):
+        raise SelfCallError(process.pid, request_name(handler, args))
+    runqueue = process.runtime.runqueue
+    runqueue.queued_call()
+    reply_to = ReplyTo(runqueue, process, caller)
+    process.deliver((CALL, reply_to, handler, args, kwargs))
+    if timeout is not None:
+        runqueue.expire_later(reply_to, timeout)
+    return reply_to
 
 
 async def _wait_for_place(
@@ -139,20 +149,20 @@ async def _wait_for_place(
         raise ServerExitError(process.pid, process.exit_reason)
 
 
-def _forget(process: Process, reply_to: ReplyTo) -> None:
-    if process.pending is not None:
-        process.pending.discard(reply_to)
-
-
 def _timed_out(
     process: Process,
-    caller: Process | None,
+    reply_to: ReplyTo,
     handler: Handler | None,
     args: tuple[Any, ...],
     timeout: float | None,
 ) -> CallTimeoutError:
+    if process.pending is not None:
+        process.pending.discard(reply_to)
     return CallTimeoutError(
-        process.pid, request_name(handler, args), timeout or 0.0, describe_wait(process, caller)
+        process.pid,
+        request_name(handler, args),
+        timeout or 0.0,
+        describe_wait(process, reply_to.caller),
     )
 
 
@@ -177,38 +187,37 @@ class CallClient(Generic[P, R]):
     ``Counter.increment.within(0.2)(counter)`` has another deadline.
     """
 
-    __slots__ = ("_direct", "_function", "_owner", "timeout")
+    __slots__ = ("_direct", "_function", "_known", "_owner", "timeout")
 
     def __init__(
-        self,
-        owner: type,
-        function: Handler,
-        timeout: float | None,
-        direct: dict[type, Handler] | None = None,
+        self, owner: type, function: Handler, timeout: float | None, like: CallClient[P, R] | None = None
     ) -> None:
         self._owner = owner
         self._function = function
         self.timeout = timeout
-        # class of a server instance -> its plain handler: what may be called directly
-        self._direct: dict[type, Handler] = {} if direct is None else direct
+        # class of a server instance -> its handler; _direct has the plain ones alone
+        self._known: dict[type, Handler] = {} if like is None else like._known
+        self._direct: dict[type, Handler] = {} if like is None else like._direct
 
     def within(self, timeout: float | None) -> CallClient[P, R]:
         """The same client with another deadline in seconds; None waits for ever."""
-        return CallClient(self._owner, self._function, timeout, self._direct)
+        return CallClient(self._owner, self._function, timeout, self)
 
     async def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> R:
         process = server._process if server.__class__ is Pid else resolve(server, "call")  # type: ignore[union-attr]
-        if process is not None and process.state is IDLE:
-            handler = self._direct.get(process.server.__class__)
-            runtime = process.runtime
-            runqueue = runtime.runqueue
-            if (
-                handler is not None
-                and runqueue.direct_budget > 0
-                and runtime.thread_id == get_ident()
-            ):
+        if (
+            process is None
+            or process.state is EXITING
+            or process.runtime.thread_id != get_ident()
+        ):
+            process = _require(server)
+        cls = process.server.__class__
+        if process.state is IDLE and cls in self._direct:
+            runqueue = process.runtime.runqueue
+            if runqueue.direct_budget > 0:
                 runqueue.direct_budget -= 1
                 caller = CURRENT.get()
+                handler = self._direct[cls]
                 result = process.run_direct(handler, args, kwargs)
                 if process.state is RUNNING and result.__class__ not in DIRECTIVES:
                     if process.mailbox or process.current is not None:
@@ -218,27 +227,25 @@ class CallClient(Generic[P, R]):
                     if caller is None or caller.state < EXITING:
                         return result  # type: ignore[no-any-return]
                 return await _finish_direct(process, caller, handler, args, result, self.timeout)  # type: ignore[no-any-return]
-        return await self._call(server, process, args, kwargs)
+        known = self._known.get(cls)
+        if known is None:
+            known = self._learn(process)
+        if process.bounded is not None:
+            return await queued_call(process, known, args, kwargs, self.timeout)  # type: ignore[no-any-return]
+        reply_to = post_call(process, CURRENT.get(), known, args, kwargs, self.timeout)
+        try:
+            return await reply_to  # type: ignore[no-any-return]
+        except SlotExpiredError:
+            raise _timed_out(process, reply_to, known, args, self.timeout) from None
 
-    async def _call(
-        self,
-        server: ServerRef[Any],
-        process: Process | None,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> R:
-        process = resolve(server, "call")
-        if process is None:
-            raise NoProcessError(server, "call")
-        handler = self.handler_for(process)
+    def _learn(self, process: Process) -> Handler:
+        """Find the handler that this server's class has for the request, overrides included."""
+        handler = _handler_for(process, self._owner, self._function)
         cls = process.server.__class__
-        if cls not in self._direct and not inspect.iscoroutinefunction(handler):
+        self._known[cls] = handler
+        if not inspect.iscoroutinefunction(handler):
             self._direct[cls] = handler
-        return await queued_call(process, handler, args, kwargs, self.timeout)  # type: ignore[no-any-return]
-
-    def handler_for(self, process: Process) -> Handler:
-        """The handler that this server's class has for the request, overrides included."""
-        return _handler_for(process, self._owner, self._function)
+        return handler
 
     @property
     def request(self) -> str:
@@ -273,6 +280,13 @@ class CastClient(Generic[P]):
         return f"<cast {self._owner.__name__}.{self._function.__name__}>"
 
 
+def _require(server: ServerRef[Any]) -> Process:
+    process = resolve(server, "call")
+    if process is None:
+        raise NoProcessError(server, "call")
+    return process
+
+
 def _handler_for(process: Process, owner: type, function: Handler) -> Handler:
     server = process.server
     if not isinstance(server, owner):
@@ -303,7 +317,7 @@ async def _finish_direct(
             process.current = (CALL, reply_to, handler, args, {})
         process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
     elif process.state is RUNNING or process.state < RUNNING:  # left already: only the caller died
-        reply_to = runtime.park()
+        reply_to = ReplyTo(runtime.runqueue, process, caller)
     elif process.state is DEAD:
         reply_to = ReplyTo(runtime.runqueue, process, caller)
         reply_to.fail(ServerExitError(process.pid, process.exit_reason))
@@ -319,9 +333,7 @@ async def _finish_direct(
     try:
         return await reply_to
     except SlotExpiredError:
-        with suppress(AttributeError):
-            _forget(process, reply_to)
-        raise _timed_out(process, caller, handler, args, timeout) from None
+        raise _timed_out(process, reply_to, handler, args, timeout) from None
 
 
 def _owe(process: Process, reply_to: ReplyTo) -> None:
