@@ -46,6 +46,9 @@ from suptree.core import (
     Target,
     Timer,
     check_delay,
+    current_process,
+    find_runtime,
+    require_process,
 )
 from suptree.errors import (
     CallTimeoutError,
@@ -226,12 +229,15 @@ class GenServer:
         Raises:
             StartError: Its init failed; see StartIgnoredError, AlreadyStartedError.
         """
-        return await cls.child(*args, **kwargs).start_link()  # type: ignore[attr-defined,no-any-return]
+        parent = require_process("start_link")
+        start = ServerStart(cls, args, kwargs)  # type: ignore[arg-type]
+        return await start.start(parent.runtime, parent, _LINKED)  # type: ignore[no-any-return]
 
     @classmethod
     async def start(cls: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> Pid[S]:
         """Start a server without a link or a parent."""
-        return await cls.child(*args, **kwargs).start_unlinked()  # type: ignore[attr-defined,no-any-return]
+        start = ServerStart(cls, args, kwargs)  # type: ignore[arg-type]
+        return await start.start(find_runtime("start"), current_process(), _UNLINKED)  # type: ignore[no-any-return]
 
     call = staticmethod(call)
     cast = staticmethod(cast)
@@ -534,5 +540,7 @@ def _attributes(server: GenServer) -> dict[str, Any]:
     return attributes
 
 
+_LINKED: Final = StartOptions()
+_UNLINKED: Final = StartOptions(link=False)
 _THENS: Final = frozenset((Continue, Timeout, Hibernate))
 _DIRECTIVES: Final = frozenset((Reply, NoReply, Stop))
