@@ -12,7 +12,6 @@ from typing import Any, TypeVar, overload
 
 from suptree.core.context import current_process, find_runtime, require_process
 from suptree.core.exits import KILL, KILLED
-from suptree.core.mailbox import MailboxBound
 from suptree.core.messages import (
     CALL,
     CAST,
@@ -92,9 +91,7 @@ def spawn_link(function: Callable[..., Any], *args: Any, **options: Any) -> Pid[
     return process.runtime.spawn(function, *args, link=True, **options)
 
 
-def spawn_monitor(
-    function: Callable[..., Any], *args: Any, **options: Any
-) -> tuple[Pid[Any], Ref]:
+def spawn_monitor(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Pid[Any], Ref]:
     """Start a plain process and monitor it, atomically (S16)."""
     process = require_process("spawn_monitor")
     pid = process.runtime.spawn(function, *args, **options)

@@ -64,7 +64,8 @@ class PlainBody:
 
     def unwind(self, state: State) -> bool:
         """Cancel the task; a task that never took a step has no frames."""
-        assert self.process is not None and self.process.task is not None
+        assert self.process is not None
+        assert self.process.task is not None
         if self.entered:
             self.process.cancel_task()
             return False
@@ -206,7 +207,8 @@ class GuestBody:
 
     def unwind(self, state: State) -> bool:
         """A killed guest: its task is cancelled, and the block tells why when it exits."""
-        assert self.process is not None and self.process.task is not None
+        assert self.process is not None
+        assert self.process.task is not None
         self.process.task.cancel()
         return False
 

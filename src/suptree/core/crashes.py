@@ -83,7 +83,7 @@ class Crashed:
         return (_rebuild, (self.type, self.text, self.notes, self._chain))
 
 
-class CrashedElsewhere(Exception):  # noqa: N818  (a stand-in, never raised by suptree)
+class CrashedElsewhere(Exception):
     """Stands for an exception that happened in another OS process."""
 
 
@@ -97,7 +97,9 @@ def _rebuild(
 
 def _type_name(exception: BaseException) -> str:
     cls = type(exception)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def _notes(exception: BaseException) -> tuple[str, ...]:

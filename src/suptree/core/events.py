@@ -17,7 +17,11 @@ __all__ = [
 PROCESS_STARTED: Final = Event(
     "suptree.process.started",
     measurements={"processes_count": "processes alive in the runtime, this one included"},
-    metadata={"pid": "the new process", "label": "what it runs", "parent": "who started it, or None"},
+    metadata={
+        "pid": "the new process",
+        "label": "what it runs",
+        "parent": "who started it, or None",
+    },
     doc="A process was made and its init begins.",
 )
 PROCESS_EXITED: Final = Event(

@@ -67,7 +67,8 @@ async def guest(runtime: Runtime, label: str = "guest") -> AsyncIterator[Pid[Any
 async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
     """End everything; returns whether *error* was ours and is replaced."""
     root = runtime.root
-    assert root is not None and root.task is not None
+    assert root is not None
+    assert root.task is not None
     runtime.closing = True
     root.state = WAITING if root.state < EXITING else root.state
     killed = root.state is EXITING
@@ -79,7 +80,10 @@ async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
     finally:
         _finish_closing(runtime, root)
     if ours:
-        reason, what = runtime.stopped_by or (root.exit_reason, "the main process, which was killed,")
+        reason, what = runtime.stopped_by or (
+            root.exit_reason,
+            "the main process, which was killed,",
+        )
         raise RuntimeStoppedError(reason, what) from None
     return False
 
@@ -98,7 +102,7 @@ async def _stop_everything(runtime: Runtime, root: Process) -> None:
     limit = runtime.now() + KILL_LIMIT
     for process in [p for p in runtime.processes.values() if p.body.kind != "guest"]:
         await _gone(runtime, process, limit - runtime.now())
-    closers = list(runtime.closers())
+    closers = runtime.closers.pending()
     if closers:
         await asyncio.wait(closers)
     runtime.reporter.flush()

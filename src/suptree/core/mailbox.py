@@ -40,7 +40,9 @@ class MailboxBound:
 
     def __post_init__(self) -> None:
         if not isinstance(self.limit, int) or isinstance(self.limit, bool) or self.limit < 1:
-            raise ValueError(f"MailboxBound: limit must be an int of at least 1; got {self.limit!r}.")
+            raise ValueError(
+                f"MailboxBound: limit must be an int of at least 1; got {self.limit!r}."
+            )
         if self.overflow not in ("drop_new", "drop_old", "reject"):
             raise ValueError(
                 "MailboxBound: overflow must be 'drop_new', 'drop_old' or 'reject'; "
@@ -79,8 +81,7 @@ class Mailbox(deque[Envelope]):
 
 def is_user(envelope: Envelope) -> bool:
     """Say whether the bound counts this envelope: calls, casts and plain messages."""
-    kind = envelope[0]
-    return kind == INFO or kind == CALL or kind == CAST
+    return envelope[0] <= INFO  # CALL, CAST, INFO: the first three
 
 
 class BoundedState:

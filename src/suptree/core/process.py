@@ -436,9 +436,7 @@ class Process:
 
     # -- user code in a task ---------------------------------------------------------
 
-    def run_async(
-        self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]
-    ) -> None:
+    def run_async(self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]) -> None:
         """Run *coroutine* in the kept task of this process, then call ``then(result)`` there.
 
         Messages wait meanwhile.  What the coroutine or *then* raises is a crash.
@@ -522,20 +520,6 @@ class Process:
         gate, self._gate = self._gate, None
         if gate is not None:
             gate.set(None)
-
-    def close_frames(self) -> str | None:
-        """The last step of a kill: close the coroutine.  Returns its stack if that failed."""
-        task = self.task
-        if task is None or task.done():
-            return None
-        coroutine: Any = task.get_coro()
-        stack = self.runtime.stack_of(task)
-        try:
-            coroutine.close()
-        except BaseException as error:
-            return f"{stack}\n{type(error).__name__}: {error}"
-        task.cancel()
-        return None
 
     # -- the mailbox ----------------------------------------------------------------
 

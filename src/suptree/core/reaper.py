@@ -8,9 +8,8 @@ A death may kill others through links: that is a work list, never recursion (law
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from suptree.core.messages import CALL, DOWN, Down
 from suptree.core.process import DEAD, EXITING, Process
@@ -62,7 +61,7 @@ class Reaper:
             process.escalation = None
         process.idle_timer = None
         if process.owned is not None:
-            self._close_owned(process)
+            runtime.closers.close_all(process)
         if process.tables is not None:
             for table in list(process.tables):
                 table.owner_died(process)
@@ -78,10 +77,9 @@ class Reaper:
             process.watching = None
         slot, process.start_slot = process.start_slot, None
         parent = process.parent
-        if slot is not None and parent is not None and parent.trap_exit and process.links:
+        if slot is not None and parent is not None and parent.trap_exit:
             # The starter learns it from the error; no Exit stays behind (OTP 26+, see semantics).
-            if process.links.pop(parent, True) is None and parent.links is not None:
-                parent.links.pop(process, None)
+            runtime.unlink_processes(process, parent)
         if process.links:
             self._tell_links(process, reason)
         if slot is not None:
@@ -117,7 +115,8 @@ class Reaper:
                 continue
             watcher = monitor.watcher
             ref = monitor.ref
-            assert watcher is not None and ref is not None
+            assert watcher is not None
+            assert ref is not None
             if watcher.watching is not None:
                 watcher.watching.pop(ref, None)
             watcher.deliver((DOWN, Down(ref, monitor.object, reason)))
@@ -129,17 +128,3 @@ class Reaper:
             if other.links is not None:
                 other.links.pop(process, None)
             self._runtime.exit_from_link(process, other, reason)
-
-    def _close_owned(self, process: Process) -> None:
-        owned, process.owned = process.owned, None
-        assert owned is not None
-        for resource, close in reversed(owned):
-            fine, value = process.guard(close, resource)
-            if not fine:
-                self._runtime.close_failed(process, resource, value)
-            elif inspect.isawaitable(value):
-                self._runtime.close_later(process, resource, _awaitable(value))
-
-
-def _awaitable(value: Any) -> Any:
-    return value

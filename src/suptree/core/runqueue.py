@@ -51,8 +51,8 @@ class RunQueue:
         "_random",
         "_turn_over",
         "direct_budget",
-        "loop",
         "expire_after",
+        "loop",
         "ready",
         "resuming",
         "scheduled",
@@ -74,7 +74,9 @@ class RunQueue:
         self._direct = direct_call
         self._random = rng if random_direct else None
         self.unanswered: list[tuple[Slot, float]] = []
-        self.expire_after: Callable[[Slot, float], None] = lambda slot, timeout: None  # the ticker's
+        self.expire_after: Callable[[Slot, float], None] = lambda slot, timeout: (
+            None
+        )  # the ticker's
         self.direct_budget = 0
         self._turn_over = False
         self.refill()

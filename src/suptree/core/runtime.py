@@ -24,7 +24,7 @@ import contextvars
 import os
 import random
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from suptree.clock import loop_clock
@@ -32,23 +32,24 @@ from suptree.core import events
 from suptree.core.asyncio_private import make_swap, probe
 from suptree.core.bodies import PlainBody
 from suptree.core.context import CURRENT, OPEN
-from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL, SHUTDOWN
+from suptree.core.exits import KILLED, SHUTDOWN
 from suptree.core.lifetime import close_runtime, open_runtime
 from suptree.core.mailbox import BoundedState, MailboxBound
-from suptree.core.messages import DOWN, EXIT, IDLE_TIMEOUT, INFO, SYSTEM, Down, Exit
+from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
 from suptree.core.names import Names
-from suptree.core.pid import Pid, Ref
+from suptree.core.owned import Closers
+from suptree.core.pid import Pid
 from suptree.core.process import (
     EXITING,
     IDLE,
     RESTING,
     Body,
-    Monitor,
     Process,
 )
 from suptree.core.reaper import Reaper
-from suptree.core.reports import LOG, Reporter
+from suptree.core.reports import Reporter
 from suptree.core.runqueue import RunQueue
+from suptree.core.signals import Signals, Target, tie
 from suptree.core.slot import ReplyTo, Slot
 from suptree.core.ticker import Ticker
 from suptree.core.unwinding import Unwinder
@@ -68,9 +69,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime", "Target", "ViaName"]
 
-Target = Pid[Any] | str
-"""Whom to reach: a pid or a registered name."""
-
 NO_THREAD: Final = -1
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
 
@@ -87,7 +85,7 @@ class ViaName(Protocol):
         ...
 
 
-class Runtime:
+class Runtime(Signals):
     """The processes of one event loop.  Use as ``async with Runtime() as rt:``.
 
     Args:
@@ -131,8 +129,8 @@ class Runtime:
         self.interrupt_hook: Callable[[], bool] | None = None
         self.close_hooks: list[Callable[[], Awaitable[object]]] = []
         self.abandoned: list[tuple[Pid[Any], str]] = []
-        self._closers: set[asyncio.Task[Any]] = set()
         self._last_id = 0
+        self.closers = Closers(self)
         self._reaper = Reaper(self)
         self._unwinder = Unwinder(self)
         self.reap = self._reaper.reap
@@ -142,7 +140,6 @@ class Runtime:
         self._exited_event = self.telemetry.slot(events.PROCESS_EXITED)
         self._crashed_event = self.telemetry.slot(events.PROCESS_CRASHED)
         self._overflowed_event = self.telemetry.slot(events.MAILBOX_OVERFLOWED)
-        self._abandoned_event = self.telemetry.slot(events.PROCESS_ABANDONED)
 
     # -- opening and closing -------------------------------------------------------
 
@@ -211,7 +208,9 @@ class Runtime:
         if threading.get_ident() == self.thread_id:
             return
         if self.closed:
-            raise RuntimeClosedError(f"{doing}: runtime {self.name!r} is not open. Nothing was done.")
+            raise RuntimeClosedError(
+                f"{doing}: runtime {self.name!r} is not open. Nothing was done."
+            )
         if os.getpid() != self.os_pid:
             raise ForkedRuntimeError(
                 f"{doing}: runtime {self.name!r} belongs to the process that was forked. "
@@ -291,7 +290,9 @@ class Runtime:
         self, body: Body, parent: Process | None, link: bool, name: str | None, label: str
     ) -> Process:
         if self.closed:
-            raise RuntimeClosedError(f"start: runtime {self.name!r} is closed. Nothing was started.")
+            raise RuntimeClosedError(
+                f"start: runtime {self.name!r} is closed. Nothing was started."
+            )
         self._last_id += 1
         pid: Pid[Any] = Pid(self._last_id, self)
         context = contextvars.copy_context()
@@ -305,7 +306,7 @@ class Runtime:
             process.lineage = _child_lineage(parent)
             if link:
                 process.parent = parent
-                _link(process, parent)
+                tie(process, parent)
         if name is not None:
             self.names.register(name, process)
         if self._started_event.handlers:
@@ -462,105 +463,7 @@ class Runtime:
                 {"pid": process.pid, "label": process.label, "policy": policy},
             )
 
-    # -- signals --------------------------------------------------------------------------
-
-    def exit(self, target: Target, reason: object, sender: Process | None) -> None:
-        """Send an exit signal (S2-S7); `KILL` cannot be trapped."""
-        process = self.find(target, "exit")
-        if process is None:
-            if isinstance(target, Pid):
-                dying = target._process  # pyright: ignore[reportPrivateUsage]
-                if dying is not None and reason is KILL:
-                    dying.doom(KILLED)
-            return
-        if reason is KILL:
-            process.doom(KILLED)
-            return
-        self._exit_signal(process, sender, reason, asked=True)
-
-    def exit_from_link(self, dead: Process, process: Process, reason: object) -> None:
-        """The reaper's: *dead* was linked to *process* (S8); KILL is an ordinary reason here (S6)."""
-        if process.state >= EXITING:
-            return
-        if process is self.root and dead.body.kind == "supervisor":
-            self._tree_ended(dead, reason)
-        self._exit_signal(process, dead, reason, asked=False)
-
-    def _exit_signal(
-        self, process: Process, sender: Process | None, reason: object, *, asked: bool
-    ) -> None:
-        if process.trap_exit:
-            pid = process.pid if sender is None else sender.pid
-            process.deliver((EXIT, Exit(pid, reason)))
-        elif reason is not NORMAL or (asked and sender is process):
-            process.doom(reason)
-
-    def _tree_ended(self, dead: Process, reason: object) -> None:
-        if getattr(dead.body, "gave_up", False):
-            self.stop(reason, f"{dead.name or dead.label} {dead.pid!r}, which gave up,")
-
-    def link(self, process: Process, target: Target) -> None:
-        """Link *process* with *target* (S8, S10)."""
-        other = self.find(target, "link")
-        if other is process:
-            return
-        if other is not None:
-            _link(process, other)
-        elif process.trap_exit and isinstance(target, Pid):
-            process.deliver((EXIT, Exit(target, NOPROC)))
-        else:
-            raise NoProcessError(target, "link")
-
-    def unlink(self, process: Process, target: Target) -> None:
-        """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
-        other = self.find(target, "unlink")
-        if other is not None:
-            self.unlink_processes(process, other)
-
-    def unlink_processes(self, one: Process, other: Process) -> None:
-        """Remove the link between two processes, if there is one."""
-        if one.links is not None:
-            one.links.pop(other, None)
-        if other.links is not None:
-            other.links.pop(one, None)
-
-    def monitor(self, watcher: Process, target: Target) -> Ref:
-        """Have *watcher* told when *target* ends: exactly one Down (S11)."""
-        ref = Ref(self.next_id())
-        process = self.find(target, "monitor")
-        if process is None:
-            watcher.deliver((DOWN, Down(ref, target, NOPROC)))
-            return ref
-        monitor = Monitor(ref, watcher, process, target, None)
-        if process.monitors is None:
-            process.monitors = {}
-        process.monitors[monitor] = None
-        if watcher.watching is None:
-            watcher.watching = {}
-        watcher.watching[ref] = monitor
-        return ref
-
-    def demonitor(self, watcher: Process, ref: Ref, *, flush: bool = False) -> bool:
-        """Remove a monitor; True if it was still there, so that no Down came or will (S12)."""
-        monitor = None if watcher.watching is None else watcher.watching.pop(ref, None)
-        if monitor is not None and monitor.target.monitors is not None:
-            monitor.target.monitors.pop(monitor, None)
-        if monitor is None and flush:
-            watcher.mailbox.take(lambda e: e[0] == DOWN and e[1].ref is ref)
-        return monitor is not None
-
-    def down_slot(self, pid: Pid[Any]) -> Slot:
-        """A slot that is filled with the exit reason when *pid* has ended; NOPROC if it has already."""
-        slot = Slot(self.runqueue)
-        process = pid._process  # pyright: ignore[reportPrivateUsage]
-        if process is None:
-            slot.set(NOPROC)
-            return slot
-        monitor = Monitor(None, None, process, pid, slot)
-        if process.monitors is None:
-            process.monitors = {}
-        process.monitors[monitor] = None
-        return slot
+    # -- requests of the runtime itself --------------------------------------------------
 
     def park(self) -> Slot:
         """A slot that nobody fills: for a caller that is to be unwound at this await."""
@@ -608,7 +511,7 @@ class Runtime:
         if process.state is RESTING and process.idle_timer is timer:
             process.deliver((IDLE_TIMEOUT, timer))
 
-    # -- loose ends: crashes, closers, the abandoned ---------------------------------------------
+    # -- crashes ---------------------------------------------------------------------------------
 
     def _crashed(self, process: Process, reason: object) -> None:
         if self._crashed_event.handlers:
@@ -623,42 +526,6 @@ class Runtime:
             process.note_crash(reason)
         self._exit_signal(process, None, reason, asked=False)
 
-    def close_failed(self, process: Process, resource: object, reason: object) -> None:
-        """An owned resource could not be closed: say so, the process is dead all the same."""
-        LOG.error("%r %s: closing %r failed: %r", process.pid, process.label, resource, reason)
-
-    def close_later(self, process: Process, resource: object, closing: Awaitable[object]) -> None:
-        """An owned resource has an async close: run it in a task of the runtime, within 5 s."""
-
-        async def close() -> None:
-            try:
-                async with asyncio.timeout(5.0):
-                    await closing
-            except Exception as error:
-                self.close_failed(process, resource, error)
-
-        task = self.make_task(close(), contextvars.copy_context(), f"close {process.label}")
-        self._closers.add(task)
-        task.add_done_callback(self._closers.discard)
-
-    def closers(self) -> Iterable[asyncio.Task[Any]]:
-        """Tasks that still close owned resources."""
-        return tuple(self._closers)
-
-    def abandon(self, process: Process, stack: str) -> None:
-        """A killed process did not unwind: drop it from the tree, count it, say where it stands."""
-        self.abandoned.append((process.pid, stack))
-        LOG.critical(
-            "%r %s did not end when it was killed and is abandoned; its code still runs:\n%s",
-            process.pid,
-            process.label,
-            stack,
-        )
-        if self._abandoned_event.handlers:
-            self._abandoned_event.emit(
-                {"count": 1}, {"pid": process.pid, "label": process.label, "stack": stack}
-            )
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else "closing" if self.closing else "open"
         return f"<Runtime {self.name!r} {state}, {len(self.processes)} processes>"
@@ -666,15 +533,6 @@ class Runtime:
 
 def _swap_nothing(task: Any) -> Any:
     return None
-
-
-def _link(one: Process, other: Process) -> None:
-    if one.links is None:
-        one.links = {}
-    if other.links is None:
-        other.links = {}
-    one.links[other] = None
-    other.links[one] = None
 
 
 def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:

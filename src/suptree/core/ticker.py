@@ -28,7 +28,9 @@ def check_delay(who: str, field: str, value: float, *, above_zero: bool = False)
     bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
     if bad or value < 0 or (above_zero and value == 0):
         least = "more than 0" if above_zero else "0 or more"
-        raise ValueError(f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}.")
+        raise ValueError(
+            f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}."
+        )
     return float(value)
 
 

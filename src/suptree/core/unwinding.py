@@ -1,8 +1,8 @@
 """Unwinding: a killed process whose frames take their time, and what is done about it (law 3).
 
-    exit signal other than kill   cancel, 5 s of grace, then as for a kill
-    kill                          cancel, 1 s of grace, then close the coroutine
-    still there                   abandoned: dropped from the tree, counted, reported with its stack
+exit signal other than kill   cancel, 5 s of grace, then as for a kill
+kill                          cancel, 1 s of grace, then close the coroutine
+still there                   abandoned: dropped from the tree, counted, reported with its stack
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import asyncio
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+from suptree.core.events import PROCESS_ABANDONED
 from suptree.core.exits import KILLED
 from suptree.core.process import EXITING, Process
+from suptree.core.reports import LOG
 
 if TYPE_CHECKING:
     from suptree.core.runtime import Runtime
@@ -26,10 +28,11 @@ KILL_GRACE: Final = 1.0
 class Unwinder:
     """Watches the processes of one runtime that are EXITING in a task."""
 
-    __slots__ = ("_runtime",)
+    __slots__ = ("_abandoned_event", "_runtime")
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._abandoned_event = runtime.telemetry.slot(PROCESS_ABANDONED)
 
     def watch(self, process: Process) -> None:
         """*process* was told to unwind: look again after its grace."""
@@ -64,8 +67,22 @@ class Unwinder:
         task.add_done_callback(_retrieve)
         task.cancel()
         if not fine:
-            self._runtime.abandon(process, stack)
+            self._abandon(process, stack)
         process.finish(KILLED)
+
+    def _abandon(self, process: Process, stack: str) -> None:
+        """Drop it from the tree, count it, say where it stands."""
+        self._runtime.abandoned.append((process.pid, stack))
+        LOG.critical(
+            "%r %s did not end when it was killed and is abandoned; its code still runs:\n%s",
+            process.pid,
+            process.label,
+            stack,
+        )
+        if self._abandoned_event.handlers:
+            self._abandoned_event.emit(
+                {"count": 1}, {"pid": process.pid, "label": process.label, "stack": stack}
+            )
 
 
 def _close_coroutine(task: asyncio.Task[Any]) -> None:

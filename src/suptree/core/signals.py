@@ -1,0 +1,154 @@
+"""Signals: exits, links and monitors, the half of a runtime that carries them.
+
+Signals are carried out at once where OTP does so (kill, and exits to a process that
+does not trap); the others become messages and keep their place in the mailbox.
+`Runtime` is the only user; what happens when a process has ended is `reaper.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
+from suptree.core.messages import DOWN, EXIT, Down, Exit
+from suptree.core.pid import Pid, Ref
+from suptree.core.process import EXITING, Monitor, Process
+from suptree.core.slot import Slot
+from suptree.errors import NoProcessError
+
+if TYPE_CHECKING:
+    from suptree.core.runqueue import RunQueue
+
+__all__ = ["Signals", "Target", "tie"]
+
+Target = Pid[Any] | str
+"""Whom to reach: a pid or a registered name."""
+
+
+class Signals:
+    """What `Runtime` inherits: exit signals, links, monitors."""
+
+    root: Process | None
+    runqueue: RunQueue
+
+    if TYPE_CHECKING:  # what the other half gives
+
+        def next_id(self) -> int:
+            """A number never given out before."""
+            ...
+
+        def find(self, target: Target, doing: str = "send") -> Process | None:
+            """The live process behind a pid or name."""
+            ...
+
+        def stop(self, reason: object = ..., what: str = ...) -> None:
+            """End the block of the runtime."""
+            ...
+
+    def exit(self, target: Target, reason: object, sender: Process | None) -> None:
+        """Send an exit signal (S2-S7); `KILL` cannot be trapped."""
+        process = self.find(target, "exit")
+        if process is None:
+            if isinstance(target, Pid):
+                dying = target._process  # pyright: ignore[reportPrivateUsage]
+                if dying is not None and reason is KILL:
+                    dying.doom(KILLED)
+            return
+        if reason is KILL:
+            process.doom(KILLED)
+            return
+        self._exit_signal(process, sender, reason, asked=True)
+
+    def exit_from_link(self, dead: Process, process: Process, reason: object) -> None:
+        """The reaper's: *dead* was linked to *process* (S8); KILL is an ordinary reason here (S6)."""
+        if process.state >= EXITING:
+            return
+        if process is self.root and dead.body.kind == "supervisor":
+            self._tree_ended(dead, reason)
+        self._exit_signal(process, dead, reason, asked=False)
+
+    def _exit_signal(
+        self, process: Process, sender: Process | None, reason: object, *, asked: bool
+    ) -> None:
+        if process.trap_exit:
+            pid = process.pid if sender is None else sender.pid
+            process.deliver((EXIT, Exit(pid, reason)))
+        elif reason is not NORMAL or (asked and sender is process):
+            process.doom(reason)
+
+    def _tree_ended(self, dead: Process, reason: object) -> None:
+        if getattr(dead.body, "gave_up", False):
+            self.stop(reason, f"{dead.name or dead.label} {dead.pid!r}, which gave up,")
+
+    def link(self, process: Process, target: Target) -> None:
+        """Link *process* with *target* (S8, S10)."""
+        other = self.find(target, "link")
+        if other is process:
+            return
+        if other is not None:
+            tie(process, other)
+        elif process.trap_exit and isinstance(target, Pid):
+            process.deliver((EXIT, Exit(target, NOPROC)))
+        else:
+            raise NoProcessError(target, "link")
+
+    def unlink(self, process: Process, target: Target) -> None:
+        """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
+        other = self.find(target, "unlink")
+        if other is not None:
+            self.unlink_processes(process, other)
+
+    def unlink_processes(self, one: Process, other: Process) -> None:
+        """Remove the link between two processes, if there is one."""
+        if one.links is not None:
+            one.links.pop(other, None)
+        if other.links is not None:
+            other.links.pop(one, None)
+
+    def monitor(self, watcher: Process, target: Target) -> Ref:
+        """Have *watcher* told when *target* ends: exactly one Down (S11)."""
+        ref = Ref(self.next_id())
+        process = self.find(target, "monitor")
+        if process is None:
+            watcher.deliver((DOWN, Down(ref, target, NOPROC)))
+            return ref
+        monitor = Monitor(ref, watcher, process, target, None)
+        if process.monitors is None:
+            process.monitors = {}
+        process.monitors[monitor] = None
+        if watcher.watching is None:
+            watcher.watching = {}
+        watcher.watching[ref] = monitor
+        return ref
+
+    def demonitor(self, watcher: Process, ref: Ref, *, flush: bool = False) -> bool:
+        """Remove a monitor; True if it was still there, so that no Down came or will (S12)."""
+        monitor = None if watcher.watching is None else watcher.watching.pop(ref, None)
+        if monitor is not None and monitor.target.monitors is not None:
+            monitor.target.monitors.pop(monitor, None)
+        if monitor is None and flush:
+            watcher.mailbox.take(lambda e: e[0] == DOWN and e[1].ref is ref)
+        return monitor is not None
+
+    def down_slot(self, pid: Pid[Any]) -> Slot:
+        """A slot that is filled with the exit reason when *pid* has ended; NOPROC if it has already."""
+        slot = Slot(self.runqueue)
+        process = pid._process  # pyright: ignore[reportPrivateUsage]
+        if process is None:
+            slot.set(NOPROC)
+            return slot
+        monitor = Monitor(None, None, process, pid, slot)
+        if process.monitors is None:
+            process.monitors = {}
+        process.monitors[monitor] = None
+        return slot
+
+
+def tie(one: Process, other: Process) -> None:
+    """Link two processes; at most one link is between them (S8)."""
+    if one.links is None:
+        one.links = {}
+    if other.links is None:
+        other.links = {}
+    one.links[other] = None
+    other.links[one] = None
