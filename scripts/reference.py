@@ -73,7 +73,7 @@ def api_page() -> str:
 
 def api_row(name: str, value: object) -> str:
     """One public name; a constant is shown by its value."""
-    if inspect.isclass(value) or inspect.isroutine(value):
+    if callable(value) or inspect.ismodule(value):
         doc = (inspect.getdoc(value) or "").split("\n\n")[0]
     else:
         doc = f"constant: `{value!r}`"
@@ -95,16 +95,19 @@ def telemetry_page() -> str:
         ]
         seen |= {value.name for value in declared}
         if declared:
-            out += [f"## {module_name.removesuffix('.events')}\n", table(declared).rstrip() + "\n"]
+            out += [f"## {module_name.rpartition('.')[0]}\n", table(declared).rstrip() + "\n"]
     return "\n".join(out).rstrip() + "\n"
 
 
 def event_modules() -> Iterator[str]:
     """The modules that declare events: `events.py` of each floor, and the bus itself."""
     yield "suptree.telemetry.declare"
-    for module in sorted(m.name for m in pkgutil.walk_packages(suptree.__path__, "suptree.")):
-        if module.endswith(".events"):
-            yield module
+    for floor in pkgutil.iter_modules(suptree.__path__, "suptree."):
+        if floor.ispkg and any(
+            module.name == "events"
+            for module in pkgutil.iter_modules(importlib.import_module(floor.name).__path__)
+        ):
+            yield f"{floor.name}.events"
 
 
 if __name__ == "__main__":
