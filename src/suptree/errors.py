@@ -208,7 +208,10 @@ class StartError(SuptreeError):
 
     `reason` is what OTP's `{error, Reason}` holds: the reason of a `Stop`, a
     `Crashed`, or for a supervisor `Shutdown(FailedToStartChild(id, reason))`.
+    `process` is the pid of the process that failed, None when none was made.
     """
+
+    process: object = None
 
     def __init__(self, who: object, reason: object) -> None:
         super().__init__(who, reason)

@@ -104,32 +104,45 @@ class KernelBody:
         """Run `main` up to its first wait, inline."""
         self.process = process
         self._coroutine = self.main()
-        self._step(None)
+        self._advance(inside=True)
 
     def started(self) -> None:
         """Call in `main` when init is over."""
-        self.process.state = WAITING
-        self.process.started()
+        if self.process.state is INIT:
+            self.process.state = WAITING
+            self.process.started()
 
     async def receive(self) -> Envelope:
         """Take the next envelope, in order of arrival."""
         process = self.process
+        await self.still_alive()
         while not process.mailbox:
             await process.wait_for_message()
         process.messages_in += 1
-        return process.mailbox.popleft()
+        envelope = process.mailbox.popleft()
+        if process.bounded is not None:
+            process.bounded.took(envelope)
+        return envelope
+
+    async def still_alive(self) -> None:
+        """Unwind here if the process was doomed while on the stack (law 2)."""
+        if self.process.state >= EXITING:
+            await self.process.runtime.park()
 
     async def give_way(self) -> None:
-        """Let the run queue do something else before going on."""
+        """Let the run queue, and then the event loop, do something else before going on."""
         await _Yield(self.process.runtime.runqueue)
 
     def _step(self, _slot: object) -> None:
+        self._advance(inside=False)
+
+    def _advance(self, *, inside: bool) -> None:
         process = self.process
         coroutine = self._coroutine
         if coroutine is None:
             return
         self._stepping = True
-        goes_on, value = process.step(coroutine)
+        goes_on, value = process.step(coroutine, inside=inside)
         self._stepping = False
         if process.state is EXITING:  # doomed while on the stack (law 2)
             self._close()
@@ -180,6 +193,7 @@ class _Yield(Slot):
 
     def __await__(self) -> Any:
         self.set(None)
+        self.runqueue.end_turn()
         yield self
 
 

@@ -410,14 +410,21 @@ class Process:
         else:
             reply_to.set(value)
 
-    def step(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
-        """Step a kernel coroutine: (True, the slot it waits for), or (False, exit reason)."""
+    def step(self, coroutine: Coroutine[Any, Any, Any], *, inside: bool = False) -> tuple[bool, Any]:
+        """Step a kernel coroutine: (True, the slot it waits for), or (False, exit reason).
+
+        *inside* says that the context of this process is entered already, as in `begin`.
+        """
         try:
+            if inside:
+                return True, coroutine.send(None)
             return True, self.context.run(coroutine.send, None)
         except StopIteration as stop:
             return False, stop.value
         except BaseException as error:
-            return False, self.reason_of(error)
+            reason = self.reason_of(error)
+            self.note_crash(reason)
+            return False, reason
 
     def _crash(self, error: BaseException) -> None:
         """User code raised *error*, in a turn or in the kept task."""

@@ -83,7 +83,9 @@ class Reaper:
         if process.links:
             self._tell_links(process, reason)
         if slot is not None:
-            slot.fail(StartError(process.label, reason))
+            error = StartError(process.label, reason)
+            error.process = pid
+            slot.fail(error)
         if process.task is not None:
             process.stop_kept_task()
         if process.body.kind in ("supervisor", "kernel"):

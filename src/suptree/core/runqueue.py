@@ -101,6 +101,10 @@ class RunQueue:
         if not self.scheduled:
             self.schedule()
 
+    def end_turn(self) -> None:
+        """Somebody has worked for long: let the event loop have its say after this step."""
+        self._turn_over = True
+
     def make_ready(self, process: Process) -> None:
         """Put *process* at the end of the queue."""
         self.ready.append(process)
