@@ -23,7 +23,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import EXITING, WAITING, Process
-from suptree.core.runtime import Runtime, Target
+from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
@@ -58,7 +58,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-def _runtime_of(target: Target, doing: str) -> Runtime:
+def _runtime_of(target: Target | ViaName, doing: str) -> Runtime:
     return target.runtime if isinstance(target, Pid) else find_runtime(doing)
 
 
@@ -224,7 +224,7 @@ def own(resource: T, close: Callable[[T], object]) -> T:
 # -- messages ---------------------------------------------------------------------------
 
 
-def send(target: Target, message: object) -> None:
+def send(target: Target | ViaName, message: object) -> None:
     """Send *message*; see `Runtime.send`."""
     _runtime_of(target, "send").send(target, message)
 

@@ -128,6 +128,7 @@ async def _gone(runtime: Runtime, process: Process, seconds: float) -> None:
     try:
         await slot
     except SlotExpiredError:
+        runtime.overdue.append(process.pid)
         process.doom(KILLED)
 
 

@@ -32,7 +32,7 @@ from suptree.core import events
 from suptree.core.asyncio_private import make_swap, probe
 from suptree.core.bodies import PlainBody
 from suptree.core.context import CURRENT, OPEN
-from suptree.core.exits import KILLED, SHUTDOWN
+from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.lifetime import close_runtime, open_runtime
 from suptree.core.mailbox import BoundedState, MailboxBound
 from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
@@ -129,6 +129,7 @@ class Runtime(Signals):
         self.interrupt_hook: Callable[[], bool] | None = None
         self.close_hooks: list[Callable[[], Awaitable[object]]] = []
         self.abandoned: list[tuple[Pid[Any], str]] = []
+        self.overdue: list[Pid[Any]] = []  # killed because the stop timeout was over
         self._last_id = 0
         self.closers = Closers(self)
         self._reaper = Reaper(self)
@@ -234,7 +235,7 @@ class Runtime(Signals):
         """Make a task; nobody else does.  Never by the host's task factory (law 11)."""
         return asyncio.Task(coroutine, loop=self.loop, context=context, name=name)
 
-    def start(
+    def start_process(
         self,
         body: Body,
         *,
@@ -280,7 +281,11 @@ class Runtime(Signals):
             process.bounded = BoundedState(bound)
         process.start_slot = slot
         if name is not None and plain_name is None:
-            name.claim(process)  # type: ignore[union-attr]
+            try:
+                name.claim(process)  # type: ignore[union-attr]
+            except Exception as error:  # an unknown registry, or one that restarts
+                process.start_failed(NORMAL, error)
+                return slot
         self._begin(process)
         if timeout is not None and not slot.done():
             self.ticker.call_after(timeout, lambda: self._start_expired(process, slot, timeout))
@@ -365,6 +370,8 @@ class Runtime(Signals):
         parent = CURRENT.get()
         if parent is not None and parent.runtime is not self:
             parent = None
+        if parent is not None:
+            parent.check_not_dead("spawn")
         if name is not None:
             holder = self.names.get(name)
             if holder is not None:
@@ -394,8 +401,8 @@ class Runtime(Signals):
 
     # -- finding ----------------------------------------------------------------------
 
-    def find(self, target: Target, doing: str = "send") -> Process | None:
-        """The live process behind a pid or name, or None; checks thread and runtime."""
+    def find(self, target: Target | ViaName, doing: str = "send") -> Process | None:
+        """The live process behind a pid, a name or a registry key, or None; checks thread and runtime."""
         self.check_thread(doing)
         if isinstance(target, Pid):
             if target.runtime is not self:
@@ -403,8 +410,11 @@ class Runtime(Signals):
                     f"{doing}: {target!r} lives in runtime {target.runtime.name!r}, not {self.name!r}."
                 )
             process = target._process  # pyright: ignore[reportPrivateUsage]
-        else:
+        elif isinstance(target, str):
             process = self.names.get(target)
+        else:
+            pid = target.whereis(self)
+            process = None if pid is None else pid._process  # pyright: ignore[reportPrivateUsage]
         return process if process is not None and process.state < EXITING else None
 
     def whereis(self, name: str) -> Pid[Any] | None:
@@ -422,7 +432,7 @@ class Runtime(Signals):
 
     # -- messages ------------------------------------------------------------------------
 
-    def send(self, target: Target, message: object) -> None:
+    def send(self, target: Target | ViaName, message: object) -> None:
         """Send *message*; to a dead pid it is dropped, to an unknown name it raises (S15).
 
         Raises:

@@ -130,9 +130,13 @@ class Signals:
             watcher.mailbox.take(lambda e: e[0] == DOWN and e[1].ref is ref)
         return monitor is not None
 
-    def down_slot(self, pid: Pid[Any]) -> Slot:
-        """A slot that is filled with the exit reason when *pid* has ended; NOPROC if it has already."""
-        slot = Slot(self.runqueue)
+    def down_slot(self, pid: Pid[Any], slot: Slot | None = None) -> Slot:
+        """A slot that is filled with the exit reason when *pid* has ended; NOPROC if it has already.
+
+        It is *slot* if one is given, which may have been filled with something better by then.
+        """
+        if slot is None:
+            slot = Slot(self.runqueue)
         process = pid._process  # pyright: ignore[reportPrivateUsage]
         if process is None:
             slot.set(NOPROC)

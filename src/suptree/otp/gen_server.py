@@ -295,7 +295,7 @@ class ServerStart:
     ) -> Slot:
         """Make the process and run its init."""
         args = extra + self.args if extra else self.args
-        return runtime.start(
+        return runtime.start_process(
             ServerBody(self.cls, args, self.kwargs),
             parent=parent,
             link=options.link,
