@@ -25,7 +25,7 @@ import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 from suptree.clock import loop_clock
 from suptree.core import events
@@ -535,6 +535,12 @@ class Runtime(Signals):
         if not process.trap_exit:
             process.note_crash(reason)
         self._exit_signal(process, None, reason, asked=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be pickled: it belongs to one event loop. "
+            "Open a runtime of its own in the other process, and send it data."
+        )
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "closing" if self.closing else "open"

@@ -8,18 +8,18 @@ still there                   abandoned: dropped from the tree, counted, reporte
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.events import PROCESS_ABANDONED
 from suptree.core.exits import KILLED
 from suptree.core.process import EXITING, Process
 from suptree.core.reports import LOG
+from suptree.core.stacks import await_chain, is_closed, stack_of
 
 if TYPE_CHECKING:
     from suptree.core.runtime import Runtime
 
-__all__ = ["Unwinder", "stack_of"]
+__all__ = ["Unwinder"]
 
 EXIT_GRACE: Final = 5.0
 KILL_GRACE: Final = 1.0
@@ -62,11 +62,14 @@ class Unwinder:
             process.finish(KILLED)
             return
         stack = stack_of(task)
-        fine, _ = process.guard(_close_coroutine, task)
+        coroutine: Any = task.get_coro()
+        frames = await_chain(coroutine)
+        fine, _ = process.guard(coroutine.close)
         # Not our exception to show: it says "coroutine ignored GeneratorExit" or that it is closed.
         task.add_done_callback(_retrieve)
         task.cancel()
-        if not fine:
+        # One that awaited while it was closed is still suspended, though nobody resumes it.
+        if not fine or any(not is_closed(frame) for frame in frames):
             self._abandon(process, stack)
         process.finish(KILLED)
 
@@ -74,7 +77,8 @@ class Unwinder:
         """Drop it from the tree, count it, say where it stands."""
         self._runtime.abandoned.append((process.pid, stack))
         LOG.critical(
-            "%r %s did not end when it was killed and is abandoned; its code still runs:\n%s",
+            "%r %s did not end when it was killed and is abandoned. It stood at:\n%s\n"
+            "Let CancelledError and GeneratorExit through, and await nothing after them for long.",
             process.pid,
             process.label,
             stack,
@@ -85,18 +89,6 @@ class Unwinder:
             )
 
 
-def _close_coroutine(task: asyncio.Task[Any]) -> None:
-    coroutine: Any = task.get_coro()
-    coroutine.close()
-
-
 def _retrieve(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-def stack_of(task: asyncio.Task[Any]) -> str:
-    """Where the code of *task* stands, as text."""
-    text = io.StringIO()
-    task.print_stack(file=text)
-    return text.getvalue().rstrip()
