@@ -26,6 +26,7 @@
     │   └── AlreadyRegisteredError  .pid
     ├── TaskError                   await, yield or shutdown by the wrong process, or a lost task
     │   ├── TaskOwnerError
+    │   ├── TaskTimeoutError        no value in time (also a TimeoutError)
     │   └── TaskExitError           the task ended without a value             .reason
     ├── ApplicationError            .application
     │   ├── ApplicationNotStartedError
@@ -89,6 +90,7 @@ __all__ = [
     "TaskError",
     "TaskExitError",
     "TaskOwnerError",
+    "TaskTimeoutError",
     "UsageError",
     "WrongThreadError",
 ]
@@ -367,6 +369,21 @@ class TaskExitError(TaskError):
 
     def __str__(self) -> str:
         return f"{self.task!r} ended without a value: {self.reason!r}"
+
+
+class TaskTimeoutError(TaskError, TimeoutError):
+    """The task has no value yet.  It runs on, and what it will return is dropped (S191)."""
+
+    def __init__(self, task: object, timeout: float) -> None:
+        super().__init__(task, timeout)
+        self.task = task
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"{self.task!r}: no value within {self.timeout} s. Raise the timeout, ask again and "
+            "again with yield_, or end it with shutdown."
+        )
 
 
 class ApplicationError(SuptreeError):

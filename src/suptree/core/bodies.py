@@ -51,7 +51,11 @@ class PlainBody:
         self.entered = True
         result = self.function(*self.args, **self.kwargs)
         if inspect.isawaitable(result):
-            await _as_awaitable(result)
+            result = await _as_awaitable(result)
+        self.returned(result)
+
+    def returned(self, value: object) -> None:
+        """The function returned *value*: nothing to a plain process, everything to a task."""
 
     def turn(self, envelope: Envelope) -> None:
         """Never called: a plain process takes its messages by `receive`."""
