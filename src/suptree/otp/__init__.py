@@ -15,6 +15,8 @@ from suptree.otp.directives import (
 from suptree.otp.gen_server import GenServer
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.task import Task
+from suptree.otp.task_process import TaskExit, TaskValue
 
 __all__ = [
     "Backoff",
@@ -30,6 +32,9 @@ __all__ = [
     "StartOptions",
     "Startable",
     "Stop",
+    "Task",
+    "TaskExit",
+    "TaskValue",
     "Timeout",
     "call",
     "cast",
