@@ -60,7 +60,7 @@ async def test_wait_until_ends_in_time_and_quotes_the_condition() -> None:
         await wait_until(lambda: len([]) == 1, timeout=0.05)
 
     keep.cancel()
-    assert now() - begun >= 0.05
+    assert now() - begun >= 0.048  # uvloop counts whole milliseconds
 
 
 @pytest.mark.suptree_loop("virtual")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,14 @@ pytest_plugins = ["pytester"]
 
 QUIET = ("-p", "no:cacheprovider")
 LOOPS = ["virtual", "asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pytest inside is told by its own options alone."""
+    for name in ("SUPTREE_TEST_LOOP", "SUPTREE_SEED", "SUPTREE_DIRECT_CALL"):
+        monkeypatch.delenv(name, raising=False)
+
 
 PLANTED = {
     "task": """
@@ -105,7 +114,11 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder: Path = tmp_path_factory.mktemp("leaks")
     (folder / "test_it.py").write_text(SOURCE)
     command = [sys.executable, "-m", "pytest", *QUIET, f"--suptree-loop={request.param}"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100).stdout
+    environment = {key: value for key, value in os.environ.items() if "SUPTREE" not in key}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=100, env=environment
+    )
+    return done.stdout
 
 
 SOURCE = PREAMBLE + "".join(planted(kind, kind) for kind in PLANTED)

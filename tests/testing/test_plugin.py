@@ -11,6 +11,13 @@ pytest_plugins = ["pytester"]
 QUIET = ("-p", "no:cacheprovider")
 
 
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pytest inside is told by its own options alone."""
+    for name in ("SUPTREE_TEST_LOOP", "SUPTREE_SEED", "SUPTREE_DIRECT_CALL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_async_test_and_its_async_fixtures_share_loop_task_and_context(
     pytester: pytest.Pytester,
 ) -> None:
@@ -102,7 +109,6 @@ def test_loop_is_chosen_by_option_variable_or_marker(
             assert kind() != "VirtualLoop"
         """
     )
-    monkeypatch.delenv("SUPTREE_TEST_LOOP", raising=False)
     options: tuple[str, ...] = (f"--suptree-loop={loop}",)
     if how == "variable":
         monkeypatch.setenv("SUPTREE_TEST_LOOP", loop)
@@ -308,13 +314,8 @@ RUNTIME_TEST = """
     ],
 )
 def test_runtime_is_made_as_the_options_say(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    options: tuple[str, ...],
-    told: str,
+    pytester: pytest.Pytester, options: tuple[str, ...], told: str
 ) -> None:
-    monkeypatch.delenv("SUPTREE_SEED", raising=False)
-    monkeypatch.delenv("SUPTREE_DIRECT_CALL", raising=False)
     pytester.makepyfile(RUNTIME_TEST.replace("FAIL", "0"))
 
     result = pytester.runpytest_inprocess(*QUIET, "-s", *options)

@@ -1,6 +1,6 @@
 """Where things were made: tasks, timers, threads, child processes, for the leak check.
 
-A `Sites` watches one test.  Tasks are seen by a task factory, timers by wrapping
+A `Sites` watches one test.  Tasks and timers are seen by wrapping `create_task`,
 `call_later` and `call_at` of the test's own loop, threads and child processes by
 wrapping `Thread.start` and `Popen.__init__` while the test runs.  It keeps one
 place per thing, and holds none of them alive.
@@ -56,16 +56,19 @@ class Sites:
         return self._keys.get(key)
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See every task and timer that is made in *loop* from now on."""
+        """See every task and timer that is made in *loop* from now on.
 
-        def factory(
-            loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
-        ) -> asyncio.Task[Any]:
-            task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+        Not by a task factory: with one, Python 3.13.0 names every task 'None'.
+        """
+        make = loop.create_task
+
+        @functools.wraps(make)
+        def create_task(*args: Any, **options: Any) -> asyncio.Task[Any]:
+            task: asyncio.Task[Any] = make(*args, **options)
             self.note(task)
             return task
 
-        loop.set_task_factory(factory)
+        loop.create_task = create_task  # type: ignore[method-assign]
         for name in ("call_later", "call_at"):
             setattr(loop, name, self._noting(getattr(loop, name)))
 
