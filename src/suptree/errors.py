@@ -7,6 +7,9 @@
     ├── SelfCallError               a process called itself                    (OTP: calling_self)
     ├── BadRequestError             the server does not know that request
     ├── MailboxFullError            a bounded mailbox refused the message
+    ├── SystemRequestError          a request of `suptree.sys` was refused
+    │   ├── NotSuspendedError       a code change needs a suspended server
+    │   └── CodeChangeError         code_change refused; the state is as before  .reason
     ├── ReceiveTimeoutError         nothing matched in time (also a TimeoutError)
     ├── StartError                  the new process failed in its init         .reason
     │   ├── StartTimeoutError       init took longer than its start_timeout
@@ -64,6 +67,7 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ChildSpecError",
+    "CodeChangeError",
     "CrossRuntimeError",
     "ForkedRuntimeError",
     "InternalError",
@@ -73,6 +77,7 @@ __all__ = [
     "NoProcessError",
     "NoRuntimeError",
     "NotInProcessError",
+    "NotSuspendedError",
     "ProcessDeadError",
     "ProcessExit",
     "ReceiveTimeoutError",
@@ -87,6 +92,7 @@ __all__ = [
     "StartTimeoutError",
     "SupervisorOptionsError",
     "SuptreeError",
+    "SystemRequestError",
     "TaskError",
     "TaskExitError",
     "TaskOwnerError",
@@ -189,6 +195,33 @@ class MailboxFullError(SuptreeError):
             f"{self.target!r}: mailbox is full ({self.limit} messages). "
             "Use `await send_wait(...)`, slow down, or raise the bound."
         )
+
+
+class SystemRequestError(SuptreeError):
+    """A request of `suptree.sys` was refused; the process is as before."""
+
+    def __init__(self, server: object, why: str) -> None:
+        super().__init__(server, why)
+        self.server = server
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.server!r}: {self.why}"
+
+
+class NotSuspendedError(SystemRequestError):
+    """A code change needs a suspended server."""
+
+    def __init__(self, server: object) -> None:
+        super().__init__(server, "is not suspended. Use `sys.suspend` first, `sys.resume` after.")
+
+
+class CodeChangeError(SystemRequestError):
+    """`code_change` raised: class and state are as before (OTP: `{error, Reason}`)."""
+
+    def __init__(self, server: object, reason: object) -> None:
+        super().__init__(server, f"code_change failed: {reason!r}. Class and state are as before.")
+        self.reason = reason
 
 
 class ReceiveTimeoutError(SuptreeError, TimeoutError):
@@ -454,7 +487,7 @@ class RuntimeStoppedError(SuptreeError):
         self.what = what
 
     def __str__(self) -> str:
-        return f"the runtime stopped because {self.what} ended: {self.reason!r}"
+        return f"stopped because {self.what} ended: {self.reason!r}"
 
 
 class InternalError(SuptreeError):

@@ -37,7 +37,7 @@ def safe_repr(value: object, limit: int = TEXT_LIMIT) -> str:
     """Return a repr of *value* of at most *limit* characters, whatever its `__repr__` does."""
     try:
         text = _BoundedRepr().repr(value)
-    except Exception as error:  # a user's __repr__ may raise anything; the report must live
+    except BaseException as error:  # a user's __repr__ may raise anything; the report must live
         text = f"<{type(value).__qualname__} at {id(value):#x}; repr raised {type(error).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -46,7 +46,7 @@ def safe_text(exception: BaseException, limit: int = TEXT_LIMIT) -> str:
     """Return `str(exception)` of at most *limit* characters, whatever its `__str__` does."""
     try:
         text = str(exception)
-    except Exception as error:
+    except BaseException as error:
         text = f"<str raised {type(error).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

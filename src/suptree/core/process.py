@@ -32,7 +32,7 @@ from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, EXIT, SYSTEM, Envelope
 from suptree.core.slot import ReplyTo, Slot
-from suptree.errors import MailboxFullError, ProcessDeadError, ProcessExit
+from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
 
 if TYPE_CHECKING:
     from suptree.core.pid import Pid, Ref
@@ -130,8 +130,10 @@ class Process:
         "callers",
         "child_lineage",
         "context",
+        "crash_noted",
         "current",
         "debug",
+        "direct_caller",
         "escalation",
         "exit_reason",
         "idle_timer",
@@ -194,6 +196,8 @@ class Process:
         self.child_lineage: tuple[Pid[Any], ...] | None = None
         self.callers: tuple[Pid[Any], ...] = ()
         self.debug: Any = None
+        self.direct_caller: Process | None = None
+        self.crash_noted = False
         self.exit_reason: object = None
         self.escalation: Timer | None = None
         self.start_slot: Slot | None = None
@@ -299,7 +303,7 @@ class Process:
             return function(*args)
         return self.context.run(function, *args)
 
-    def guard(self, function: Callable[..., object], *args: object) -> tuple[bool, object]:
+    def guard(self, function: Callable[..., object], *args: object) -> tuple[bool, Any]:
         """Run user code on behalf of the runtime; (True, value), or (False, exit reason)."""
         try:
             return True, self.enter(function, *args)
@@ -312,7 +316,11 @@ class Process:
             return error.reason
         if isinstance(error, KeyboardInterrupt) and self.runtime.interrupted():
             return self.runtime.stop_reason
-        return Crashed(error, keep_frames=self.runtime.keep_frames)
+        try:
+            return Crashed(error, keep_frames=self.runtime.keep_frames)
+        except BaseException as worse:  # its own text ends the program: that must not
+            name = type(error).__qualname__
+            return Crashed(InternalError(f"{name}, whose text raised {type(worse).__qualname__}"))
 
     def run(self, quota: int) -> int:
         """Handle up to *quota* messages in one go; called by the run loop.  Returns how many."""
@@ -320,7 +328,6 @@ class Process:
             return self._run_suspended() if self.state is SUSPENDED else 0
         mailbox = self.mailbox
         run_in_context = self.context.run
-        turn = self.turn
         count = 0
         while True:
             self.state = RUNNING
@@ -331,7 +338,7 @@ class Process:
                 self.runtime.clear_idle_timeout(self)
             self.current = envelope
             try:
-                run_in_context(turn, envelope)
+                run_in_context(self.turn, envelope)  # looked up each time: tracing swaps it
             except BaseException as error:
                 self._crash(error)
             count += 1
@@ -410,7 +417,9 @@ class Process:
         else:
             reply_to.set(value)
 
-    def step(self, coroutine: Coroutine[Any, Any, Any], *, inside: bool = False) -> tuple[bool, Any]:
+    def step(
+        self, coroutine: Coroutine[Any, Any, Any], *, inside: bool = False
+    ) -> tuple[bool, Any]:
         """Step a kernel coroutine: (True, the slot it waits for), or (False, exit reason).
 
         *inside* says that the context of this process is entered already, as in `begin`.
@@ -437,8 +446,16 @@ class Process:
             self.enter(self.body.failed, reason)
 
     def note_crash(self, reason: object) -> None:
-        """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46)."""
-        if not is_normal(reason):
+        """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46).
+
+        There is one per process; what `terminate` raises on top is told beside it.
+        """
+        if is_normal(reason):
+            return
+        if self.crash_noted:
+            self.runtime.reporter.crashed_again(self, reason)
+        else:
+            self.crash_noted = True
             self.runtime.reporter.crashed(self, reason)
 
     # -- user code in a task ---------------------------------------------------------

@@ -34,9 +34,21 @@ class CrashReport:
         path: Its place in the tree, from the top: labels of its ancestors.
         reason: The exit reason, a `Crashed` for an uncaught exception.
         action: What the supervisor did, in words.
+        then_raised: What its terminate raised on top, the exit reason then; None usually.
     """
 
-    __slots__ = ("_envelope", "action", "label", "name", "path", "pid", "reason", "supervisor")
+    __slots__ = (
+        "_envelope",
+        "_redacted",
+        "action",
+        "label",
+        "name",
+        "path",
+        "pid",
+        "reason",
+        "supervisor",
+        "then_raised",
+    )
 
     def __init__(self, process: Process, reason: object) -> None:
         self.pid = process.pid
@@ -45,19 +57,32 @@ class CrashReport:
         self.path = tuple(_known_as(pid) for pid in reversed(process.lineage))
         self.reason = reason
         self.action = "no supervisor"
+        self.then_raised: object = None
         self.supervisor = process.parent
         self._envelope = process.current
+        # A server that hides something is asked now; the others are rendered when read.
+        redact = getattr(process.body, "redacted", None)
+        self._redacted = None if redact is None else redact(reason)
+        if self._redacted is not None:
+            self._envelope = None
+            self.reason = self._redacted.reason
 
     @property
     def last_message(self) -> str:
         """The message that was being handled, as bounded text; empty if none was."""
+        if self._redacted is not None:
+            message = self._redacted.message
+            return "" if message is None else safe_repr(message)
         return "" if self._envelope is None else describe_envelope(self._envelope)
 
     def __str__(self) -> str:
         place = " / ".join([*self.path, self.name or self.label])
         lines = [f"{self.pid!r} {self.label} crashed: {self.reason!r}", f"  in the tree: {place}"]
-        if self._envelope is not None:
-            lines.append(f"  last message: {self.last_message}")
+        last_message = self.last_message
+        if last_message:
+            lines.append(f"  last message: {last_message}")
+        if self.then_raised is not None:
+            lines.append(f"  terminate raised as well: {self.then_raised!r}")
         lines.append(f"  then: {self.action}")
         if isinstance(self.reason, Crashed):
             lines.append(self.reason.traceback.rstrip())
@@ -111,12 +136,22 @@ class Reporter:
         else:
             self._write(report)
 
-    def decided(self, pid: Pid[Any], action: str) -> None:
-        """The supervisor of *pid* has decided: write the report, if there is one."""
-        report = self._pending.pop(pid, None)
+    def crashed_again(self, process: Process, reason: object) -> None:
+        """What its terminate raised is the exit reason now; the crash is told already (S44)."""
+        report = self._pending.get(process.pid)
         if report is not None:
-            report.action = action
-            self._write(report)
+            report.then_raised = reason
+        else:
+            LOG.error("%r %s: terminate raised as well: %r", process.pid, process.label, reason)
+
+    def decided(self, pid: Pid[Any], action: str) -> bool:
+        """The supervisor of *pid* has decided: write the report; False if there is none."""
+        report = self._pending.pop(pid, None)
+        if report is None:
+            return False
+        report.action = action
+        self._write(report)
+        return True
 
     def unexpected(self, process: Process, message: object) -> None:
         """A server got a message that it has no handle_info for."""

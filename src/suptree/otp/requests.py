@@ -15,6 +15,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from threading import get_ident
+from types import CoroutineType, MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from suptree.core import (
@@ -25,6 +26,7 @@ from suptree.core import (
     EXITING,
     IDLE,
     RUNNING,
+    WAITING,
     Pid,
     Process,
     ReplyTo,
@@ -39,7 +41,17 @@ from suptree.errors import (
     SelfCallError,
     ServerExitError,
 )
-from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
+from suptree.otp.directives import (
+    Continue,
+    Hibernate,
+    Ignore,
+    NoReply,
+    Reply,
+    ServerRef,
+    Stop,
+    Timeout,
+    resolve,
+)
 from suptree.otp.waits import describe_wait
 
 __all__ = ["DEFAULT_TIMEOUT", "Call", "CallClient", "Cast", "CastClient", "call", "cast"]
@@ -51,8 +63,12 @@ S = TypeVar("S")
 DEFAULT_TIMEOUT: Final = 5.0
 """Seconds that a call waits unless told otherwise (S30)."""
 
-DIRECTIVES: Final = frozenset((Reply, NoReply, Stop))
+DIRECTIVES: Final = frozenset(
+    (Reply, NoReply, Stop, CoroutineType, Continue, Timeout, Hibernate, Ignore)
+)
+"""What a handler may return that is not simply the reply."""
 Handler = Callable[..., Any]
+_OWN: Final = float("nan")  # no timeout given: the default of the server's class
 
 
 # -- untyped requests -------------------------------------------------------------
@@ -117,7 +133,7 @@ def post_call(
     timeout: float | None,
 ) -> ReplyTo:
     """Put the envelope of a call in the mailbox; returns the slot of the answer."""
-    if caller is process and _is_own_code(process):
+    if caller is process and is_own_code(process):
         raise SelfCallError(process.pid, request_name(handler, args))
     runqueue = process.runtime.runqueue
     runqueue.queued_call()
@@ -166,7 +182,7 @@ def _timed_out(
     )
 
 
-def _is_own_code(process: Process) -> bool:
+def is_own_code(process: Process) -> bool:
     """Whether this is the code of the process itself, not an owned task beside it."""
     task = asyncio.current_task(process.runtime.loop)
     return task is None or task is process.task
@@ -190,7 +206,11 @@ class CallClient(Generic[P, R]):
     __slots__ = ("_direct", "_function", "_known", "_owner", "timeout")
 
     def __init__(
-        self, owner: type, function: Handler, timeout: float | None, like: CallClient[P, R] | None = None
+        self,
+        owner: type,
+        function: Handler,
+        timeout: float | None,
+        like: CallClient[P, R] | None = None,
     ) -> None:
         self._owner = owner
         self._function = function
@@ -204,20 +224,19 @@ class CallClient(Generic[P, R]):
         return CallClient(self._owner, self._function, timeout, self)
 
     async def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        process = server._process if server.__class__ is Pid else resolve(server, "call")  # type: ignore[union-attr]
-        if (
-            process is None
-            or process.state is EXITING
-            or process.runtime.thread_id != get_ident()
-        ):
+        """Send the request and wait for the reply; raises what `GenServer.call` raises."""
+        process = server._process if isinstance(server, Pid) else resolve(server, "call")
+        if process is None or process.state is EXITING or process.runtime.thread_id != get_ident():
             process = _require(server)
-        cls = process.server.__class__
-        if process.state is IDLE and cls in self._direct:
+        cls: type = process.server.__class__
+        state = process.state
+        if state is IDLE and cls in self._direct:
             runqueue = process.runtime.runqueue
             if runqueue.direct_budget > 0:
                 runqueue.direct_budget -= 1
                 caller = CURRENT.get()
                 handler = self._direct[cls]
+                process.direct_caller = caller
                 result = process.run_direct(handler, args, kwargs)
                 if process.state is RUNNING and result.__class__ not in DIRECTIVES:
                     if process.mailbox or process.current is not None:
@@ -267,6 +286,7 @@ class CastClient(Generic[P]):
         self._known: dict[type, Handler] = {}
 
     def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the request; nobody there is no error (S34)."""
         process = resolve(server, "cast")
         if process is None:
             return
@@ -288,7 +308,7 @@ def _require(server: ServerRef[Any]) -> Process:
 
 
 def _handler_for(process: Process, owner: type, function: Handler) -> Handler:
-    server = process.server
+    server: Any = process.server
     if not isinstance(server, owner):
         what = "a plain process" if server is None else f"a {type(server).__name__}"
         raise BadRequestError(
@@ -310,22 +330,23 @@ async def _finish_direct(
 ) -> Any:
     """What a direct call does beside returning a bare value."""
     runtime = process.runtime
-    if process.state is RUNNING and result.__class__ in DIRECTIVES:
+    state = process.state
+    if (state is RUNNING or state is EXITING) and result.__class__ in DIRECTIVES:
         reply_to = process.current[1] if process.current is not None else None
         if reply_to is None:
             reply_to = ReplyTo(runtime.runqueue, process, caller)
             process.current = (CALL, reply_to, handler, args, {})
         process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
-    elif process.state is RUNNING or process.state < RUNNING:  # left already: only the caller died
+    else:
         reply_to = ReplyTo(runtime.runqueue, process, caller)
-    elif process.state is DEAD:
-        reply_to = ReplyTo(runtime.runqueue, process, caller)
-        reply_to.fail(ServerExitError(process.pid, process.exit_reason))
-    else:  # its terminate is async, or it was killed on the stack
-        reply_to = ReplyTo(runtime.runqueue, process, caller)
-        _owe(process, reply_to)
-        if process.state is EXITING:
+        if state is DEAD:
+            reply_to.fail(ServerExitError(process.pid, process.exit_reason))
+        elif state is EXITING:  # killed on the stack: its reply counts, then it ends (law 2)
+            reply_to.set(result)
             process.leave_direct()
+        elif state is WAITING:  # it crashed, and its terminate is async
+            _owe(process, reply_to)
+        # else it has answered and gone on: only the caller died
     if caller is not None and caller.state >= EXITING:
         await runtime.park()  # unwound at this await (law 2)
     if timeout is not None and not reply_to.done():
@@ -348,7 +369,7 @@ def _owe(process: Process, reply_to: ReplyTo) -> None:
 class Call(Generic[S, P, R]):
     """The descriptor that ``@st.call`` leaves in the class: a client on the class, a method on self."""
 
-    def __init__(self, function: Callable[..., Any], timeout: float | None) -> None:
+    def __init__(self, function: Callable[..., Any], timeout: float | None = _OWN) -> None:
         self.function = function
         self.timeout = timeout
         self.__doc__ = function.__doc__
@@ -362,10 +383,13 @@ class Call(Generic[S, P, R]):
     def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is not None:
-            return self.function.__get__(instance, owner)
+            return MethodType(self.function, instance)
         client = self._clients.get(owner)
         if client is None:
-            client = self._clients[owner] = CallClient(owner, self.function, self.timeout)
+            timeout = self.timeout
+            if timeout is _OWN:
+                timeout = getattr(owner, "call_timeout", DEFAULT_TIMEOUT)
+            client = self._clients[owner] = CallClient(owner, self.function, timeout)
         return client
 
 
@@ -385,7 +409,7 @@ class Cast(Generic[S, P]):
     def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is not None:
-            return self.function.__get__(instance, owner)
+            return MethodType(self.function, instance)
         client = self._clients.get(owner)
         if client is None:
             client = self._clients[owner] = CastClient(owner, self.function)
@@ -397,7 +421,7 @@ class _CallDecorator:
 
     __slots__ = ("_timeout",)
 
-    def __init__(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, timeout: float | None = _OWN) -> None:
         self._timeout = timeout
 
     @overload
@@ -413,7 +437,7 @@ class _CallDecorator:
     @overload
     def __call__(self, /, *, timeout: float | None) -> _CallDecorator: ...
     def __call__(
-        self, function: Callable[..., Any] | None = None, /, *, timeout: float | None = None
+        self, function: Callable[..., Any] | None = None, /, *, timeout: float | None = _OWN
     ) -> Any:
         if function is None:
             return _CallDecorator(timeout)
