@@ -392,6 +392,38 @@ def test_anyio_works_on_the_virtual_loop() -> None:
     assert run(main()) == (True, "threaded", 8.0)
 
 
+def test_thread_that_nobody_announced_gets_a_grace_before_each_jump() -> None:
+    async def main() -> tuple[str, float]:
+        loop = current()
+        answer: asyncio.Future[str] = loop.create_future()
+        thread = threading.Thread(
+            target=lambda: loop.call_soon_threadsafe(answer.set_result, "in time")
+        )
+        loop.call_soon(thread.start)
+        async with asyncio.timeout(3600):
+            result = await answer
+        thread.join()
+        return result, loop.time()
+
+    assert run(main(), grace=5.0) == ("in time", 0.0)
+
+
+def test_thread_that_nobody_announced_and_that_is_slow_is_overtaken_by_timers() -> None:
+    release = threading.Event()
+
+    async def main() -> float:
+        thread = threading.Thread(target=release.wait, args=(30,))
+        thread.start()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            release.set()
+            thread.join()
+        return current().time()
+
+    assert run(main()) == 3600.0
+
+
 # -- deadlocks ---------------------------------------------------------------------------
 
 

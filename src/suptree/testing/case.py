@@ -98,6 +98,10 @@ class Case:
 
     def _kind(self) -> str:
         marker = self.item.get_closest_marker("suptree_loop")
+        if marker is not None and len(marker.args) != 1:
+            raise pytest.UsageError(
+                "suptree_loop: the marker must name one loop, e.g. @pytest.mark.suptree_loop('real')."
+            )
         kind = self.settings.loop if marker is None else str(marker.args[0])
         if kind == "real":
             return "asyncio" if self.settings.loop == "virtual" else self.settings.loop

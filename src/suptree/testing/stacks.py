@@ -7,6 +7,7 @@ awaits down to the innermost frame, the one that a reader looks for.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 __all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "is_asyncio", "where"]
 
 _CHAIN = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+_WRAPPERS = frozenset({"async_generator_asend", "async_generator_athrow"})
 _SUPTREE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Where a loop calls back: whoever stands above merely runs the loop.
 _STEPS = frozenset({"BaseEventLoop.run_forever", "TestRunner.run"})
@@ -25,6 +27,7 @@ def frames(awaitable: object) -> list[FrameType]:
     """Return the frames of a suspended coroutine, outermost first, down to where it waits."""
     found: list[FrameType] = []
     while len(found) < _LONGEST:
+        awaitable = _behind(awaitable)
         for frame_name, next_name in _CHAIN:
             if (frame := getattr(awaitable, frame_name, None)) is not None:
                 found.append(frame)
@@ -33,6 +36,14 @@ def frames(awaitable: object) -> list[FrameType]:
         else:
             break
     return found
+
+
+def _behind(awaitable: object) -> object:
+    """Look through the wrappers of C that hide what they step; only the collector knows."""
+    if type(awaitable).__name__ not in _WRAPPERS:
+        return awaitable
+    hidden = (one for one in gc.get_referents(awaitable) if hasattr(one, "ag_frame"))
+    return next(hidden, awaitable)
 
 
 def where(awaitable: object) -> str:
