@@ -137,7 +137,9 @@ class ChildSpec(Generic[S]):
 
     def __post_init__(self) -> None:
         if self.id is _UNSET:
-            object.__setattr__(self, "id", self.name if isinstance(self.name, str) else self.start.label)
+            object.__setattr__(
+                self, "id", self.name if isinstance(self.name, str) else self.start.label
+            )
         if self.shutdown is _UNSET:
             object.__setattr__(self, "shutdown", 5.0 if self.type == "worker" else "infinity")
         if not self.modules:
@@ -226,12 +228,34 @@ def child(server: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> ChildSpe
     return cast("ChildSpec[S]", make(*args, **kwargs))
 
 
+def with_arguments(spec: ChildSpec[S], more: tuple[Any, ...]) -> ChildSpec[S]:
+    """The spec with *more* arguments after those of its start function (S160).
+
+    Raises:
+        ChildSpecError: Its start function takes no arguments.
+    """
+    start: Any = spec.start
+    if not all(hasattr(start, name) for name in ("cls", "args", "kwargs")):
+        raise ChildSpecError(
+            f"child {spec.id!r}: its start function {spec.start.label!r} takes no more arguments. "
+            "Use the spec of a class, made with child(Server, ...)."
+        )
+    if not more:
+        return spec
+    return dataclasses.replace(spec, start=type(start)(start.cls, start.args + more, start.kwargs))
+
+
+def closest(value: object, allowed: tuple[str, ...]) -> str:
+    """The middle of a refusal: what is allowed, what was given, and the nearest right word."""
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else "."
+    options = " or ".join([", ".join(repr(a) for a in allowed[:-1]), repr(allowed[-1])])
+    return f"{options}; got {safe_repr(value, 200)}{hint}"
+
+
 def _one_of(who: str, name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else "."
-        options = " or ".join([", ".join(repr(a) for a in allowed[:-1]), repr(allowed[-1])])
-        raise ChildSpecError(f"{who}: {name} must be {options}; got {value!r}{hint}")
+        raise ChildSpecError(f"{who}: {name} must be {closest(value, allowed)}")
 
 
 def _check_shutdown(who: str, value: object) -> None:
