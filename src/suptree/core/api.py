@@ -324,6 +324,7 @@ async def receive(
         remaining = None if deadline is None else deadline - process.runtime.now()
         if timeout is not None and remaining is not None and remaining <= 0:
             raise ReceiveTimeoutError(timeout)
+        process.check_not_dead("receive")
         gate = process.wait_for_message()
         if remaining is not None:
             process.runtime.ticker.expire_after(gate, remaining)

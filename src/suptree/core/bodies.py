@@ -208,6 +208,7 @@ class GuestBody:
 
     def __init__(self) -> None:
         self.process: Process | None = None
+        self.stopped_by: tuple[object, str] | None = None
 
     def begin(self, process: Process) -> None:
         """The task runs already."""
@@ -226,9 +227,16 @@ class GuestBody:
     def unwind(self, state: State) -> bool:
         """A killed guest: its task is cancelled, and the block tells why when it exits."""
         assert self.process is not None
-        assert self.process.task is not None
-        self.process.task.cancel()
+        self.stop(self.process.exit_reason, f"guest {self.process.label!r}, which was killed,")
         return False
+
+    def stop(self, reason: object, what: str) -> None:
+        """Cancel the task; its block will raise RuntimeStoppedError when it is left (law 6)."""
+        assert self.process is not None
+        assert self.process.task is not None
+        if self.stopped_by is None:
+            self.stopped_by = (reason, what)
+            self.process.task.cancel()
 
     def subject(self) -> object:
         """Nothing more than the task."""

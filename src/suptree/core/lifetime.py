@@ -16,8 +16,9 @@ from suptree.core.bodies import GuestBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.process import EXITING, WAITING, Process
+from suptree.core.reports import LOG
 from suptree.core.slot import SlotExpiredError
-from suptree.errors import RuntimeStoppedError, UsageError
+from suptree.errors import ProcessExit, RuntimeStoppedError, UsageError
 
 if TYPE_CHECKING:
     from suptree.core.pid import Pid
@@ -49,58 +50,93 @@ def _enter_guest(runtime: Runtime, label: str) -> Process:
 
 @asynccontextmanager
 async def guest(runtime: Runtime, label: str = "guest") -> AsyncIterator[Pid[Any]]:
-    """Make the current task a process for the length of the block; it traps exits."""
+    """Make the current task a process for the length of the block; see `Runtime.guest`."""
     runtime.check_thread("guest")
+    outer = CURRENT.get()
     process = _enter_guest(runtime, label)
-    token = CURRENT.set(process)
+    CURRENT.set(process)
     reason: object = NORMAL
+    error: BaseException | None = None
     try:
         yield process.pid
-    except BaseException as error:
-        reason = process.reason_of(error)
+    except (Exception, asyncio.CancelledError, ProcessExit) as raised:
+        error = raised
+        reason = process.reason_of(raised)
         raise
     finally:
-        CURRENT.reset(token)
+        CURRENT.set(
+            outer
+        )  # not reset(token): the host may leave in another context than it entered
+        verdict = await _verdict(process, error)
         process.finish(reason)
+        if verdict is not None:
+            raise verdict from None
+
+
+async def _verdict(process: Process, error: BaseException | None) -> RuntimeStoppedError | None:
+    """What the block of a guest raises instead of *error*, if it was we who cancelled its task.
+
+    As a TaskGroup does: our request to cancel is taken back, and a cancellation by
+    somebody else at the same time, or another error, goes first.
+    """
+    body, task = process.body, process.task
+    assert isinstance(body, GuestBody)
+    assert task is not None
+    if body.stopped_by is None:
+        return None
+    if error is None:  # it ended by itself, or swallowed our cancel: nothing of it may stay pending
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if task.uncancel():
+                raise
+            return RuntimeStoppedError(*body.stopped_by)
+    others = task.uncancel()
+    if error is None or (isinstance(error, asyncio.CancelledError) and not others):
+        return RuntimeStoppedError(*body.stopped_by)
+    return None
 
 
 async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
-    """End everything; returns whether *error* was ours and is replaced."""
+    """End everything in order; raises RuntimeStoppedError in the place of our own cancel."""
     root = runtime.root
     assert root is not None
-    assert root.task is not None
     runtime.closing = True
     root.state = WAITING if root.state < EXITING else root.state
-    killed = root.state is EXITING
-    ours = (runtime.stopped_by is not None or killed) and isinstance(error, asyncio.CancelledError)
-    if ours:
-        root.task.uncancel()
+    verdict: RuntimeStoppedError | None = None
     try:
-        await _stop_everything(runtime, root)
+        verdict = await _verdict(root, error)
+        try:
+            await _stop_in_order(runtime, root)
+        finally:  # also when the host cancels once more, and has no patience left
+            await _kill_the_rest(runtime)
     finally:
         _finish_closing(runtime, root)
-    if ours:
-        reason, what = runtime.stopped_by or (
-            root.exit_reason,
-            "the main process, which was killed,",
-        )
-        raise RuntimeStoppedError(reason, what) from None
+    if verdict is not None:
+        raise verdict from None
     return False
 
 
-async def _stop_everything(runtime: Runtime, root: Process) -> None:
+async def _stop_in_order(runtime: Runtime, root: Process) -> None:
     deadline = runtime.now() + runtime.stop_timeout
     for hook in reversed(runtime.close_hooks):
-        await hook()
+        try:
+            await hook()
+        except Exception:
+            LOG.exception("%r: a step of its orderly stop failed; the others go on", runtime)
     for process in reversed(_tops(runtime, root)):
         if process.state < EXITING:
             process.parent = root  # adopted: a server that traps exits obeys its parent only
             runtime.exit(process.pid, SHUTDOWN, root)
         await _gone(runtime, process, deadline - runtime.now())
-    for process in [p for p in runtime.processes.values() if p.body.kind != "guest"]:
+
+
+async def _kill_the_rest(runtime: Runtime) -> None:
+    rest = [p for p in runtime.processes.values() if p.body.kind != "guest"]
+    for process in rest:
         process.doom(KILLED)
     limit = runtime.now() + KILL_LIMIT
-    for process in [p for p in runtime.processes.values() if p.body.kind != "guest"]:
+    for process in rest:
         await _gone(runtime, process, limit - runtime.now())
     closers = runtime.closers.pending()
     if closers:

@@ -25,15 +25,16 @@ import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 from suptree.clock import loop_clock
 from suptree.core import events
 from suptree.core.asyncio_private import make_swap, probe
-from suptree.core.bodies import PlainBody
+from suptree.core.bodies import GuestBody, PlainBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
-from suptree.core.lifetime import close_runtime, open_runtime
+from suptree.core.lifetime import close_runtime, guest, open_runtime
 from suptree.core.mailbox import BoundedState, MailboxBound
 from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
 from suptree.core.names import Names
@@ -125,7 +126,6 @@ class Runtime(Signals):
         self.root: Process | None = None
         self.outer: Process | None = None
         self.stop_reason: object = SHUTDOWN
-        self.stopped_by: tuple[object, str] | None = None
         self.interrupt_hook: Callable[[], bool] | None = None
         self.close_hooks: list[Callable[[], Awaitable[object]]] = []
         self.abandoned: list[tuple[Pid[Any], str]] = []
@@ -179,6 +179,18 @@ class Runtime(Signals):
     ) -> bool:
         return await close_runtime(self, error)
 
+    def guest(self, label: str = "guest") -> AbstractAsyncContextManager[Pid[Any]]:
+        """Make the current task a process for the length of a block (law 6).
+
+        A guest has a pid and a mailbox and traps exits: monitor, receive, link and
+        timers work in it.  Killed, or when a tree that it started gives up, its task
+        is cancelled and the block raises RuntimeStoppedError.
+
+        >>> async with rt.guest("request"):
+        ...     ref = st.monitor("worker")
+        """
+        return guest(self, label)
+
     def stop(self, reason: object = SHUTDOWN, what: str = "a request") -> None:
         """End the block of this runtime in order, as if a tree in it had given up.
 
@@ -186,10 +198,9 @@ class Runtime(Signals):
         RuntimeStoppedError(reason) after everything has ended.
         """
         self.check_thread("stop")
-        if self.stopped_by is None and not self.closing and self.root is not None:
-            self.stopped_by = (reason, what)
-            assert self.root.task is not None
-            self.root.task.cancel()
+        if not self.closing and self.root is not None:
+            assert isinstance(self.root.body, GuestBody)
+            self.root.body.stop(reason, what)
 
     def is_ending(self) -> bool:
         """Whether the runtime closes, or the host is ending the task that opened it (law 12)."""

@@ -28,7 +28,6 @@ Target = Pid[Any] | str
 class Signals:
     """What `Runtime` inherits: exit signals, links, monitors."""
 
-    root: Process | None
     runqueue: RunQueue
 
     if TYPE_CHECKING:  # what the other half gives
@@ -39,10 +38,6 @@ class Signals:
 
         def find(self, target: Target, doing: str = "send") -> Process | None:
             """The live process behind a pid or name."""
-            ...
-
-        def stop(self, reason: object = ..., what: str = ...) -> None:
-            """End the block of the runtime."""
             ...
 
     def exit(self, target: Target, reason: object, sender: Process | None) -> None:
@@ -63,8 +58,9 @@ class Signals:
         """The reaper's: *dead* was linked to *process* (S8); KILL is an ordinary reason here (S6)."""
         if process.state >= EXITING:
             return
-        if process is self.root and dead.body.kind == "supervisor":
-            self._tree_ended(dead, reason)
+        if process.body.kind == "guest" and getattr(dead.body, "gave_up", False):
+            what = f"{dead.name or dead.label} {dead.pid!r}, which gave up,"
+            process.body.stop(reason, what)  # type: ignore[attr-defined]  # a GuestBody
         self._exit_signal(process, dead, reason, asked=False)
 
     def _exit_signal(
@@ -75,10 +71,6 @@ class Signals:
             process.deliver((EXIT, Exit(pid, reason)))
         elif reason is not NORMAL or (asked and sender is process):
             process.doom(reason)
-
-    def _tree_ended(self, dead: Process, reason: object) -> None:
-        if getattr(dead.body, "gave_up", False):
-            self.stop(reason, f"{dead.name or dead.label} {dead.pid!r}, which gave up,")
 
     def link(self, process: Process, target: Target) -> None:
         """Link *process* with *target* (S8, S10)."""
@@ -146,6 +138,15 @@ class Signals:
             process.monitors = {}
         process.monitors[monitor] = None
         return slot
+
+    def forget_down(self, pid: Pid[Any], slot: Slot) -> None:
+        """Nobody waits for *slot* of `down_slot` any more."""
+        process = pid._process  # pyright: ignore[reportPrivateUsage]
+        if process is not None and process.monitors is not None:
+            for monitor in process.monitors:
+                if monitor.slot is slot:
+                    del process.monitors[monitor]
+                    return
 
 
 def tie(one: Process, other: Process) -> None:
