@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+import suptree
 import suptree.core as st
 from suptree.core import KILL, KILLED, NOPROC, NORMAL, Runtime
 from suptree.errors import NoProcessError
@@ -15,6 +16,7 @@ from suptree.testing import (
     turn,
     wait_down,
     wait_mailbox_empty,
+    wait_restarted,
     wait_until,
 )
 
@@ -120,3 +122,66 @@ async def test_turn_lets_others_run() -> None:
 
     await turn(2)
     assert seen == [1]
+
+
+class Vase(suptree.GenServer):
+    def __init__(self, works: list[bool]) -> None:
+        if not works.pop(0):
+            raise RuntimeError("broken for good")
+
+    @suptree.cast
+    def touch(self) -> None:
+        raise RuntimeError("touched")
+
+
+async def shelf(works: list[bool], **options: int) -> tuple[suptree.Pid[object], suptree.Pid[Vase]]:
+    children = [suptree.child(Vase, works).with_(id="vase", name="vase")]
+    supervisor = await suptree.Supervisor.start_link(children, **options)
+    first = suptree.whereis("vase")
+    assert first is not None
+    return supervisor, first
+
+
+async def test_wait_restarted_returns_the_new_pid(runtime: Runtime) -> None:
+    supervisor, first = await shelf([True, True])
+
+    Vase.touch("vase")
+    second = await wait_restarted(supervisor, "vase", first)
+
+    assert second != first
+    assert suptree.whereis("vase") == second
+
+
+async def test_wait_restarted_sees_through_failed_restarts(runtime: Runtime) -> None:
+    supervisor, first = await shelf([True, False, False, True], max_restarts=10)
+
+    Vase.touch("vase")
+    second = await wait_restarted(supervisor, "vase", first)
+
+    assert second.is_alive()
+
+
+async def test_wait_restarted_ends_in_time_when_the_child_does_not_end(runtime: Runtime) -> None:
+    supervisor, first = await shelf([True])
+
+    with pytest.raises(WaitTimeoutError, match=r"'vase'.* not within 0.05 s .* it is <0.* vase>"):
+        keep = asyncio.get_running_loop().call_later(60, print)
+        try:
+            await wait_restarted(supervisor, "vase", first, timeout=0.05)
+        finally:
+            keep.cancel()
+
+
+async def test_wait_restarted_names_a_child_that_is_not_there(runtime: Runtime) -> None:
+    supervisor, first = await shelf([True])
+
+    with pytest.raises(WaitTimeoutError, match="the supervisor has no such child"):
+        await wait_restarted(supervisor, "vaze", first, timeout=0.0)
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_wait_restarted_of_a_child_that_nobody_ends_is_a_deadlock(runtime: Runtime) -> None:
+    supervisor, first = await shelf([True])
+
+    with pytest.raises((VirtualDeadlockError, WaitTimeoutError)):
+        await wait_restarted(supervisor, "vase", first)

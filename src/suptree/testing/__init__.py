@@ -9,6 +9,7 @@ from suptree.testing.kit import (
     turn,
     wait_down,
     wait_mailbox_empty,
+    wait_restarted,
     wait_until,
 )
 from suptree.testing.leaks import Leak, LeakError
@@ -23,5 +24,6 @@ __all__ = [
     "turn",
     "wait_down",
     "wait_mailbox_empty",
+    "wait_restarted",
     "wait_until",
 ]

@@ -20,9 +20,17 @@ from typing import Any, Final
 from suptree.clock import loop_clock
 from suptree.core import INIT, READY, RUNNING, Pid, Process, SlotExpiredError, find_runtime
 from suptree.errors import NoProcessError, SuptreeError
+from suptree.otp import ServerRef, Supervisor
 from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
 
-__all__ = ["WaitTimeoutError", "turn", "wait_down", "wait_mailbox_empty", "wait_until"]
+__all__ = [
+    "WaitTimeoutError",
+    "turn",
+    "wait_down",
+    "wait_mailbox_empty",
+    "wait_restarted",
+    "wait_until",
+]
 
 # A real loop spins that many passes before it leaves the processor to others.
 _SPINS: Final = 1000
@@ -114,6 +122,44 @@ async def wait_down(pid: Pid[Any], *, timeout: float = 5.0) -> Any:
     except SlotExpiredError:
         seen = _state(runtime.processes.get(pid.id))
         raise WaitTimeoutError(f"wait_down({pid!r})", timeout, seen) from None
+
+
+async def wait_restarted(
+    supervisor: ServerRef[Any], id: Any, old_pid: Pid[Any], *, timeout: float = 5.0
+) -> Pid[Any]:
+    """Wait until a supervisor has started a child anew.
+
+    Args:
+        supervisor: A pid, a name, or `via(...)`; a static supervisor, whose children have ids.
+        id: The child's id.
+        old_pid: The process that it was, taken before it was made to end.
+        timeout: Seconds of the loop's time.
+
+    Returns:
+        The pid of the new process.
+
+    Raises:
+        NoProcessError: The supervisor is gone; it gave up, for one.
+        WaitTimeoutError: The child is still the old one, is down, or is being restarted.
+        VirtualDeadlockError: As that, and nothing can happen any more.
+    """
+    now = loop_clock(asyncio.get_running_loop())
+    deadline = now() + timeout
+    stuck: VirtualDeadlockError | None = None
+    while True:
+        found = [one.pid for one in await Supervisor.which_children(supervisor) if one.id == id]
+        new = found[0] if found else None
+        if isinstance(new, Pid) and new is not old_pid:
+            return new
+        if now() >= deadline:
+            seen = f"it is {new!r}" if found else "the supervisor has no such child"
+            raise WaitTimeoutError(f"wait_restarted({id!r})", timeout, seen)
+        if stuck is not None:
+            raise stuck
+        try:
+            await _turn()
+        except VirtualDeadlockError as error:
+            stuck = error  # asked once more: it may have restarted since it answered
 
 
 async def wait_mailbox_empty(target: Pid[Any] | str, *, timeout: float = 5.0) -> None:
