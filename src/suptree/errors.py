@@ -7,6 +7,7 @@
     ├── SelfCallError               a process called itself                    (OTP: calling_self)
     ├── BadRequestError             the server does not know that request
     ├── MailboxFullError            a bounded mailbox refused the message
+    ├── UnknownStateError           a state machine has no function for that state
     ├── SystemRequestError          a request of `suptree.sys` was refused
     │   ├── NotSuspendedError       a code change needs a suspended server
     │   └── CodeChangeError         code_change refused; the state is as before  .reason
@@ -194,6 +195,23 @@ class MailboxFullError(SuptreeError):
         return (
             f"{self.target!r}: mailbox is full ({self.limit} messages). "
             "Use `await send_wait(...)`, slow down, or raise the bound."
+        )
+
+
+class UnknownStateError(SuptreeError):
+    """A state machine was sent to a state that it has no function for."""
+
+    def __init__(self, machine: str, state: object, near: list[str]) -> None:
+        super().__init__(machine, state, near)
+        self.machine = machine
+        self.state = state
+        self.near = near
+
+    def __str__(self) -> str:
+        hint = f", did you mean {self.near[0]!r}?" if self.near else "."
+        return (
+            f"{self.machine}: no state function for {self.state!r}{hint} "
+            "Write a method of that name, or override handle_event."
         )
 
 

@@ -1,5 +1,6 @@
 """Floor 2: the behaviours.  Servers, supervisors, registries, tasks, applications."""
 
+from suptree.otp import sys
 from suptree.otp.child_spec import Backoff, ChildSpec, Startable, StartOptions, child
 from suptree.otp.children import RESTARTING, ChildCounts, ChildInfo
 from suptree.otp.directives import (
@@ -15,14 +16,41 @@ from suptree.otp.directives import (
 )
 from suptree.otp.dynamic import DynamicSupervisor
 from suptree.otp.gen_server import GenServer
+from suptree.otp.gen_statem import GenStateMachine
+from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.status import Status
+from suptree.otp.stream import TaskStream
 from suptree.otp.supervisor import Supervisor
 from suptree.otp.task import Task
 from suptree.otp.task_process import TaskExit, TaskValue
+from suptree.otp.task_supervisor import TaskSupervisor
+from suptree.otp.transitions import (
+    Answer,
+    Enter,
+    Event,
+    EventExpired,
+    EventTimeout,
+    Expired,
+    GenericTimeout,
+    Info,
+    Internal,
+    Keep,
+    MachineState,
+    Next,
+    NextEvent,
+    Postpone,
+    Repeat,
+    StateExpired,
+    StateTimeout,
+    StopAndReply,
+    Transition,
+)
 
 __all__ = [
     "RESTARTING",
+    "Answer",
     "Backoff",
     "BadReturn",
     "ChildCounts",
@@ -30,21 +58,50 @@ __all__ = [
     "ChildSpec",
     "Continue",
     "DynamicSupervisor",
+    "Enter",
+    "Event",
+    "EventExpired",
+    "EventTimeout",
+    "Expired",
     "GenServer",
+    "GenStateMachine",
+    "GenericTimeout",
     "Hibernate",
     "Ignore",
+    "Info",
+    "Internal",
+    "Keep",
+    "KeyRegistered",
+    "KeyUnregistered",
+    "MachineState",
+    "Next",
+    "NextEvent",
     "NoReply",
+    "Postpone",
+    "Registry",
+    "RegistryEntry",
+    "Repeat",
     "Reply",
     "ServerRef",
     "StartOptions",
     "Startable",
+    "StateExpired",
+    "StateTimeout",
+    "Status",
     "Stop",
+    "StopAndReply",
     "Supervisor",
     "Task",
     "TaskExit",
+    "TaskStream",
+    "TaskSupervisor",
     "TaskValue",
     "Timeout",
+    "Transition",
+    "Via",
     "call",
     "cast",
     "child",
+    "sys",
+    "via",
 ]

@@ -52,6 +52,7 @@ from suptree.otp.directives import (
     Timeout,
     resolve,
 )
+from suptree.otp.transitions import Keep, Next, Repeat, StopAndReply
 from suptree.otp.waits import describe_wait
 
 __all__ = ["DEFAULT_TIMEOUT", "Call", "CallClient", "Cast", "CastClient", "call", "cast"]
@@ -427,12 +428,21 @@ class _CallDecorator:
     @overload
     def __call__(
         self,
-        function: Callable[Concatenate[S, P], Coroutine[Any, Any, R | Reply[R] | NoReply | Stop]],
+        function: Callable[
+            Concatenate[S, P],
+            Coroutine[
+                Any, Any, R | Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
+            ],
+        ],
         /,
     ) -> Call[S, P, R]: ...
     @overload
     def __call__(
-        self, function: Callable[Concatenate[S, P], R | Reply[R] | NoReply | Stop], /
+        self,
+        function: Callable[
+            Concatenate[S, P], R | Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
+        ],
+        /,
     ) -> Call[S, P, R]: ...
     @overload
     def __call__(self, /, *, timeout: float | None) -> _CallDecorator: ...
@@ -441,7 +451,8 @@ class _CallDecorator:
     ) -> Any:
         if function is None:
             return _CallDecorator(timeout)
-        return Call(function, self._timeout)
+        marked: Call[Any, ..., Any] = Call(function, self._timeout)
+        return marked
 
 
 def _cast_decorator(function: Callable[Concatenate[S, P], object]) -> Cast[S, P]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CoroutineType
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, cast
 
 from suptree.core import (
     EXITING,
@@ -30,8 +30,6 @@ from suptree.otp.status import Status, message_of_envelope
 
 __all__ = ["TurnBody"]
 
-B = TypeVar("B", bound=Behaviour)
-
 
 class TurnBody:
     """See the module text.
@@ -41,10 +39,12 @@ class TurnBody:
         server: The instance of the user's class.
         terminating: Its `terminate` runs, or has run.
         resting: What the process rests in when its mailbox is empty.
+        debuggable: Each message goes through `turn`, so debug functions see it.
     """
 
     kind = "server"
-    resting: State = IDLE
+    resting: ClassVar[State] = IDLE
+    debuggable: ClassVar[bool] = True
 
     __slots__ = ("_last_reply", "_start", "process", "server", "terminating")
 
@@ -70,13 +70,15 @@ class TurnBody:
         self.process = process
         process.resting = self.resting
         fine, value = process.guard(self._make)
-        if not fine:
-            self._start_failed(value)
-        elif value.__class__ is CoroutineType:
+        if fine and value.__class__ is CoroutineType:
             process.run_async(value, self._initialised)
-        else:
-            self._initialised(value)
+            return
+        if fine:
+            fine, value = process.guard(self._initialised, value)
+        if fine:
             process.settle()
+        else:
+            self._start_failed(value)
 
     def _make(self) -> Any:
         assert self._start is not None
