@@ -23,6 +23,7 @@ def test_stock_asyncio_loop_is_read_with_time_monotonic_itself() -> None:
 
 
 @pytest.mark.skipif(not HAS_UVLOOP, reason="uvloop is not installed (extra 'speed')")
+@pytest.mark.suptree_leaks(allow="fd")  # libuv opens a pipe of its own with the first loop
 def test_uvloop_is_read_with_time_monotonic_because_its_own_time_stands_still() -> None:
     import uvloop
 
