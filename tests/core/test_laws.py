@@ -310,6 +310,7 @@ async def test_law9_a_server_with_an_idle_timeout_rests_and_is_not_called_direct
     assert pid._process.state is IDLE  # any message ends the idle timeout
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_law9_a_reply_that_is_there_beats_the_timeout_after_a_stall(runtime):
     pid = await Echo.start()
     process = pid._process
@@ -652,6 +653,7 @@ async def test_law16_a_self_call_is_refused_at_once(runtime):
 # -- 17: the clock ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_law17_timers_of_asyncio_and_ours_are_of_one_clock(runtime):
     start = runtime.now()
     st.send_after(5, "ours")

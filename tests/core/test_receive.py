@@ -7,6 +7,8 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
+
 
 @pytest.mark.otp("S17")
 async def test_unmatched_messages_stay_in_their_order(runtime):

@@ -10,6 +10,8 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
+
 
 async def swallow_cancel() -> None:
     """A loop that swallows CancelledError: `close()` ends it."""

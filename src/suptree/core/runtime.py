@@ -206,7 +206,7 @@ class Runtime(Signals):
         """Whether the runtime closes, or the host is ending the task that opened it (law 12)."""
         if self.closing or self.root is None or self.root.task is None:
             return True
-        return self.root.task.cancelling() > 0
+        return self.root.task.cancelling() > 0 or self.root.task.done()
 
     def interrupted(self) -> bool:
         """Whether a KeyboardInterrupt just seen is a stop request (law 13)."""
