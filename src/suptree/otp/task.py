@@ -18,9 +18,9 @@ mailbox, and a task that returned leaves no `Exit` with an owner that traps exit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterable
 from contextlib import suppress
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from suptree.core import (
     KILL,
@@ -38,12 +38,14 @@ from suptree.core import (
 )
 from suptree.errors import TaskError, TaskExitError, TaskOwnerError, TaskTimeoutError
 from suptree.otp.child_spec import ChildSpec, StartOptions
+from suptree.otp.stream import StreamKeywords, StreamOptions, TaskStream, make_stream
 from suptree.otp.task_process import Outcome, TaskExit, TaskStart, TaskValue
 
 __all__ = ["Task"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _UNLINKED = StartOptions(link=False)
@@ -206,6 +208,34 @@ class Task(Generic[T_co]):
         await _wait_all(tasks, "yield_many", timeout, stop_at_exit=False)
         return [(task, task._outcome.told()) for task in tasks]
 
+    # -- many -----------------------------------------------------------------------------
+
+    @overload
+    @staticmethod
+    def stream(
+        function: Callable[[T], Coroutine[Any, Any, R]],
+        inputs: Iterable[T] | AsyncIterable[T],
+        /,
+        **options: Unpack[StreamKeywords],
+    ) -> TaskStream[R]: ...
+    @overload
+    @staticmethod
+    def stream(
+        function: Callable[[T], R],
+        inputs: Iterable[T] | AsyncIterable[T],
+        /,
+        **options: Unpack[StreamKeywords],
+    ) -> TaskStream[R]: ...
+    @staticmethod
+    def stream(
+        function: Callable[[Any], Any],
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        /,
+        **options: Unpack[StreamKeywords],
+    ) -> TaskStream[Any]:
+        """One task for each of *inputs*, without a supervisor; see `TaskSupervisor.stream`."""
+        return make_stream(_spawn, function, inputs, StreamOptions(**options))
+
     # -- ending ---------------------------------------------------------------------------
 
     @staticmethod
@@ -297,6 +327,10 @@ class Task(Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"<Task {self.pid!r}>"
+
+
+def _spawn(runtime: Runtime, owner: Process | None, start: TaskStart) -> Slot:
+    return start.start(runtime, owner, _UNLINKED)
 
 
 def _start(doing: str, parent: Process | None, options: StartOptions, start: TaskStart) -> Pid[Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
-from suptree.core import Pid, PlainBody, Process, Runtime, Shutdown, Slot
+from suptree.core import SHUTDOWN, Pid, PlainBody, Process, Runtime, Shutdown, Slot
 from suptree.errors import TaskExitError
 from suptree.otp.child_spec import StartOptions
 
@@ -138,6 +138,8 @@ class TaskStart:
         "_kwargs",
         "_linked",
         "_outcome",
+        "_process",
+        "_unwanted",
         "label",
     )
 
@@ -158,6 +160,8 @@ class TaskStart:
         self._asked = asked
         self._linked = linked
         self._callers = callers_of(asked)
+        self._process: Process | None = None
+        self._unwanted = False
         self.label: str = getattr(function, "__qualname__", None) or type(function).__qualname__
 
     def start(
@@ -187,13 +191,22 @@ class TaskStart:
             callers=self._callers,
         )
         if self._outcome is not None and body.process is not None:
+            self._process = body.process
             self._tie(runtime, body.process, asked, self._outcome)
         return started
+
+    def give_up(self) -> None:
+        """Whoever asked went away before it got the handle: end the task, now or at its start."""
+        self._unwanted = True
+        if self._process is not None:
+            self._process.doom(SHUTDOWN)
 
     def _tie(
         self, runtime: Runtime, process: Process, asked: Process | None, outcome: Outcome
     ) -> None:
         runtime.down_slot(process.pid, outcome)
+        if self._unwanted:
+            process.doom(SHUTDOWN)
         if asked is None:
             return
         if not asked.is_alive():
