@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from suptree.core import (
     CALL,
@@ -37,6 +38,7 @@ from suptree.core import (
 from suptree.errors import (
     BadRequestError,
     NotSuspendedError,
+    ProcessExit,
     SpecError,
     StartError,
     StartIgnoredError,
@@ -45,7 +47,7 @@ from suptree.errors import (
 from suptree.otp import events
 from suptree.otp.child_spec import Shutdown
 from suptree.otp.children import Child
-from suptree.otp.directives import Stop
+from suptree.otp.directives import BadReturn, Ignore, Stop
 from suptree.otp.restart import Fate, Intensity, fate
 from suptree.otp.shutdown import stop_child
 
@@ -63,13 +65,16 @@ class SupervisingBody(KernelBody):
         gave_up: The supervisor ends because there were too many restarts.
         window: The restarts that count.
         running: The children that run, by pid.
+        instance: The object of the user's supervisor class.
         extra: Arguments put before the children's own at each start (S173).
     """
 
     kind = "supervisor"
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         super().__init__()
+        self._make = make
+        self.instance: Any = None
         self.gave_up = False
         self.window = Intensity(3, 5.0)
         self.running: dict[Pid[Any], Child] = {}
@@ -108,6 +113,10 @@ class SupervisingBody(KernelBody):
         """Id, pid (None: down; 'restarting'), and type of each child, in start order."""
         raise NotImplementedError
 
+    def reread(self) -> None:
+        """Take new options and specs from the instance, keeping what runs (S158)."""
+        raise NotImplementedError
+
     # -- the life of a supervisor -----------------------------------------------------------
 
     async def main(self) -> object:
@@ -127,6 +136,26 @@ class SupervisingBody(KernelBody):
                 await self.give_way()
         await self.stop_children()
         return self._ending.reason
+
+    def make(self) -> None:
+        """Make the user's object and ask its `init`.
+
+        Raises:
+            StartIgnoredError: It answered Ignore.
+            ProcessExit: It answered something else.
+        """
+        self.instance = self._make()
+        match self.instance.init():
+            case None:
+                pass
+            case Ignore():
+                raise StartIgnoredError(self.process.label)
+            case other:
+                raise ProcessExit(BadReturn(other))
+
+    def subject(self) -> object:
+        """The object of the user's supervisor class."""
+        return self.instance
 
     def end(self, reason: object) -> None:
         """End with *reason*, once the message at hand is handled."""
@@ -357,7 +386,8 @@ class SupervisingBody(KernelBody):
         """A process ended in its init: note why, and have its crash report written."""
         child.why = reason_of(error)
         if isinstance(error, StartError) and isinstance(error.process, Pid):
-            self.process.runtime.reporter.decided(error.process, action)
+            dead = cast("Pid[Any]", error.process)
+            self.process.runtime.reporter.decided(dead, action)
 
     # -- system requests ---------------------------------------------------------------------------
 
@@ -398,11 +428,14 @@ class SupervisingBody(KernelBody):
         """
         if not self._suspended:
             raise NotSuspendedError(self.process.pid)
-        self.reread(new_class)
-
-    def reread(self, new_class: type | None) -> None:
-        """Take new options and specs, keeping what runs."""
-        raise NotImplementedError
+        old_class = self.instance.__class__
+        try:
+            if new_class is not None:
+                self.instance.__class__ = new_class
+            self.reread()
+        except Exception:
+            self.instance.__class__ = old_class
+            raise
 
 
 def reason_of(error: SuptreeError) -> object:
