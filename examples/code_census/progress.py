@@ -1,7 +1,7 @@
 """One line on stderr that says how far the census is.
 
-Who owns it: the `Display` in `tree.py` draws it; everything here is given the
-numbers and the time, and decides nothing else.
+Who owns it: the caller makes a `ProgressLine`, which outlives the tree; the process
+`Display` has it drawn while the census runs.
 
 On a terminal the line is redrawn in place. Anywhere else (a log file, CI) a plain
 line appears every few seconds instead, so that a log stays readable.
@@ -12,6 +12,8 @@ line appears every few seconds instead, so that a log stays readable.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -62,27 +64,32 @@ class ProgressLine:
         stream: Where to draw. A stream that is gone or refuses is no reason to stop work:
             its errors are swallowed, and nothing more is drawn.
         width: Columns, asked for once: a resize in the middle costs a crooked line.
+        clock: Seconds on a clock that never goes back; the start is now.
     """
 
-    def __init__(self, stream: TextIO, *, width: int = 80) -> None:
+    def __init__(
+        self, stream: TextIO, *, width: int = 80, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stream: TextIO | None = stream
+        self._clock = clock
+        self._start = clock()
         self._in_place = stream.isatty()
         self._width = width - 1  # the last column would wrap on some terminals
         self._next_plain = PLAIN_EVERY
 
-    def draw(self, tally: Tally, *, elapsed: float) -> None:
-        """Show *tally*, *elapsed* seconds after the start."""
+    def draw(self, tally: Tally) -> None:
+        """Show *tally* as it is now."""
+        elapsed = self._clock() - self._start
         if self._in_place:
             self._write("\r" + render(tally, elapsed=elapsed, width=self._width) + "\x1b[K")
         elif elapsed >= self._next_plain:
             self._next_plain = elapsed + PLAIN_EVERY
             self._write(render(tally, elapsed=elapsed, width=self._width) + "\n")
 
-    def finish(self, tally: Tally, *, elapsed: float) -> None:
+    def finish(self, tally: Tally) -> None:
         """Show the last state and leave the line."""
-        start = "\r" if self._in_place else ""
-        end = "\x1b[K\n" if self._in_place else "\n"
-        self._write(start + render(tally, elapsed=elapsed, width=self._width) + end)
+        line = render(tally, elapsed=self._clock() - self._start, width=self._width)
+        self._write(f"\r{line}\x1b[K\n" if self._in_place else f"{line}\n")
 
     def _write(self, text: str) -> None:
         if self._stream is None:
