@@ -17,9 +17,11 @@ from suptree.otp.directives import (
 from suptree.otp.dynamic import DynamicSupervisor
 from suptree.otp.gen_server import GenServer
 from suptree.otp.gen_statem import GenStateMachine
+from suptree.otp.partition import PartitionSupervisor, partition
 from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.start_function import start_function
 from suptree.otp.status import Status
 from suptree.otp.stream import TaskStream
 from suptree.otp.supervisor import Supervisor
@@ -77,6 +79,7 @@ __all__ = [
     "Next",
     "NextEvent",
     "NoReply",
+    "PartitionSupervisor",
     "Postpone",
     "Registry",
     "RegistryEntry",
@@ -102,6 +105,8 @@ __all__ = [
     "call",
     "cast",
     "child",
+    "partition",
+    "start_function",
     "sys",
     "via",
 ]

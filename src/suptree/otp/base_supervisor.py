@@ -122,8 +122,7 @@ def _child(
 ) -> ChildSpec[Any]:
     options = dict(cls.spec_defaults)
     if _takes_name(cls):
-        kwargs = dict(kwargs)
-        options["name"] = kwargs.pop("name", None)
+        options["name"] = kwargs.get("name")
     if cls.in_place:  # refused where it is written, before a process is made
         cls(*args, **kwargs).check(cls.__qualname__)
     start = ServerStart(cast("Any", cls), args, kwargs)

@@ -14,8 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, TypeVar, cast
 
-from suptree.core import MailboxBound, Pid, Process, Runtime, Slot, ViaName, find_runtime, safe_repr
-from suptree.core import current_process
+from suptree.core import (
+    MailboxBound,
+    Pid,
+    Process,
+    Runtime,
+    Slot,
+    ViaName,
+    current_process,
+    find_runtime,
+    safe_repr,
+)
 from suptree.errors import ChildSpecError
 
 __all__ = [
@@ -228,21 +237,21 @@ def child(server: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> ChildSpe
     return cast("ChildSpec[S]", make(*args, **kwargs))
 
 
-def with_arguments(spec: ChildSpec[S], more: tuple[Any, ...]) -> ChildSpec[S]:
-    """The spec with *more* arguments after those of its start function (S160).
+def change_arguments(
+    spec: ChildSpec[S], change: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+) -> ChildSpec[S]:
+    """The spec with other positional arguments for its start function.
 
     Raises:
-        ChildSpecError: Its start function takes no arguments.
+        ChildSpecError: Its start function is no class or function with arguments.
     """
     start: Any = spec.start
     if not all(hasattr(start, name) for name in ("cls", "args", "kwargs")):
         raise ChildSpecError(
-            f"child {spec.id!r}: its start function {spec.start.label!r} takes no more arguments. "
-            "Use the spec of a class, made with child(Server, ...)."
+            f"child {spec.id!r}: the arguments of its start function {spec.start.label!r} cannot be "
+            "changed. Use the spec of a class, made with child(Server, ...)."
         )
-    if not more:
-        return spec
-    return dataclasses.replace(spec, start=type(start)(start.cls, start.args + more, start.kwargs))
+    return dataclasses.replace(spec, start=type(start)(start.cls, change(start.args), start.kwargs))
 
 
 def closest(value: object, allowed: tuple[str, ...]) -> str:

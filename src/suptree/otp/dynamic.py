@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from suptree.core import Body, Pid
 from suptree.errors import SupervisorOptionsError
 from suptree.otp.base_supervisor import BaseSupervisor
-from suptree.otp.child_spec import ChildSpec, with_arguments
+from suptree.otp.child_spec import ChildSpec, change_arguments
 from suptree.otp.children import ChildCounts, ChildInfo, StartChild, TerminateChild, ask
 from suptree.otp.directives import ServerRef
 from suptree.otp.dynamic_body import DynamicBody
@@ -88,7 +88,7 @@ class DynamicSupervisor(BaseSupervisor, in_place=True):
         if not isinstance(extra, tuple):
             raise SupervisorOptionsError(f"{who}: extra_arguments must be a tuple; got {extra!r}.")
         if self.template is not None:
-            with_arguments(spec_of(self.template), ())
+            change_arguments(spec_of(self.template), lambda args: args)
 
     @classmethod
     def make_body(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Body:

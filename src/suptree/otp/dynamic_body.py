@@ -14,7 +14,7 @@ from suptree.errors import (
     StartIgnoredError,
     SuptreeError,
 )
-from suptree.otp.child_spec import ChildSpec, Shutdown, with_arguments
+from suptree.otp.child_spec import ChildSpec, Shutdown, change_arguments
 from suptree.otp.children import (
     Child,
     CountChildren,
@@ -139,7 +139,7 @@ class DynamicBody(SupervisingBody):
         if request.spec is None:
             if template is None:
                 raise ChildSpecError(f"{who}: has no template. Use start_child(supervisor, spec).")
-            return with_arguments(template, request.args)
+            return change_arguments(template, lambda args: args + request.args)
         if template is not None:
             raise ChildSpecError(
                 f"{who}: starts children from its template only. Use start_more(supervisor, *args)."
@@ -165,14 +165,11 @@ class DynamicBody(SupervisingBody):
             raise
         return cast("Pid[Any]", child.pid)
 
-    def _find(self, pid: object) -> Child:
-        child = None
-        if isinstance(pid, Pid):
-            known = cast("Pid[Any]", pid)
-            child = self.running.get(known) or self._restarting.get(known)
-        if child is None:
-            raise ChildNotFoundError(self.process.pid, pid)
-        return child
+    def _find(self, pid: Any) -> Child:
+        try:
+            return self.running.get(pid) or self._restarting[pid]
+        except (KeyError, TypeError):  # TypeError: not a pid at all
+            raise ChildNotFoundError(self.process.pid, pid) from None
 
     def reread(self) -> None:
         """New options; the children stay (S158)."""

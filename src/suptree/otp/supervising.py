@@ -385,7 +385,7 @@ class SupervisingBody(KernelBody):
     def start_failed(self, child: Child, error: SuptreeError, action: str) -> None:
         """A process ended in its init: note why, and have its crash report written."""
         child.why = reason_of(error)
-        if isinstance(error, StartError) and isinstance(error.process, Pid):
+        if isinstance(error, StartError) and error.process is not None:
             dead = cast("Pid[Any]", error.process)
             self.process.runtime.reporter.decided(dead, action)
 
