@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 
@@ -170,10 +171,8 @@ async def test_law6_a_body_that_swallows_our_cancel_still_raises_at_its_end(runt
     with pytest.raises(st.RuntimeStoppedError):
         async with st.Runtime(**runtime_options) as rt:
             rt.stop("enough")
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                pass
 
     assert asyncio.current_task().cancelling() == 0
     await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -489,7 +490,7 @@ async def other_down(runtime, function):
 async def test_a_chain_of_ten_thousand_links_dies_without_recursion(runtime):
     pids = [runtime.spawn(wait_for_ever) for _ in range(10_000)]
     await turn()
-    for one, other in zip(pids, pids[1:], strict=False):
+    for one, other in itertools.pairwise(pids):
         runtime.link(one._process, other)
     last = runtime.down_slot(pids[-1])
 
@@ -504,7 +505,7 @@ async def test_a_chain_of_ten_thousand_servers_dies_without_recursion(runtime):
         pass
 
     pids = [await Server.start() for _ in range(10_000)]
-    for one, other in zip(pids, pids[1:], strict=False):
+    for one, other in itertools.pairwise(pids):
         runtime.link(one._process, other)
 
     st.exit(pids[0], "gone")

@@ -29,6 +29,7 @@ from suptree.core.api import (
     unregister,
     whereis,
 )
+from suptree.core.blocking import BlockingRuntime
 from suptree.core.bodies import KernelBody, PlainBody
 from suptree.core.context import CURRENT, current_process, find_runtime, require_process
 from suptree.core.crashes import Crashed, safe_repr, safe_text
@@ -64,6 +65,7 @@ from suptree.core.messages import (
     TableTransfer,
 )
 from suptree.core.pid import Pid, Ref
+from suptree.core.portal import Portal
 from suptree.core.process import (
     DEAD,
     EXITING,
@@ -112,6 +114,7 @@ __all__ = [
     "TIMEOUT",
     "TIMER",
     "WAITING",
+    "BlockingRuntime",
     "Body",
     "CallMessage",
     "CastMessage",
@@ -128,6 +131,7 @@ __all__ = [
     "OverflowPolicy",
     "Pid",
     "PlainBody",
+    "Portal",
     "Process",
     "Ref",
     "ReplyTo",

@@ -114,8 +114,10 @@ def exit(*arguments: object) -> None:
     """
     if len(arguments) == 1:
         raise ProcessExit(arguments[0])
-    target, reason = arguments
-    assert isinstance(target, (Pid, str)), "exit: the first of two arguments is a pid or a name"
+    first, reason = arguments
+    if not isinstance(first, (Pid, str)):
+        raise TypeError(f"exit: the first of two arguments must be a pid or a name; got {first!r}.")
+    target: Target = first  # pyright: ignore[reportUnknownVariableType]
     sender = current_process()
     runtime = _runtime_of(target, "exit")
     itself = sender is not None and runtime.find(target, "exit") is sender

@@ -23,16 +23,28 @@ def make_swap(loop: asyncio.AbstractEventLoop) -> SwapTask | None:
     """Return the function that swaps the current task of *loop*, or None if there is no way."""
     swap = getattr(asyncio.tasks, "_swap_current_task", None)
     if swap is not None:  # 3.12+
-        return lambda task: cast("asyncio.Task[Any] | None", swap(loop, task))
-    table = getattr(asyncio.tasks, "_current_tasks", None)
-    if sys.version_info < (3, 12) and isinstance(table, dict):
-        return _table_swap(cast("dict[Any, Any]", table), loop)
+        return _function_swap(cast("Callable[[Any, Any], Any]", swap), loop)
+    table: Any = getattr(asyncio.tasks, "_current_tasks", None)
+    if sys.version_info < (3, 12) and type(table) is dict:
+        return _table_swap(table, loop)
     return None
+
+
+def _function_swap(
+    swap_current: Callable[[Any, Any], Any], loop: asyncio.AbstractEventLoop
+) -> SwapTask:
+    def swap(task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
+        try:
+            return cast("asyncio.Task[Any] | None", swap_current(loop, task))
+        except KeyError:  # 3.12.1 refuses to replace no task by no task
+            return None
+
+    return swap
 
 
 def _table_swap(table: dict[Any, Any], loop: asyncio.AbstractEventLoop) -> SwapTask:
     def swap(task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
-        previous = table.pop(loop, None)
+        previous: asyncio.Task[Any] | None = table.pop(loop, None)
         if task is not None:
             table[loop] = task
         return previous
@@ -46,6 +58,8 @@ def probe(loop: asyncio.AbstractEventLoop, swap: SwapTask | None) -> bool:
         return False
     before = asyncio.current_task(loop)
     hidden = swap(None)
+    nested = swap(None)  # a start inside a start hides nothing once more
+    swap(nested)
     seen = asyncio.current_task(loop)
     swap(hidden)
-    return seen is None and hidden is before and asyncio.current_task(loop) is before
+    return seen is None and nested is None and hidden is before and asyncio.current_task(loop) is before

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import reprlib
 import traceback
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Crashed", "safe_repr", "safe_text"]
 
@@ -103,8 +103,8 @@ def _type_name(exception: BaseException) -> str:
 
 
 def _notes(exception: BaseException) -> tuple[str, ...]:
-    notes = getattr(exception, "__notes__", None)
-    if not isinstance(notes, list):
+    notes: Any = getattr(exception, "__notes__", None)
+    if type(notes) is not list:
         return ()
     return tuple(note if isinstance(note, str) else safe_repr(note) for note in notes[:20])
 

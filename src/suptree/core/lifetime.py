@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.bodies import GuestBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
+from suptree.core.owned import CLOSE_LIMIT
 from suptree.core.process import EXITING, WAITING, Process
 from suptree.core.reports import LOG
 from suptree.core.slot import SlotExpiredError
@@ -84,17 +85,17 @@ async def _verdict(process: Process, error: BaseException | None) -> RuntimeStop
     assert task is not None
     if body.stopped_by is None:
         return None
-    if error is None:  # it ended by itself, or swallowed our cancel: nothing of it may stay pending
-        try:
+    if not isinstance(error, asyncio.CancelledError):  # our cancel may still be on its way
+        with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            if task.uncancel():
-                raise
-            return RuntimeStoppedError(*body.stopped_by)
     others = task.uncancel()
-    if error is None or (isinstance(error, asyncio.CancelledError) and not others):
-        return RuntimeStoppedError(*body.stopped_by)
-    return None
+    if isinstance(error, asyncio.CancelledError):
+        return None if others else RuntimeStoppedError(*body.stopped_by)
+    if error is not None:
+        return None
+    if others:
+        raise asyncio.CancelledError
+    return RuntimeStoppedError(*body.stopped_by)
 
 
 async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
@@ -138,11 +139,20 @@ async def _kill_the_rest(runtime: Runtime) -> None:
     limit = runtime.now() + KILL_LIMIT
     for process in rest:
         await _gone(runtime, process, limit - runtime.now())
-    closers = runtime.closers.pending()
-    if closers:
-        await asyncio.wait(closers)
+    await _settle(runtime)  # whoever called the dead has got its answer
+    for task in runtime.portal_tasks:
+        task.cancel()
+    tasks = {*runtime.closers.pending(), *runtime.portal_tasks}
+    if tasks:
+        await asyncio.wait(tasks, timeout=CLOSE_LIMIT)
     runtime.reporter.flush()
-    while not runtime.runqueue.idle():  # the parked tasks of the dead return now
+    await _settle(runtime)
+
+
+async def _settle(runtime: Runtime) -> None:
+    """Let waiters go on that were answered, and the parked tasks of the dead return."""
+    await asyncio.sleep(0)
+    while not runtime.runqueue.idle():
         await asyncio.sleep(0)
 
 

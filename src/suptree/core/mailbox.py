@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from suptree.core.messages import CALL, CAST, INFO, Envelope
+from suptree.core.messages import INFO, Envelope
 from suptree.core.slot import Slot
 
 __all__ = ["Mailbox", "MailboxBound", "OverflowPolicy"]
@@ -81,7 +81,7 @@ class Mailbox(deque[Envelope]):
 
 def is_user(envelope: Envelope) -> bool:
     """Say whether the bound counts this envelope: calls, casts and plain messages."""
-    return envelope[0] <= INFO  # CALL, CAST, INFO: the first three
+    return bool(envelope[0] <= INFO)  # CALL, CAST, INFO: the first three
 
 
 class BoundedState:

@@ -526,7 +526,7 @@ class Process:
         task = self.runtime.make_task(coroutine, copy_context(), name or f"{self.label} task")
         if self.owned is None:
             self.owned = []
-        entry = (task, asyncio.Task.cancel)
+        entry: tuple[object, Callable[[Any], object]] = (task, _cancel)
         self.owned.append(entry)
 
         def ended(task: asyncio.Task[Any]) -> None:
@@ -624,3 +624,7 @@ class Process:
         else:
             self._left_turn()
         return 1
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()

@@ -40,6 +40,7 @@ from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
 from suptree.core.names import Names
 from suptree.core.owned import Closers
 from suptree.core.pid import Pid
+from suptree.core.portal import Portal
 from suptree.core.process import (
     EXITING,
     IDLE,
@@ -131,6 +132,8 @@ class Runtime(Signals):
         self.abandoned: list[tuple[Pid[Any], str]] = []
         self.overdue: list[Pid[Any]] = []  # killed because the stop timeout was over
         self._last_id = 0
+        self.portal = Portal(self)
+        self.portal_tasks: set[asyncio.Task[Any]] = set()
         self.closers = Closers(self)
         self._reaper = Reaper(self)
         self._unwinder = Unwinder(self)
@@ -430,6 +433,7 @@ class Runtime(Signals):
 
     def whereis(self, name: str) -> Pid[Any] | None:
         """The pid registered as *name*, or None."""
+        self.check_thread("whereis")
         process = self.names.get(name)
         return None if process is None else process.pid
 

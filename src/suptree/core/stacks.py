@@ -26,7 +26,8 @@ def await_chain(coroutine: object) -> list[Any]:
         if isinstance(current, CoroutineType):
             current = current.cr_await
         else:
-            current = current.gi_yieldfrom
+            generator: Any = current
+            current = generator.gi_yieldfrom
     return chain
 
 
