@@ -24,9 +24,9 @@ def make_swap(loop: asyncio.AbstractEventLoop) -> SwapTask | None:
     swap = getattr(asyncio.tasks, "_swap_current_task", None)
     if swap is not None:  # 3.12+
         return _function_swap(cast("Callable[[Any, Any], Any]", swap), loop)
-    table: Any = getattr(asyncio.tasks, "_current_tasks", None)
-    if sys.version_info < (3, 12) and type(table) is dict:
-        return _table_swap(table, loop)
+    table: object = getattr(asyncio.tasks, "_current_tasks", None)
+    if sys.version_info < (3, 12) and hasattr(table, "pop"):
+        return _table_swap(cast("dict[Any, Any]", table), loop)
     return None
 
 
@@ -62,4 +62,9 @@ def probe(loop: asyncio.AbstractEventLoop, swap: SwapTask | None) -> bool:
     swap(nested)
     seen = asyncio.current_task(loop)
     swap(hidden)
-    return seen is None and nested is None and hidden is before and asyncio.current_task(loop) is before
+    return (
+        seen is None
+        and nested is None
+        and hidden is before
+        and asyncio.current_task(loop) is before
+    )
