@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import reprlib
 import traceback
-from typing import Any, Final
+from typing import Final, cast
 
 __all__ = ["Crashed", "safe_repr", "safe_text"]
 
@@ -103,10 +103,13 @@ def _type_name(exception: BaseException) -> str:
 
 
 def _notes(exception: BaseException) -> tuple[str, ...]:
-    notes: Any = getattr(exception, "__notes__", None)
+    notes: object = getattr(exception, "__notes__", None)
     if type(notes) is not list:
         return ()
-    return tuple(note if isinstance(note, str) else safe_repr(note) for note in notes[:20])
+    return tuple(
+        note if isinstance(note, str) else safe_repr(note)
+        for note in cast("list[object]", notes)[:20]
+    )
 
 
 _HEADINGS = {

@@ -10,7 +10,7 @@ import asyncio
 import linecache
 import os
 from types import CoroutineType, FrameType, GeneratorType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 __all__ = ["await_chain", "is_closed", "stack_of"]
 
@@ -20,14 +20,13 @@ _OWN_FILES: Final = os.path.dirname(__file__) + os.sep
 def await_chain(coroutine: object) -> list[Any]:
     """The coroutines that wait for one another, outermost first."""
     chain: list[Any] = []
-    current: Any = coroutine
+    current: object = coroutine
     while isinstance(current, (CoroutineType, GeneratorType)) and len(chain) < 1_000:
         chain.append(current)
         if isinstance(current, CoroutineType):
             current = current.cr_await
         else:
-            generator: Any = current
-            current = generator.gi_yieldfrom
+            current = cast("Any", current).gi_yieldfrom
     return chain
 
 
