@@ -16,6 +16,9 @@
     │   ├── StartTimeoutError       init took longer than its start_timeout
     │   ├── StartIgnoredError       init answered Ignore                       (OTP: ignore)
     │   └── AlreadyStartedError     the name, key or child is taken            .pid
+    ├── TableError                  a table refuses                            .table
+    │   ├── NoTableError            it was deleted, or there is none of that name
+    │   └── TableAccessError        only its owner may do that
     ├── NameTakenError              register: name in use, or process named already
     ├── SpecError                   a value given to a supervisor is wrong
     │   ├── ChildSpecError          one field of a child specification
@@ -77,6 +80,7 @@ __all__ = [
     "NameTakenError",
     "NoProcessError",
     "NoRuntimeError",
+    "NoTableError",
     "NotInProcessError",
     "NotSuspendedError",
     "ProcessDeadError",
@@ -94,6 +98,8 @@ __all__ = [
     "SupervisorOptionsError",
     "SuptreeError",
     "SystemRequestError",
+    "TableAccessError",
+    "TableError",
     "TaskError",
     "TaskExitError",
     "TaskOwnerError",
@@ -323,6 +329,32 @@ class NameTakenError(SuptreeError):
         return f"cannot register {self.name!r}: {self.why}"
 
 
+class TableError(SuptreeError):
+    """A table refuses.  `table` is the table, or the name that was looked up."""
+
+    def __init__(self, table: object, why: str) -> None:
+        super().__init__(table, why)
+        self.table = table
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"table {self.table!r}: {self.why}"
+
+
+class NoTableError(TableError):
+    """The table was deleted, or there is none of that name."""
+
+
+class TableAccessError(TableError):
+    """Only the owner of the table may do that."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.table!r}: only its owner may {self.why}. "
+            "Ask the owner to, or make the table 'public'."
+        )
+
+
 # -- supervisors ----------------------------------------------------------------
 
 
@@ -438,23 +470,42 @@ class TaskTimeoutError(TaskError, TimeoutError):
 
 
 class ApplicationError(SuptreeError):
-    """An application failed to start or stop.  `reason` as in `StartError`."""
+    """An application failed to start.
 
-    def __init__(self, application: object, reason: object) -> None:
-        super().__init__(application, reason)
+    Attributes:
+        application: Its name.
+        reason: As in `StartError`: what OTP's `{error, Reason}` holds.
+        place: Which of its functions answered so, such as `Shop.start`; "" for none.
+    """
+
+    def __init__(self, application: object, reason: object, place: str = "") -> None:
+        super().__init__(application, reason, place)
         self.application = application
         self.reason = reason
+        self.place = place
 
     def __str__(self) -> str:
-        return f"application {self.application}: {self.reason}"
+        place = f" in {self.place}" if self.place else ""
+        return f"application {self.application} failed to start{place}: {self.reason!r}"
 
 
 class ApplicationNotStartedError(ApplicationError):
-    """The application, or one that it depends on, is not running."""
+    """The application, or the one in `reason` that it depends on, is not running."""
+
+    def __str__(self) -> str:
+        if self.reason == self.application:
+            return f"application {self.application} is not running. Start it first."
+        return (
+            f"application {self.application} depends on {self.reason}, which is not running. "
+            "Start that one first, or use ensure_all_started."
+        )
 
 
 class ApplicationAlreadyStartedError(ApplicationError):
     """The application runs already."""
+
+    def __str__(self) -> str:
+        return f"application {self.application} runs already, or is being started."
 
 
 # -- usage ----------------------------------------------------------------------
@@ -512,7 +563,7 @@ class InternalError(SuptreeError):
     """Our bug.  Please report it with the text."""
 
 
-class ProcessExit(BaseException):  # noqa: N818  (OTP's word; not an error)
+class ProcessExit(BaseException):
     """Ends the process that raises it, with *reason* (OTP: `exit/1`)."""
 
     def __init__(self, reason: object) -> None:

@@ -1,6 +1,8 @@
 """Floor 2: the behaviours.  Servers, supervisors, registries, tasks, applications."""
 
 from suptree.otp import sys
+from suptree.otp.application import Application
+from suptree.otp.application_controller import ApplicationEnd, Applications
 from suptree.otp.child_spec import Backoff, ChildSpec, Startable, StartOptions, child
 from suptree.otp.children import RESTARTING, ChildCounts, ChildInfo
 from suptree.otp.directives import (
@@ -21,6 +23,7 @@ from suptree.otp.partition import PartitionSupervisor, partition
 from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.runtime import Runtime, applications
 from suptree.otp.start_function import start_function
 from suptree.otp.status import Status
 from suptree.otp.stream import TaskStream
@@ -53,6 +56,9 @@ from suptree.otp.transitions import (
 __all__ = [
     "RESTARTING",
     "Answer",
+    "Application",
+    "ApplicationEnd",
+    "Applications",
     "Backoff",
     "BadReturn",
     "ChildCounts",
@@ -85,6 +91,7 @@ __all__ = [
     "RegistryEntry",
     "Repeat",
     "Reply",
+    "Runtime",
     "ServerRef",
     "StartOptions",
     "Startable",
@@ -102,6 +109,7 @@ __all__ = [
     "Timeout",
     "Transition",
     "Via",
+    "applications",
     "call",
     "cast",
     "child",

@@ -22,7 +22,7 @@ from suptree.testing.runner import LOOPS, TestRunner, loop_factory
 from suptree.testing.sites import Sites
 
 if TYPE_CHECKING:
-    from suptree.core import Runtime
+    from suptree.otp import Runtime
 
 __all__ = ["DIRECT_CALL", "SCOPES", "SETTINGS", "Case", "Settings"]
 

@@ -33,7 +33,7 @@ from suptree.testing.leaks import LeakError, loop_leaks
 from suptree.testing.runner import LOOPS, TestRunner, loop_factory
 
 if TYPE_CHECKING:
-    from suptree.core import Runtime
+    from suptree.otp import Runtime
 
 __all__ = ["runtime", "runtime_options"]
 
@@ -289,7 +289,7 @@ def runtime(request: pytest.FixtureRequest, runtime_options: dict[str, Any]) -> 
     It is closed after the test, which stops everything in order.  A tree that
     gives up ends the test with RuntimeStoppedError, as it ends an `async with` block.
     """
-    from suptree.core import Runtime
+    from suptree.otp import Runtime
 
     case = _case_of(request)
     if case is None or not _is_ours(case.item):
