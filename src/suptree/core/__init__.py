@@ -84,6 +84,7 @@ from suptree.core.process import (
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError
+from suptree.core.table import Table
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
 
@@ -141,6 +142,7 @@ __all__ = [
     "Slot",
     "SlotExpiredError",
     "State",
+    "Table",
     "TableTransfer",
     "Target",
     "Timer",

@@ -124,6 +124,7 @@ class Runtime(Signals):
         self.thread_id = NO_THREAD
         self.processes: dict[int, Process] = {}
         self.names = Names()
+        self.tables: dict[str, Any] = {}  # named ones
         self.root: Process | None = None
         self.outer: Process | None = None
         self.stop_reason: object = SHUTDOWN
