@@ -187,6 +187,13 @@ class ReplyTo(Slot):
         self.callee = callee
         self.caller = caller
 
+    def cancel(self, msg: object = None) -> bool:
+        """The caller was cancelled: the callee owes nothing any more."""
+        pending = self.callee.pending
+        if pending is not None:
+            pending.discard(self)
+        return self._end(CANCELLED, None)
+
     @property
     def pid(self) -> Pid[Any] | None:
         """The caller's pid, or None for code outside every process."""
