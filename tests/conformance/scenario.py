@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
@@ -245,7 +245,18 @@ class _Generator:
             children=tuple(children),
         )
 
-    def worker(self, id_: str, auto: AutoShutdown, *, first_ok: float = 0.95) -> Worker:
+    def late_worker(self, id_: str, sup: str) -> Worker:
+        """A worker for start_child, where a wrong spec or a failed start leaves the tree standing.
+
+        Never permanent and significant: suptree refuses that already where the spec is written, so that in a
+        burst the request would not be sent at all.
+        """
+        worker = self.worker(id_, self.auto[sup], first_ok=0.8, refused=0.1)
+        return replace(worker, significant=worker.significant and worker.restart != "permanent")
+
+    def worker(
+        self, id_: str, auto: AutoShutdown, *, first_ok: float = 0.95, refused: float = 0.01
+    ) -> Worker:
         restart = self.restart()
         traps = self.chance(0.5)
         goodbye: Goodbye = self.pick({"ok": 7, "exit": 2, "stubborn": 1}) if traps else "ok"
@@ -260,7 +271,7 @@ class _Generator:
         return Worker(
             id=id_,
             restart=restart,
-            significant=self.significant(restart, auto),
+            significant=self.significant(restart, auto, refused),
             shutdown=shutdown,
             traps=traps,
             goodbye=goodbye,
@@ -270,9 +281,9 @@ class _Generator:
     def restart(self) -> Restart:
         return self.pick({"permanent": 5, "transient": 3, "temporary": 2})
 
-    def significant(self, restart: Restart, auto: AutoShutdown) -> bool:
+    def significant(self, restart: Restart, auto: AutoShutdown, refused: float = 0.01) -> bool:
         allowed = auto != "never" and restart != "permanent"
-        return self.chance(0.5 if allowed else 0.01)  # the other 1 %: refused (S105)
+        return self.chance(0.5 if allowed else refused)  # what is not allowed is refused (S105)
 
     def starts(self, first_ok: float) -> tuple[Start, ...]:
         first: Start = (
@@ -327,10 +338,10 @@ class _Generator:
     def start_child(self, sup: str) -> StartChild:
         if self.members[sup] and self.chance(0.3):
             id_ = self.random.choice(self.members[sup])
-            return StartChild(sup, self.worker(id_, self.auto[sup], first_ok=0.8))
+            return StartChild(sup, self.late_worker(id_, sup))
         if self.chance(0.15):
             return StartChild(sup, self.tree(self.fresh("s", sup), 1, self.auto[sup]))
-        return StartChild(sup, self.worker(self.fresh("w", sup), self.auto[sup], first_ok=0.8))
+        return StartChild(sup, self.late_worker(self.fresh("w", sup), sup))
 
     def stop(self, sup: str) -> Stop:
         reason: Reason = self.pick({"normal": 2, "shutdown": 3, "shutdown_why": 1, "boom": 2})
