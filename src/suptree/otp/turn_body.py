@@ -11,6 +11,8 @@ from types import CoroutineType
 from typing import Any, ClassVar, cast
 
 from suptree.core import (
+    CALL,
+    CAST,
     EXITING,
     IDLE,
     INIT,
@@ -198,6 +200,17 @@ class TurnBody:
             server.__class__ = old_class
             assign_attributes(server, before)
             raise CodeChangeError(self.process.pid, value)
+        waiting = [self._with_current_handler(envelope) for envelope in self.process.mailbox]
+        self.process.mailbox.clear()
+        self.process.mailbox.extend(waiting)
+
+    def _with_current_handler(self, envelope: Envelope) -> Envelope:
+        """A typed request that waits goes to the handler that the new class has for it."""
+        if envelope[0] not in (CALL, CAST) or envelope[2] is None:
+            return envelope
+        kind, reply_to, handler, args, kwargs = envelope
+        method = getattr(self.server, handler.__name__, None)
+        return (kind, reply_to, getattr(method, "__func__", handler), args, kwargs)
 
     def _change_code(self, new_class: type | None, old_version: object, extra: object) -> None:
         if new_class is not None:
