@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from typing import Any
@@ -86,6 +87,9 @@ class Ours:
     name = "suptree"
 
     def __init__(self, run_loop: RunLoop) -> None:
+        logging.getLogger("suptree").setLevel(
+            logging.CRITICAL + 1
+        )  # no crash reports, as on every side
         self._run = run_loop
         self.direct_share: dict[str, float] = {}
 
