@@ -44,6 +44,7 @@ from suptree.core.exits import (
     Shutdown,
     is_normal,
 )
+from suptree.core.info import ProcessInfo, TreeNode
 from suptree.core.lifetime import guest
 from suptree.core.mailbox import Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
@@ -87,6 +88,7 @@ from suptree.core.slot import ReplyTo, Slot, SlotExpiredError
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
+from suptree.core.waits import describe_wait, wait_chain, waiting_for
 
 __all__ = [
     "CALL",
@@ -134,6 +136,7 @@ __all__ = [
     "PlainBody",
     "Portal",
     "Process",
+    "ProcessInfo",
     "Ref",
     "ReplyTo",
     "Reporter",
@@ -146,12 +149,14 @@ __all__ = [
     "TableTransfer",
     "Target",
     "Timer",
+    "TreeNode",
     "ViaName",
     "cancel_timer",
     "check_delay",
     "current",
     "current_process",
     "demonitor",
+    "describe_wait",
     "exit",
     "find_runtime",
     "guest",
@@ -178,5 +183,7 @@ __all__ = [
     "trap_exit",
     "unlink",
     "unregister",
+    "wait_chain",
+    "waiting_for",
     "whereis",
 ]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-__all__ = ["SwapTask", "make_swap", "probe"]
+__all__ = ["SwapTask", "awaited_by", "make_swap", "probe"]
 
 SwapTask = Callable[[asyncio.Task[Any] | None], asyncio.Task[Any] | None]
 """Makes another task the current one of the loop and returns the one that was."""
@@ -68,3 +68,8 @@ def probe(loop: asyncio.AbstractEventLoop, swap: SwapTask | None) -> bool:
         and hidden is before
         and asyncio.current_task(loop) is before
     )
+
+
+def awaited_by(task: asyncio.Task[Any]) -> object:
+    """Return what *task* awaits at this moment, or None; for introspection alone."""
+    return getattr(task, "_fut_waiter", None)

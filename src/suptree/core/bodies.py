@@ -116,6 +116,11 @@ class KernelBody:
             self.process.state = WAITING
             self.process.started()
 
+    @property
+    def coroutine(self) -> Coroutine[Any, Any, object] | None:
+        """What runs `main`; for introspection."""
+        return self._coroutine
+
     async def receive(self) -> Envelope:
         """Take the next envelope, in order of arrival."""
         process = self.process

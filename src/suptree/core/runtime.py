@@ -34,6 +34,7 @@ from suptree.core.asyncio_private import make_swap, probe
 from suptree.core.bodies import GuestBody, PlainBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
+from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
 from suptree.core.lifetime import close_runtime, guest, open_runtime
 from suptree.core.mailbox import BoundedState, MailboxBound
 from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
@@ -445,6 +446,23 @@ class Runtime(Signals):
     def alive(self) -> list[Pid[Any]]:
         """The pids of all live processes, oldest first; the guests are among them."""
         return [p.pid for p in self.processes.values() if p.state < EXITING]
+
+    def info(self, target: Target) -> ProcessInfo:
+        """Look at one process: state, mailbox, links, where its code stands.
+
+        Raises:
+            NoProcessError: It has ended, or nobody has that name.
+        """
+        self.check_thread("info")
+        process = target._process if isinstance(target, Pid) else self.names.get(target)
+        if process is None or process.runtime is not self:
+            raise NoProcessError(target, "info")
+        return info_of(process)
+
+    def tree(self) -> list[TreeNode]:
+        """Every process, each below its parent; guests and parentless ones at the top."""
+        self.check_thread("tree")
+        return tree_of(self)
 
     # -- messages ------------------------------------------------------------------------
 

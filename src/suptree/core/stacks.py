@@ -1,4 +1,4 @@
-"""Where suspended code stands: the chain of awaits of a task, as places and as text.
+"""Where code stands: the chain of awaits of a coroutine, as places and as text.
 
 Reads frames and changes nothing.  It sees through coroutines, generators and async
 generators that run; what C code awaits (a future, an `asend`) ends the chain.
@@ -6,13 +6,13 @@ generators that run; what C code awaits (a future, an `asend`) ends the chain.
 
 from __future__ import annotations
 
-import asyncio
 import linecache
 import os
+from collections.abc import Iterable
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, cast
 
-__all__ = ["await_chain", "is_closed", "stack_of"]
+__all__ = ["await_chain", "describe_frames", "frames_below", "is_closed", "stack_of"]
 
 _OWN_FILES: Final = os.path.dirname(__file__) + os.sep
 
@@ -35,16 +35,25 @@ def is_closed(coroutine: Any) -> bool:
     return _frame_of(coroutine) is None
 
 
-def stack_of(task: asyncio.Task[Any]) -> str:
-    """Where the code of *task* stands, as text, the outermost call first; empty if it is done.
+def stack_of(coroutine: object) -> str:
+    """Where a suspended coroutine stands, as text, the outermost call first; empty if it is done."""
+    frames = [_frame_of(one) for one in await_chain(coroutine)]
+    return describe_frames(frame for frame in frames if frame is not None)
 
-    The frames of the runtime itself are left out.
-    """
-    frames = [_frame_of(one) for one in await_chain(task.get_coro())]
+
+def frames_below(frame: FrameType | None) -> list[FrameType]:
+    """The frames that called one another up to *frame*, outermost first."""
+    frames: list[FrameType] = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def describe_frames(frames: Iterable[FrameType]) -> str:
+    """Places and source lines as Python prints them; the runtime's own frames are left out."""
     return "\n".join(
-        _describe(frame)
-        for frame in frames
-        if frame is not None and not frame.f_code.co_filename.startswith(_OWN_FILES)
+        _describe(frame) for frame in frames if not frame.f_code.co_filename.startswith(_OWN_FILES)
     )
 
 

@@ -61,8 +61,8 @@ class Unwinder:
         if task is None or task.done():
             process.finish(KILLED)
             return
-        stack = stack_of(task)
         coroutine: Any = task.get_coro()
+        stack = stack_of(coroutine)
         frames = await_chain(coroutine)
         fine, _ = process.guard(coroutine.close)
         # Not our exception to show: it says "coroutine ignored GeneratorExit" or that it is closed.

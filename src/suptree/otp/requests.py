@@ -31,6 +31,7 @@ from suptree.core import (
     Process,
     ReplyTo,
     SlotExpiredError,
+    describe_wait,
     safe_repr,
 )
 from suptree.errors import (
@@ -53,7 +54,6 @@ from suptree.otp.directives import (
     resolve,
 )
 from suptree.otp.transitions import Keep, Next, Repeat, StopAndReply
-from suptree.otp.waits import describe_wait
 
 __all__ = ["DEFAULT_TIMEOUT", "Call", "CallClient", "Cast", "CastClient", "call", "cast"]
 

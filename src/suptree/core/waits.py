@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from suptree.core import IDLE, RESTING, Process, ReplyTo
-from suptree.core import CALL
+from suptree.core.asyncio_private import awaited_by
+from suptree.core.messages import CALL
+from suptree.core.process import IDLE, RESTING, Process
+from suptree.core.slot import ReplyTo
 
 __all__ = ["describe_wait", "wait_chain", "waiting_for"]
 
 
 def waiting_for(process: Process) -> Process | None:
     """The process whose reply *process* awaits at this moment, or None."""
-    waiter: Any = process.task
-    slot = getattr(waiter, "_fut_waiter", None)
+    slot = None if process.task is None else awaited_by(process.task)
     if slot is None:
         slot = getattr(process.body, "waiting_on", None)
     return slot.callee if isinstance(slot, ReplyTo) and not slot.done() else None
