@@ -100,7 +100,11 @@ async def states(supervisor: st.Pid[Any]) -> dict[str, str]:
     """Child id -> 'up', 'down' or 'restarting', in start order."""
     children = await st.Supervisor.which_children(supervisor)
     return {
-        child.id: "up" if isinstance(child.pid, st.Pid) else "down" if child.pid is None else "restarting"
+        child.id: "up"
+        if isinstance(child.pid, st.Pid)
+        else "down"
+        if child.pid is None
+        else "restarting"
         for child in reversed(children)
     }
 
@@ -110,3 +114,27 @@ async def start(children: list[Any], **options: Any) -> st.Pid[Any]:
     top = await st.DynamicSupervisor.start_link()
     spec = st.Supervisor.child(children, **options).with_(restart="temporary")
     return await st.DynamicSupervisor.start_child(top, spec)
+
+
+class paused:  # noqa: N801  (reads as `async with paused(sup):`)
+    """Suspend a supervisor, so that what happens meanwhile waits in its mailbox in that order."""
+
+    def __init__(self, supervisor: st.Pid[Any]) -> None:
+        self.supervisor = supervisor
+
+    async def __aenter__(self) -> None:
+        await self.supervisor.runtime.system(
+            self.supervisor, lambda body: body.suspend(), "suspend"
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.supervisor.runtime.system(self.supervisor, lambda body: body.resume(), "resume")
+
+
+async def kill(id: str) -> None:
+    """Kill the worker *id*, and wait until it is dead."""
+    pid = st.whereis(id)
+    assert pid is not None
+    down = pid.runtime.down_slot(pid)
+    st.exit(pid, st.KILL)
+    await down

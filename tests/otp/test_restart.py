@@ -88,9 +88,7 @@ def test_auto_shutdown_looks_at_significant_children_only(option, significant, o
         (1, 1.0, [0.95, 1.9, 2.95], [True, False, True]),  # exact: whole seconds would say False
     ],
 )
-def test_the_window_counts_exactly_what_is_not_older_than_its_period(
-    limit, period, times, allowed
-):
+def test_the_window_counts_exactly_what_is_not_older_than_its_period(limit, period, times, allowed):
     window = Intensity(limit, period)
 
     assert [window.allows(now) for now in times] == allowed

@@ -51,6 +51,7 @@ async def test_children_start_in_list_order(runtime):
 
 
 @pytest.mark.otp("S100")
+@pytest.mark.suptree_loop("virtual")
 async def test_each_init_is_awaited_before_the_next_child_starts(runtime):
     log: list[str] = []
     gate = asyncio.Event()
@@ -249,9 +250,7 @@ async def test_a_child_added_later_is_checked_in_the_same_way(runtime):
     sup = await st.Supervisor.start_link([])
 
     with pytest.raises(st.ChildSpecError, match="auto_shutdown is 'never'"):
-        await st.Supervisor.start_child(
-            sup, worker("a", [], restart="transient", significant=True)
-        )
+        await st.Supervisor.start_child(sup, worker("a", [], restart="transient", significant=True))
 
 
 @pytest.mark.otp("S158")

@@ -94,7 +94,12 @@ async def wait_until(
                 what or f"wait_until({_source(predicate)})", timeout, f"it is still {value!r}"
             )
         spins += 1
-        await _turn()
+        try:
+            await _turn()
+        except VirtualDeadlockError:
+            if value := predicate():  # it came true in what was the last thing to happen
+                return value
+            raise
         if spins > _SPINS and not isinstance(asyncio.get_running_loop(), VirtualLoop):
             await asyncio.sleep(0.001)
     return value
