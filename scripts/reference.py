@@ -7,11 +7,13 @@ python scripts/reference.py --check    refuse pages that are not current
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import suptree
@@ -31,14 +33,19 @@ FLOORS = {
 
 
 def main() -> int:
-    """Write or check both pages."""
+    """Write or check the pages."""
     parser = argparse.ArgumentParser(prog="reference")
     parser.add_argument("--write", action="store_true", help="write the pages")
     parser.add_argument("--check", action="store_true", help="refuse pages that are not current")
     options = parser.parse_args()
 
     stale: list[str] = []
-    for name, text in {"api.md": api_page(), "telemetry.md": telemetry_page()}.items():
+    pages = {
+        "api.md": api_page(),
+        "telemetry.md": telemetry_page(),
+        "exit-codes.md": exit_codes_page(),
+    }
+    for name, text in pages.items():
         path = REFERENCE / name
         if options.write:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +55,7 @@ def main() -> int:
     if stale:
         print(f"reference: not current: {', '.join(stale)}. Run `make docs`.")
         return 1
-    print("reference: api.md and telemetry.md are current")
+    print(f"reference: {', '.join(pages)} are current")
     return 0
 
 
@@ -108,6 +115,22 @@ def event_modules() -> Iterator[str]:
             for module in pkgutil.iter_modules(importlib.import_module(floor.name).__path__)
         ):
             yield f"{floor.name}.events"
+
+
+def exit_codes_page() -> str:
+    """Every exit code of a whole program, with the text below it in its class."""
+    out = [NOTE, "# Exit codes\n"]
+    out.append("`st.run` and `suptree run` end the OS process with one of these (`st.ExitCode`).\n")
+    out += ["| code | name | when |", "|---|---|---|"]
+    body = ast.parse(inspect.getsource(suptree.ExitCode)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for member, text in pairwise(body.body):
+        match member, text:
+            case ast.Assign(targets=[ast.Name(name)]), ast.Expr(ast.Constant(str(doc))):
+                out.append(
+                    f"| {suptree.ExitCode[name].value} | `{name}` | {' '.join(doc.split())} |"
+                )
+    return "\n".join(out) + "\n"
 
 
 if __name__ == "__main__":
