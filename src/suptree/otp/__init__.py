@@ -17,12 +17,14 @@ from suptree.otp.directives import (
     Timeout,
 )
 from suptree.otp.dynamic import DynamicSupervisor
+from suptree.otp.exit_codes import ExitCode
 from suptree.otp.gen_server import GenServer
 from suptree.otp.gen_statem import GenStateMachine
 from suptree.otp.partition import PartitionSupervisor, partition
 from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
 from suptree.otp.start_function import start_function
 from suptree.otp.status import Status
@@ -70,6 +72,7 @@ __all__ = [
     "Event",
     "EventExpired",
     "EventTimeout",
+    "ExitCode",
     "Expired",
     "GenServer",
     "GenStateMachine",
@@ -114,6 +117,8 @@ __all__ = [
     "cast",
     "child",
     "partition",
+    "run",
+    "run_program",
     "start_function",
     "sys",
     "via",

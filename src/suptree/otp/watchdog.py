@@ -1,0 +1,80 @@
+"""The watchdog of a program that is being stopped: ends it from outside when nothing else can.
+
+A loop that is blocked by a plain handler, or by C code, runs no deadline of its own.
+So a thread waits beside it.  When the time is up and the loop does not even answer, or
+does not finish its last steps, the thread says where the code stands, flushes what can
+be flushed, and leaves the interpreter with `os._exit`.
+
+Owned by `runner.py`.  The only place that calls `os._exit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from typing import Final
+
+from suptree.otp.exit_codes import ExitCode
+
+__all__ = ["Watchdog", "leave"]
+
+LOG: Final = logging.getLogger("suptree")
+ANSWER_LIMIT: Final = 1.0
+"""Seconds in which a loop that works answers."""
+LAST_STEPS: Final = 10.0
+"""Seconds that killing, closing and leaving may take once the loop answers."""
+
+
+class Watchdog:
+    """Watches one stop of one program.  `watch` may be called from a signal handler."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._main = threading.get_ident()
+        self._done = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def watch(self, seconds: float, code: ExitCode) -> None:
+        """Leave with *code* if the program has not ended soon after *seconds*."""
+        thread = threading.Thread(
+            target=self._wait, args=(seconds, code), name="suptree watchdog", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def done(self) -> None:
+        """The program has ended: nothing is left to watch."""
+        self._done.set()
+        for thread in self._threads:
+            thread.join(ANSWER_LIMIT)
+
+    def _wait(self, seconds: float, code: ExitCode) -> None:
+        if self._done.wait(seconds):
+            return
+        answered = threading.Event()
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(answered.set)
+        if not answered.wait(ANSWER_LIMIT) and not self._done.is_set():
+            leave(code, f"the event loop does not answer; it stands in\n{self._stack()}")
+        if not self._done.wait(LAST_STEPS):
+            leave(code, f"the last steps of the stop do not end; they stand in\n{self._stack()}")
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._main)
+        return "".join(traceback.format_stack(frame)) if frame is not None else "nowhere"
+
+
+def leave(code: ExitCode, why: str) -> None:
+    """Leave the interpreter at once, after flushing the logs and the standard streams."""
+    LOG.critical("exit code %d: %s", code, why)
+    with suppress(Exception):
+        logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)
