@@ -323,11 +323,14 @@ class Process:
             return Crashed(InternalError(f"{name}, whose text raised {type(worse).__qualname__}"))
 
     def run(self, quota: int) -> int:
-        """Handle up to *quota* messages in one go; called by the run loop.  Returns how many."""
+        """Handle up to *quota* messages in one go.  Returns how many.
+
+        Called by the run loop, in the context of this process: entering it once for
+        many messages is a good part of what a cast costs.
+        """
         if self.state is not READY:
             return self._run_suspended() if self.state is SUSPENDED else 0
         mailbox = self.mailbox
-        run_in_context = self.context.run
         count = 0
         while True:
             self.state = RUNNING
@@ -338,7 +341,7 @@ class Process:
                 self.runtime.clear_idle_timeout(self)
             self.current = envelope
             try:
-                run_in_context(self.turn, envelope)  # looked up each time: tracing swaps it
+                self.turn(envelope)
             except BaseException as error:
                 self._crash(error)
             count += 1
@@ -559,22 +562,14 @@ class Process:
             queue.ready.append(self)
             if not queue.scheduled:
                 queue.schedule()
-            return
-        if state >= EXITING:
-            return
-        self.mailbox.append(envelope)
-        if state is RECEIVING:
-            self.wake_receiver()
-        elif state is SUSPENDED and self._passes_suspension(envelope):
-            self.runtime.runqueue.make_ready(self)
-
-    def deliver_always(self, envelope: Envelope) -> None:
-        """As `deliver`, past the bound: what the runtime itself has to say is never dropped."""
-        bounded, self.bounded = self.bounded, None
-        self.deliver(envelope)
-        self.bounded = bounded
-        if bounded is not None and is_user(envelope):
-            bounded.users += 1
+        elif state is READY or state is RUNNING:
+            self.mailbox.append(envelope)
+        elif state is not EXITING and state is not DEAD:
+            self.mailbox.append(envelope)
+            if state is RECEIVING:
+                self.wake_receiver()
+            elif state is SUSPENDED and self._passes_suspension(envelope):
+                self.runtime.runqueue.make_ready(self)
 
     def _admit(self, envelope: Envelope) -> bool:
         bounded = self.bounded
@@ -624,7 +619,7 @@ class Process:
             return 0
         self.current = envelope
         try:
-            self.context.run(self.turn, envelope)
+            self.turn(envelope)
         except BaseException as error:
             self._crash(error)
         if self.state is RUNNING:

@@ -139,7 +139,8 @@ class RunQueue:
                     budget -= 1
                     resuming.popleft().resume()
                 if ready:
-                    budget -= ready.popleft().run(min(MESSAGES_PER_TURN, budget) or 1)
+                    process = ready.popleft()
+                    budget -= process.context.run(process.run, min(MESSAGES_PER_TURN, budget) or 1)
                 elif not resuming:
                     break
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task

@@ -288,9 +288,11 @@ class CastClient(Generic[P]):
 
     def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send the request; nobody there is no error (S34)."""
-        process = resolve(server, "cast")
+        process = server._process if server.__class__ is Pid else resolve(server, "cast")  # type: ignore[union-attr]
         if process is None:
             return
+        if process.runtime.thread_id != get_ident():
+            process.runtime.check_thread("cast")
         cls = process.server.__class__
         handler = self._known.get(cls)
         if handler is None:
