@@ -380,7 +380,7 @@ class _Master:
         self.top = tree
         self.has_started = True
         self._started.set(tree)
-        message = await receive(lambda m: isinstance(m, _StopRequest) or _is_exit_of(m, tree))
+        message = await receive(self._is_news_of(tree))
         self.top = None
         if isinstance(message, Exit):
             self._reason = message.reason
@@ -397,9 +397,9 @@ class _Master:
             raise ApplicationError(self.name, error.reason, self._place("start")) from error
         except Exception as error:
             raise ApplicationError(self.name, Crashed(error), self._place("start")) from error
-        pid, state = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
-        tree = pid._process if isinstance(pid, Pid) else None
-        if tree is None or tree.parent is not self.process:  # S231
+        pid, state = _pair(answer)
+        tree = None if pid is None else pid._process
+        if pid is None or tree is None or tree.parent is not self.process:  # S231
             raise ApplicationError(self.name, BadReturn(answer), self._place("start"))
         self._tree = pid
         self._body = tree.body
@@ -413,6 +413,16 @@ class _Master:
                 raise ApplicationError(
                     self.name, Crashed(error), self._place(f"start_phase({phase!r})")
                 ) from error
+
+    def _is_news_of(self, tree: Pid[Any]) -> Callable[[Any], bool]:
+        """What the master waits for; anything else that arrives stays where it is."""
+
+        def matches(message: Any) -> bool:
+            return isinstance(message, _StopRequest) or (
+                isinstance(message, Exit) and message.pid is tree
+            )
+
+        return matches
 
     async def _stop_tree(self, tree: Pid[Any]) -> None:
         runtime = self.process.runtime
@@ -432,8 +442,10 @@ class _Master:
         return f"{type(self._application).__qualname__}.{function}"
 
 
-def _is_exit_of(message: object, pid: Pid[Any]) -> bool:
-    return isinstance(message, Exit) and message.pid is pid
+def _pair(answer: Any) -> tuple[Pid[Any] | None, Any]:
+    """A pid, or a pid with a state; (None, None) for anything else."""
+    pair: tuple[Any, ...] = answer if isinstance(answer, tuple) else (answer, None)
+    return (pair[0], pair[1]) if len(pair) == 2 and isinstance(pair[0], Pid) else (None, None)
 
 
 async def _result_of(value: Any) -> Any:

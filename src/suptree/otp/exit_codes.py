@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Final
 
 __all__ = ["ExitCode"]
 
@@ -34,7 +36,7 @@ class ExitCode(enum.IntEnum):
         return _EXPLAINED[self.value]
 
 
-_EXPLAINED = {
+_EXPLAINED: Final[Mapping[int, str]] = {
     0: "ended in order",
     1: "ended although nobody asked it to",
     2: "could not begin",

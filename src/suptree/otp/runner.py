@@ -38,7 +38,7 @@ __all__ = ["run", "run_program"]
 
 LOG: Final = logging.getLogger("suptree")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-FORCED: Final = {
+FORCED: Final[Mapping[signal.Signals, ExitCode]] = {
     signal.SIGINT: ExitCode.INTERRUPTED,
     signal.SIGTERM: ExitCode.TERMINATED,
 }
