@@ -29,7 +29,6 @@ from suptree.core.api import (
     unregister,
     whereis,
 )
-from suptree.core.blocking import BlockingRuntime
 from suptree.core.bodies import KernelBody, PlainBody
 from suptree.core.context import CURRENT, current_process, find_runtime, require_process
 from suptree.core.crashes import Crashed, safe_repr, safe_text
@@ -117,7 +116,6 @@ __all__ = [
     "TIMEOUT",
     "TIMER",
     "WAITING",
-    "BlockingRuntime",
     "Body",
     "CallMessage",
     "CastMessage",

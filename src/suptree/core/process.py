@@ -571,6 +571,14 @@ class Process:
             elif state is SUSPENDED and self._passes_suspension(envelope):
                 self.runtime.runqueue.make_ready(self)
 
+    def deliver_always(self, envelope: Envelope) -> None:
+        """As `deliver`, past the bound: what the runtime itself has to say is never dropped."""
+        bounded, self.bounded = self.bounded, None
+        self.deliver(envelope)
+        self.bounded = bounded
+        if bounded is not None and is_user(envelope):
+            bounded.users += 1
+
     def _admit(self, envelope: Envelope) -> bool:
         bounded = self.bounded
         assert bounded is not None

@@ -3,6 +3,7 @@
 from suptree.otp import sys
 from suptree.otp.application import Application
 from suptree.otp.application_controller import ApplicationEnd, Applications
+from suptree.otp.blocking import BlockingRuntime
 from suptree.otp.child_spec import Backoff, ChildSpec, Startable, StartOptions, child
 from suptree.otp.children import RESTARTING, ChildCounts, ChildInfo
 from suptree.otp.directives import (
@@ -21,9 +22,12 @@ from suptree.otp.exit_codes import ExitCode
 from suptree.otp.gen_server import GenServer
 from suptree.otp.gen_statem import GenStateMachine
 from suptree.otp.partition import PartitionSupervisor, partition
+from suptree.otp.pending import Request
 from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
+from suptree.otp.request_set import RequestSet
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast
+from suptree.otp.requests import send_request
 from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
 from suptree.otp.start_function import start_function
@@ -62,6 +66,7 @@ __all__ = [
     "ApplicationEnd",
     "Applications",
     "Backoff",
+    "BlockingRuntime",
     "BadReturn",
     "ChildCounts",
     "ChildInfo",
@@ -91,6 +96,8 @@ __all__ = [
     "PartitionSupervisor",
     "Postpone",
     "Registry",
+    "Request",
+    "RequestSet",
     "RegistryEntry",
     "Repeat",
     "Reply",
@@ -118,6 +125,7 @@ __all__ = [
     "child",
     "partition",
     "run",
+    "send_request",
     "run_program",
     "start_function",
     "sys",

@@ -32,6 +32,7 @@ from suptree.core import (
     ReplyTo,
     SlotExpiredError,
     describe_wait,
+    find_runtime,
     safe_repr,
 )
 from suptree.errors import (
@@ -53,9 +54,19 @@ from suptree.otp.directives import (
     Timeout,
     resolve,
 )
+from suptree.otp.pending import Request
 from suptree.otp.transitions import Keep, Next, Repeat, StopAndReply
 
-__all__ = ["DEFAULT_TIMEOUT", "Call", "CallClient", "Cast", "CastClient", "call", "cast"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Call",
+    "CallClient",
+    "Cast",
+    "CastClient",
+    "call",
+    "cast",
+    "send_request",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +79,7 @@ DIRECTIVES: Final = frozenset(
     (Reply, NoReply, Stop, CoroutineType, Continue, Timeout, Hibernate, Ignore)
 )
 """What a handler may return that is not simply the reply."""
+Directive = Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
 Handler = Callable[..., Any]
 _OWN: Final = float("nan")  # no timeout given: the default of the server's class
 
@@ -105,6 +117,40 @@ def cast(server: ServerRef[Any], request: object) -> None:
     process = resolve(server, "cast")
     if process is not None:
         process.deliver((CAST, None, None, (request,), {}))
+
+
+def send_request(server: ServerRef[Any], request: object) -> Request[Any]:
+    """Send *request* to the server's `handle_call` now, and wait for the reply later.
+
+    Returns:
+        The reply to come: await it, or put it in a `RequestSet`.  If nobody lives
+        there, that is its error.
+
+    Raises:
+        MailboxFullError: Its bounded mailbox is full, with policy 'reject'.
+    """
+    process = resolve(server, "send_request")
+    return requested(server, process, None, (request,), {})
+
+
+def requested(
+    server: ServerRef[Any],
+    process: Process | None,
+    handler: Handler | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Request[Any]:
+    """The envelope is in the mailbox, or the error in the place of the reply."""
+    name = request_name(handler, args)
+    if process is None:
+        runtime = server.runtime if isinstance(server, Pid) else find_runtime("send_request")
+        slot = runtime.park()
+        slot.fail(NoProcessError(server, "send_request"))
+        return Request(server, name, slot)
+    process.runtime.runqueue.queued_call()
+    reply_to = ReplyTo(process.runtime.runqueue, process, CURRENT.get())
+    process.deliver((CALL, reply_to, handler, args, kwargs))
+    return Request(process.pid, name, reply_to)
 
 
 async def queued_call(
@@ -257,6 +303,16 @@ class CallClient(Generic[P, R]):
             return await reply_to  # type: ignore[no-any-return]
         except SlotExpiredError:
             raise _timed_out(process, reply_to, known, args, self.timeout) from None
+
+    def send_request(
+        self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Request[R]:
+        """Send the request now, and wait for the reply later; see `send_request`."""
+        process = resolve(server, "send_request")
+        if process is None:
+            return requested(server, None, self._function, args, kwargs)
+        handler = self._known.get(process.server.__class__) or self._learn(process)
+        return requested(server, process, handler, args, kwargs)
 
     def _learn(self, process: Process) -> Handler:
         """Find the handler that this server's class has for the request, overrides included."""
@@ -427,24 +483,20 @@ class _CallDecorator:
     def __init__(self, timeout: float | None = _OWN) -> None:
         self._timeout = timeout
 
+    # A handler that returns nothing but Reply[R] needs overloads of its own for mypy.
     @overload
     def __call__(
-        self,
-        function: Callable[
-            Concatenate[S, P],
-            Coroutine[
-                Any, Any, R | Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
-            ],
-        ],
-        /,
+        self, function: Callable[Concatenate[S, P], Coroutine[Any, Any, Reply[R]]], /
     ) -> Call[S, P, R]: ...
     @overload
     def __call__(
-        self,
-        function: Callable[
-            Concatenate[S, P], R | Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
-        ],
-        /,
+        self, function: Callable[Concatenate[S, P], Coroutine[Any, Any, R | Directive[R]]], /
+    ) -> Call[S, P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[S, P], Reply[R]], /) -> Call[S, P, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[S, P], R | Directive[R]], /
     ) -> Call[S, P, R]: ...
     @overload
     def __call__(self, /, *, timeout: float | None) -> _CallDecorator: ...

@@ -16,13 +16,13 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from suptree.core.pid import Pid
-from suptree.core.portal import Portal
-from suptree.core.runtime import Runtime
+from suptree.core import Pid, Portal
 from suptree.errors import RuntimeClosedError, UsageError
+from suptree.otp.application import Application, StartType
+from suptree.otp.runtime import Runtime
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,15 +65,22 @@ class BlockingRuntime(Portal):
     def start(self, server: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> Pid[S]:
         """Start a server and block until its init is done: ``rt.start(Counter, 5)``.
 
-        It has no parent and lives until the block is left.  A value with its own
-        `start`, such as an application, is started by `Runtime.start`.
+        It has no parent and lives until the block is left.
 
         Raises:
             StartError: Its init failed.
         """
-        if isinstance(server, type):
-            return self.run(server.start, *args, **kwargs)  # type: ignore[attr-defined]
-        return self.run(self.runtime.start, server, *args, **kwargs)  # type: ignore[attr-defined]
+        return self.run(server.start, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def start_application(
+        self,
+        application: Application | type[Application],
+        type: StartType = "temporary",
+        *,
+        env: Mapping[str, Any] | None = None,
+    ) -> Pid[Any]:
+        """Start an application and block until it runs; see `Runtime.start`."""
+        return self.run(self.runtime.start, application, type, env=env)
 
     def whereis(self, name: str) -> Pid[Any] | None:
         """The pid registered as *name*, or None."""
