@@ -116,7 +116,7 @@ async def start(children: list[Any], **options: Any) -> st.Pid[Any]:
     return await st.DynamicSupervisor.start_child(top, spec)
 
 
-class paused:  # noqa: N801  (reads as `async with paused(sup):`)
+class paused:
     """Suspend a supervisor, so that what happens meanwhile waits in its mailbox in that order."""
 
     def __init__(self, supervisor: st.Pid[Any]) -> None:
