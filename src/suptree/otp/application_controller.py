@@ -444,8 +444,9 @@ class _Master:
 
 def _pair(answer: Any) -> tuple[Pid[Any] | None, Any]:
     """A pid, or a pid with a state; (None, None) for anything else."""
-    pair: tuple[Any, ...] = answer if isinstance(answer, tuple) else (answer, None)
-    return (pair[0], pair[1]) if len(pair) == 2 and isinstance(pair[0], Pid) else (None, None)
+    pair: tuple[Any, ...] = answer if answer.__class__ is tuple else (answer, None)
+    fine = len(pair) == 2 and pair[0].__class__ is Pid
+    return (pair[0], pair[1]) if fine else (None, None)
 
 
 async def _result_of(value: Any) -> Any:

@@ -205,13 +205,11 @@ class TaskStart:
         self, runtime: Runtime, process: Process, asked: Process | None, outcome: Outcome
     ) -> None:
         runtime.down_slot(process.pid, outcome)
-        if self._unwanted:
-            process.doom(SHUTDOWN)
-        if asked is None:
-            return
-        if not asked.is_alive():
+        if asked is not None and not asked.is_alive():
             process.doom(Shutdown(asked.exit_reason))
-        elif self._linked:
+        elif self._unwanted:
+            process.doom(SHUTDOWN)
+        elif asked is not None and self._linked:
             runtime.link(asked, process.pid)
 
 
