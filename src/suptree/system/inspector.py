@@ -40,9 +40,10 @@ class Inspector(GenServer):
 
     async def init(self) -> None:
         """Listen.  OSError if somebody else listens there already."""
-        listener = self.own(_listen(self.path), _close_listener)
+        listener = self.own(_listen(self.path), socket.socket.close)
+        self.own(self.path, lambda path: path.unlink(missing_ok=True))
         server = await asyncio.start_unix_server(self._answer, sock=listener, limit=QUESTION_LIMIT)
-        self.own(server, asyncio.AbstractServer.close)
+        self.own(server, lambda server: server.close())  # uvloop's does not derive from asyncio's
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._asking += 1
@@ -90,7 +91,9 @@ def info_snapshot(runtime: Runtime, wanted: str) -> dict[str, Any]:
     """One process as JSON values; *wanted* is a name, `<0.12>`, `0.12` or `12`."""
     pid = _find(runtime, wanted)
     if pid is None:
-        return {"error": f"no process {wanted!r}: it has ended, or never was. `suptree tree` lists them."}
+        return {
+            "error": f"no process {wanted!r}: it has ended, or never was. `suptree tree` lists them."
+        }
     return {"answer": runtime.info(pid).to_dict()}
 
 
@@ -135,9 +138,3 @@ def _is_stale(path: Path) -> bool:
         except ConnectionRefusedError:
             return True
         return False
-
-
-def _close_listener(listener: socket.socket) -> None:
-    path = Path(str(listener.getsockname()))
-    listener.close()
-    path.unlink(missing_ok=True)

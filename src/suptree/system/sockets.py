@@ -17,7 +17,14 @@ from typing import Any, Final
 
 from suptree.errors import SuptreeError
 
-__all__ = ["REPLY_LIMIT", "SocketNotFoundError", "ask", "find_socket", "private_folder", "socket_folder"]
+__all__ = [
+    "REPLY_LIMIT",
+    "SocketNotFoundError",
+    "ask",
+    "find_socket",
+    "private_folder",
+    "socket_folder",
+]
 
 REPLY_LIMIT: Final = 256 * 1024 * 1024
 ASK_TIMEOUT: Final = 10.0
@@ -77,7 +84,9 @@ def find_socket(path: str | None = None, pid: int | None = None) -> Path:
         )
     if len(live) > 1:
         pids = ", ".join(one.stem for one in live)
-        raise SocketNotFoundError(f"{len(live)} systems are running; choose one with --os-pid: {pids}.")
+        raise SocketNotFoundError(
+            f"{len(live)} systems are running; choose one with --os-pid: {pids}."
+        )
     return live[0]
 
 

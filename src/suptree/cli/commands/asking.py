@@ -15,7 +15,9 @@ NOT_FOUND: Final = 2
 
 def which_system(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a running system."""
-    parser.add_argument("--socket", metavar="PATH", help="the Unix socket that the system listens on")
+    parser.add_argument(
+        "--socket", metavar="PATH", help="the Unix socket that the system listens on"
+    )
     parser.add_argument(
         "--os-pid", type=int, metavar="N", help="the OS process id, when several systems run"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from suptree.cli.commands.asking import NOT_FOUND, ask_system, plain, which_system
 
@@ -23,7 +23,9 @@ def add_parser(commands: Subparsers) -> None:
         description="Print state, current message, mailbox, links, monitors, timers, counters, and "
         "where the code of a suspended or busy process stands.",
     )
-    parser.add_argument("pid", metavar="PID", help="a registered name, or a pid: '<0.12>', 0.12 or 12")
+    parser.add_argument(
+        "pid", metavar="PID", help="a registered name, or a pid: '<0.12>', 0.12 or 12"
+    )
     which_system(parser)
     parser.set_defaults(execute=execute)
 
@@ -44,7 +46,8 @@ def render(snapshot: dict[str, Any]) -> Iterator[str]:
         if value is None or value == [] or value == "":
             continue
         if isinstance(value, list):
-            yield f"{key.ljust(width)}  {', '.join(plain(item) for item in value)}"
+            items = cast("list[object]", value)
+            yield f"{key.ljust(width)}  {', '.join(plain(item) for item in items)}"
         elif isinstance(value, str) and "\n" in value:
             yield key
             yield from (f"    {plain(line)}" for line in value.splitlines())

@@ -12,6 +12,8 @@ from suptree.cli.commands.asking import NOT_FOUND, ask_system, plain, which_syst
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+_Left = tuple[dict[str, Any], str, bool, int | None]
+
 __all__ = ["add_parser", "execute", "render"]
 
 
@@ -46,27 +48,32 @@ def render(snapshot: dict[str, Any], depth: int | None = None) -> Iterator[str]:
         f"runtime {plain(snapshot['runtime'])}, OS pid {snapshot['os_pid']}: "
         f"{snapshot['processes']} processes, {snapshot['crashes']} crashes so far"
     )
-    nodes = snapshot["tree"]
-    for index, node in enumerate(nodes):
-        yield from _branch(node, "", index == len(nodes) - 1, depth)
+    yield from _branches(snapshot["tree"], depth)
 
 
-def _branch(node: dict[str, Any], indent: str, last: bool, depth: int | None) -> Iterator[str]:
-    yield f"{indent}{'└─ ' if last else '├─ '}{_line(node)}"
-    children = node["children"]
-    indent += "   " if last else "│  "
-    if depth is not None and depth <= 1:
-        if children:
-            yield f"{indent}└─ … {len(children)} below"
-        return
-    for index, child in enumerate(children):
-        below = None if depth is None else depth - 1
-        yield from _branch(child, indent, index == len(children) - 1, below)
+def _branches(nodes: list[dict[str, Any]], depth: int | None) -> Iterator[str]:
+    """Not recursive: links can make a tree as deep as there are processes."""
+    left = _level(nodes, "", depth)
+    while left:
+        node, indent, last, below = left.pop()
+        yield f"{indent}{'└─ ' if last else '├─ '}{_line(node)}"
+        indent += "   " if last else "│  "
+        if below is not None and below <= 1 and node["children"]:
+            yield f"{indent}└─ … {len(node['children'])} below"
+        else:
+            left += _level(node["children"], indent, None if below is None else below - 1)
+
+
+def _level(nodes: list[dict[str, Any]], indent: str, depth: int | None) -> list[_Left]:
+    lines = [(node, indent, index == len(nodes) - 1, depth) for index, node in enumerate(nodes)]
+    lines.reverse()
+    return lines
 
 
 def _line(node: dict[str, Any]) -> str:
-    known_as = node.get("name") or node.get("label") or "?"
-    parts = [plain(known_as), str(node.get("pid") or "-"), str(node.get("state", "")).lower()]
-    if node.get("mailbox"):
+    known_as = node["name"] or node["label"] or "?"
+    pid = "-" if node["pid"] is None else node["pid"].partition(" ")[0].rstrip(">") + ">"
+    parts = [plain(known_as), pid, plain(node["state"])]
+    if node["mailbox"]:
         parts.append(f"mailbox {node['mailbox']}")
-    return "  ".join(part for part in parts if part)
+    return "  ".join(parts)

@@ -1,0 +1,185 @@
+"""The command line, as its user meets it: real OS processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from suptree.cli.commands.tree import render
+
+SHOP = """
+import suptree as st
+
+class Till(st.GenServer):
+    def __init__(self) -> None:
+        self.sum = 0
+
+class Shop(st.Application):
+    def children(self):
+        return [st.child(Till).with_(name="till")]
+
+    async def start(self, *args):
+        started = await super().start(*args)
+        print("open", flush=True)
+        return started
+
+class Broken(st.Application):
+    def children(self):
+        raise RuntimeError("no goods")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(SHOP)
+    return tmp_path
+
+
+def suptree(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "suptree.cli.main", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`suptree run shop:Shop`, known to listen."""
+    program = subprocess.Popen(
+        [sys.executable, "-m", "suptree.cli.main", "run", "shop:Shop"],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "open\n", program.communicate()[1]
+    yield program
+    program.kill()
+    program.communicate()
+
+
+def test_run_then_tree_and_info_then_sigterm_stops_in_order(
+    folder: Path, running: subprocess.Popen[str]
+) -> None:
+    tree = suptree(folder, "tree")
+    info = suptree(folder, "info", "till", "--json")
+    running.send_signal(signal.SIGTERM)
+    _, log = running.communicate(timeout=30)
+
+    assert tree.returncode == 0, tree.stderr
+    assert "└─ till" in tree.stdout
+    assert json.loads(info.stdout)["name"] == "till"
+    assert running.returncode == 0, log
+    assert "SIGTERM: stopping in order" in log
+    assert "ERROR" not in log, log
+    assert list(folder.glob("suptree/*.sock")) == []
+
+
+def test_tree_json_is_the_whole_snapshot(folder: Path, running: subprocess.Popen[str]) -> None:
+    snapshot = json.loads(suptree(folder, "tree", "--json").stdout)
+
+    assert snapshot["os_pid"] == running.pid
+    assert snapshot["processes"] >= 4
+
+
+def test_an_unknown_process_is_refused_with_what_to_do(
+    folder: Path, running: subprocess.Popen[str]
+) -> None:
+    result = suptree(folder, "info", "nobody")
+
+    assert result.returncode == 2
+    assert "no process 'nobody'" in result.stderr
+    assert "suptree tree" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tree"], "no running system found"),
+        (["tree", "--os-pid", "1"], "no running system with OS pid 1"),
+        (["info", "x", "--socket", "nowhere"], "no such socket"),
+        (["run", "shop"], "must look like shop:Shop"),
+        (["run", "nowhere:Shop"], "no module 'nowhere'"),
+        (["run", "shop:Shap"], "Applications there: Shop, Broken"),
+        (["run", "shop:Till"], "no Application"),
+        (["run", "shop:Shop", "--stop-timeout", "-1"], "seconds, 0 or more"),
+    ],
+)
+def test_wrong_use_says_what_to_do_and_exits_2(
+    folder: Path, arguments: list[str], says: str
+) -> None:
+    result = suptree(folder, *arguments)
+
+    assert result.returncode == 2, result.stderr
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_application_that_does_not_start_exits_3_with_its_traceback(folder: Path) -> None:
+    result = suptree(folder, "run", "shop:Broken")
+
+    assert result.returncode == 3
+    assert "no goods" in result.stderr
+
+
+def test_version_and_help(folder: Path) -> None:
+    assert suptree(folder, "--version").stdout.startswith("suptree 0.")
+    assert "exit codes" in suptree(folder, "run", "--help").stdout
+    assert "tree" in suptree(folder, "--help").stdout
+
+
+def node(label: str, *children: object) -> dict[str, object]:
+    return {
+        "name": None,
+        "label": label,
+        "pid": "<0.1 x>",
+        "state": "idle",
+        "mailbox": 0,
+        "children": list(children),
+    }
+
+
+def test_a_tree_as_deep_as_there_are_processes_is_drawn_and_can_be_cut() -> None:
+    deep = node("leaf")
+    for _ in range(5_000):
+        deep = node("chain", deep)
+    snapshot = {
+        "runtime": "r",
+        "os_pid": 1,
+        "processes": 5_001,
+        "crashes": 0,
+        "tree": [deep],
+    }
+
+    assert sum(1 for _ in render(snapshot)) == 5_002
+    assert list(render(snapshot, 2))[-1].endswith("… 1 below")
+
+
+def test_control_characters_in_labels_never_reach_the_terminal() -> None:
+    snapshot = {
+        "runtime": "r\x1b[2J",
+        "os_pid": 1,
+        "processes": 1,
+        "crashes": 0,
+        "tree": [node("evil\x1b[31m\r\n")],
+    }
+
+    assert all("\x1b" not in line and "\r" not in line for line in render(snapshot))

@@ -1,0 +1,119 @@
+"""The Inspector: snapshots through a Unix socket, for its user alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import suptree as st
+from suptree.system import Inspector, SocketNotFoundError, ask, find_socket
+
+pytestmark = pytest.mark.suptree_loop("real")
+
+
+class Till(st.GenServer):
+    def __init__(self) -> None:
+        self.sum = 0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "here.sock"
+
+
+async def asked(path: Path, question: dict[str, Any]) -> Any:
+    return await asyncio.to_thread(ask, path, question)
+
+
+async def test_tree_and_info_are_answered_as_json(runtime: st.Runtime, path: Path) -> None:
+    await st.Supervisor.start_link(
+        [st.child(Till).with_(name="till"), st.child(Inspector, str(path))]
+    )
+
+    tree = await asked(path, {"ask": "tree"})
+    info = await asked(path, {"ask": "info", "pid": "till"})
+
+    assert tree["os_pid"] == os.getpid()
+    assert "till" in json.dumps(tree["tree"])
+    assert (info["name"], info["state"], info["mailbox"]) == ("till", "idle", 0)
+
+
+async def test_a_process_is_found_by_name_and_by_every_way_to_write_its_pid(
+    runtime: st.Runtime, path: Path
+) -> None:
+    till = await st.child(Till).with_(name="till").start_link()
+    await Inspector.start_link(str(path))
+
+    for wanted in ("till", str(till.id), f"0.{till.id}", f"<0.{till.id}>", repr(till)):
+        assert (await asked(path, {"ask": "info", "pid": wanted}))["name"] == "till"
+
+
+async def test_unknown_processes_and_questions_are_refused_with_a_reason(
+    runtime: st.Runtime, path: Path
+) -> None:
+    await Inspector.start_link(str(path))
+
+    with pytest.raises(LookupError, match="no process 'nobody'"):
+        await asked(path, {"ask": "info", "pid": "nobody"})
+    with pytest.raises(LookupError, match="unknown question"):
+        await asked(path, {"ask": "stop everything"})
+    with pytest.raises(LookupError, match="one JSON line"):
+        await asked(path, {})
+
+
+async def test_socket_is_for_its_user_alone_and_goes_with_the_process(
+    runtime: st.Runtime, path: Path
+) -> None:
+    inspector = await Inspector.start_link(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    await st.GenServer.stop(inspector)
+
+    assert not path.exists()
+
+
+async def test_socket_left_behind_by_the_dead_is_replaced(runtime: st.Runtime, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+
+    await Inspector.start_link(str(path))
+
+    assert (await asked(path, {"ask": "tree"}))["runtime"] == runtime.name
+
+
+async def test_socket_in_use_is_never_taken_over(runtime: st.Runtime, path: Path) -> None:
+    await Inspector.start_link(str(path))
+
+    with pytest.raises(st.StartError, match="cannot listen"):
+        await Inspector.start_link(str(path))
+
+    assert (await asked(path, {"ask": "tree"}))["runtime"] == runtime.name
+
+
+async def test_a_client_that_sends_too_much_or_nothing_hurts_nobody(
+    runtime: st.Runtime, path: Path
+) -> None:
+    await Inspector.start_link(str(path))
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(b"x" * 100_000)
+    _, silent = await asyncio.open_unix_connection(str(path))
+
+    assert await reader.read() == b""
+    assert (await asked(path, {"ask": "tree"}))["runtime"] == runtime.name
+
+    for one in (writer, silent):
+        one.close()
+
+
+async def test_nobody_listening_is_said_with_what_to_do(path: Path) -> None:
+    with pytest.raises(SocketNotFoundError, match="Is the system running"):
+        find_socket(str(path))
+    with pytest.raises(SocketNotFoundError, match="does not answer"):
+        await asked(path, {"ask": "tree"})
