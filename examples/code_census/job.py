@@ -7,7 +7,8 @@ purpose, so that a restarted process finds them as they were.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import suptree as st
@@ -32,6 +33,9 @@ class Intensity:
     max_restarts: int = 3
     max_seconds: float = 5.0
 
+    def __str__(self) -> str:
+        return f"{self.max_restarts:,} restarts in {self.max_seconds:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -40,11 +44,14 @@ class Job:
     Attributes:
         sources: The files.
         out: Where the rows go; what is there already counts as done.
-        workers: How many files are surveyed at once.
+        workers: How many files are in work at once.
         pace: When each file may be surveyed.
         tally: How it stands; written by the collector, shown by the display.
         line: Where the display draws it; None for nowhere.
         intensity: For every supervisor of the tree.
+        thread: Where files are surveyed, off the loop; one thread only. More would gain
+            nothing under the interpreter's lock, and the parser of CPython 3.11 and 3.12
+            fails in two threads at once ("AST constructor recursion depth mismatch").
     """
 
     sources: Sources
@@ -54,3 +61,4 @@ class Job:
     line: ProgressLine | None = None
     workers: int = 4
     intensity: Intensity = Intensity()
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "survey"))

@@ -27,7 +27,7 @@ exit codes:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command line as a value. `chaos` is kills a second; None: none."""
+    """The command line as a value. `rate` is kills a second; 0 without chaos."""
 
     directory: Path
     out: Path
@@ -35,7 +35,7 @@ class Options:
     top: int
     json: bool
     progress: bool
-    chaos: float | None
+    rate: float
     seed: int
     quota: Quota
 
@@ -85,7 +85,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "chaos",
         "Kill random processes of the tree while it works, then compare the result with a plain survey.",
     )
-    chaos.add_argument("--chaos", type=_rate, metavar="RATE", help="kills a second")
+    chaos.add_argument(
+        "--chaos", dest="rate", type=_rate, default=0.0, metavar="RATE", help="kills a second"
+    )
     chaos.add_argument(
         "--kills",
         type=_whole(1, 100_000),
@@ -107,7 +109,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         top=given.top,
         json=given.json,
         progress=given.progress,
-        chaos=given.chaos,
+        rate=given.rate,
         seed=given.seed if given.seed is not None else secrets.randbelow(2**32),
         quota=Quota(total=given.kills),
     )

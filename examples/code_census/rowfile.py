@@ -14,8 +14,10 @@ whoever asks what is left to do asks the file.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
+from .discover import InputError
 from .survey import Row, Status
 
 
@@ -75,6 +77,23 @@ class RowFile:
     def _remember(self, row: Row) -> None:
         self.done.add(row.path)
         self.failed += row.status is not Status.OK
+
+
+def prepare(path: Path, sources: Collection[Path]) -> None:
+    """Make *path* an empty file, in a new folder if need be.
+
+    Raises:
+        InputError: That cannot be, or would overwrite one of *sources*.
+    """
+    if path.resolve() in sources:
+        raise InputError(f"--out {path} is one of the files to survey. Choose another place.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}. Choose another --out.") from None
+    if not path.is_file():
+        raise InputError(f"--out {path} is not a regular file, and rows are read back from it.")
 
 
 def sort_rows(path: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """One Python source file in, one row out: the pure part of the census.
 
-Who owns it: nobody, it has no state. Workers call `analyse` in a thread; the
-plain single-threaded run that chaos mode compares itself with calls it too.
+Who owns it: nobody, it has no state. The workers' tasks call `analyse` in a thread, one
+at a time; the plain run that chaos mode compares itself with calls it too.
 
 What it refuses: nothing. A file that cannot be read, decoded or parsed is a row
 like any other, with a status that says so and a message that says why. The same

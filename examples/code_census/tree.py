@@ -26,20 +26,27 @@ from .display import Display
 from .job import COLLECTOR, COORDINATOR, CREW, DISPLAY, REGISTRY, TASKS, WORKERS, Job
 from .worker import Worker
 
+RESTARTED = "suptree.supervisor.child.restarted"
+"""The event that a supervisor emits with each restart."""
 
-class Census(st.Supervisor):
+
+class Census(st.Application):
     """Surveys every file of *job*, then ends by itself."""
 
     strategy = "rest_for_one"
     auto_shutdown = "any_significant"
 
     def __init__(self, job: Job) -> None:
-        self._job = job
+        self.job = job
         self.max_restarts = job.intensity.max_restarts
         self.max_seconds = job.intensity.max_seconds
 
+    async def start(self) -> Any:
+        st.current().runtime.telemetry.attach("census", RESTARTED, self._count_restart)
+        return await super().start()
+
     def children(self) -> list[st.ChildSpec[Any]]:
-        job = self._job
+        job = self.job
         return [
             st.Registry.child(name=REGISTRY),
             st.child(Collector, job).with_(name=COLLECTOR, restart="transient", significant=True),
@@ -47,6 +54,13 @@ class Census(st.Supervisor):
             crew(job),
             st.child(Display, job.tally, job.line).with_(name=DISPLAY),
         ]
+
+    def stop(self, state: object) -> None:
+        """The tree is gone, so nobody needs the thread any more."""
+        self.job.thread.shutdown(wait=False, cancel_futures=True)
+
+    def _count_restart(self, *_: object) -> None:
+        self.job.tally.restarts += 1
 
 
 def crew(job: Job) -> st.ChildSpec[Any]:

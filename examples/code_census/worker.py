@@ -8,14 +8,12 @@ gives the file to somebody else. There is no other error handling here, and none
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import suptree as st
 
 from .collector import Collector
 from .coordinator import Coordinator
 from .job import COLLECTOR, COORDINATOR, TASKS, Job
-from .pace import Pace
 from .survey import Row, analyse
 
 
@@ -30,13 +28,13 @@ class Worker(st.GenServer):
 
     async def handle_continue(self, argument: object) -> st.Continue:
         path = await Coordinator.next_file(COORDINATOR, self.pid)
-        root, pace = self._job.sources.root, self._job.pace
-        task = await st.TaskSupervisor.async_(TASKS, survey, root, path, pace)
+        task = await st.TaskSupervisor.async_(TASKS, survey, self._job, path)
         await Collector.record(COLLECTOR, await task)
         return st.Continue("next file")
 
 
-async def survey(root: Path, path: str, pace: Pace) -> Row:
-    """Survey one file, off the loop: parsing keeps its thread busy for as long as it takes."""
-    await pace.turn(path)
-    return await asyncio.to_thread(analyse, root, path)
+async def survey(job: Job, path: str) -> Row:
+    """Survey one file, off the loop. Killed while it waits for the thread, it never gets it."""
+    await job.pace.turn(path)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(job.thread, analyse, job.sources.root, path)

@@ -1,0 +1,40 @@
+"""The control of a chaos run: the same survey, plainly, in another OS process meanwhile.
+
+It knows nothing of processes, supervisors or kills, so what it finds is what there is to find.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from .discover import Sources
+from .survey import plain_survey
+
+
+@contextmanager
+def plain_run(sources: Sources) -> Iterator[Callable[[], list[str]]]:
+    """Start the plain survey; yields a function that waits for its sorted lines.
+
+    Leaving the block ends it, finished or not. The function raises EOFError if the other
+    process has died.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_survey_and_send, args=(sender, sources), daemon=True)
+    process.start()
+    sender.close()  # ours, so that its end shows as the end of the pipe
+    try:
+        yield receiver.recv
+    finally:
+        process.terminate()
+        process.join()
+        receiver.close()
+
+
+def _survey_and_send(sender: Connection, sources: Sources) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
+    sender.send(plain_survey(sources.root, sources.paths))
