@@ -104,7 +104,7 @@ def load(target: str) -> Application | type[Application]:
         raise TargetError(f"importing {module_name!r} failed:\n{traceback.format_exc()}") from error
     for name in attribute.split("."):
         if not hasattr(found, name):
-            names: list[str] = list(vars(found))
+            names = dir(found)
             known = [name for name in names if _is_application(getattr(found, name))]
             hint = f" Applications there: {', '.join(known)}." if known else ""
             raise TargetError(f"{module_name!r} has no {name!r}.{hint}")
