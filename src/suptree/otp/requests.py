@@ -344,7 +344,7 @@ class CastClient(Generic[P]):
 
     def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send the request; nobody there is no error (S34)."""
-        process = server._process if server.__class__ is Pid else resolve(server, "cast")  # type: ignore[union-attr]
+        process = server._process if isinstance(server, Pid) else resolve(server, "cast")
         if process is None:
             return
         if process.runtime.thread_id != get_ident():

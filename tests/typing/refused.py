@@ -1,0 +1,36 @@
+"""Checked by mypy and pyright, never run: each marked line must be refused."""
+
+from __future__ import annotations
+
+import suptree as st
+
+
+class Counter(st.GenServer):
+    """One call, one cast."""
+
+    def __init__(self, start: int) -> None:
+        self.count = start
+
+    @st.call
+    def increment(self, by: int = 1) -> int:
+        return self.count + by
+
+    @st.cast
+    def reset(self, to: int) -> None:
+        self.count = to
+
+
+async def client(pid: st.Pid[Counter]) -> None:
+    """What must not pass."""
+    await Counter.increment(pid, "one")  # refused
+    await Counter.increment(pid, times=2)  # refused
+    await Counter.increment()  # refused
+    text: str = await Counter.increment(pid)  # refused
+    Counter.reset(pid)  # refused
+    Counter.reset(pid, "zero")  # refused
+    await Counter.start_link("five")  # refused
+    await Counter.start_link()  # refused
+    st.child(Counter, "five")  # refused
+    st.Keep("what")  # refused
+    st.NextEvent("what")  # refused
+    print(text)
