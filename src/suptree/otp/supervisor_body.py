@@ -176,12 +176,12 @@ class SupervisorBody(SupervisingBody):
                 return NotImplemented
 
     async def _start_child(self, spec: ChildSpec[Any]) -> Pid[Any]:
+        self._check_fits(spec)  # before the id is looked up, as the BEAM does (S105, S150)
         present = self._children.get(spec.id)
         if present is not None:
             if present.pid is not None:
                 raise AlreadyStartedError(f"child {spec.id!r}", present.pid)
             raise ChildAlreadyPresentError(self.process.pid, spec.id)
-        self._check_fits(spec)
         child = self._children[spec.id] = Child(spec)
         try:
             await self.launch(child)
