@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Ending.BAD_INPUT
     for place, reason in sources.problems:
         _say(f"census: {place}: {reason}; what is in there is not counted.")
-    ending = _in_chaos(options, sources) if options.rate else _in_peace(options, sources)
+    try:
+        ending = _in_chaos(options, sources) if options.rate else _in_peace(options, sources)
+    except KeyboardInterrupt:  # before or after the tree; while it runs, its runner sees to it
+        ending = Ending.STOPPED
     if ending is Ending.STOPPED:
         _say(f"census: stopped before the end; the rows so far are in {options.out}")
     elif ending is Ending.FAILED:
@@ -51,7 +54,7 @@ def _in_peace(options: Options, sources: Sources) -> Ending:
 
 
 def _in_chaos(options: Options, sources: Sources) -> Ending:
-    seconds = options.quota.total / options.rate
+    seconds = options.quota.size / options.rate
     pace = Pace(sources.paths, seconds=seconds, held_back=options.workers)
     job = _job(options, sources, pace, INTENSITY)
     census = CensusUnderFire(job, rate=options.rate, quota=options.quota, seed=options.seed)

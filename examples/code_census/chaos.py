@@ -84,16 +84,16 @@ class CensusUnderFire(Census):
         self._quota = quota
         self._seed = seed
         self._rng = random.Random(seed)
-        job.tally.kills_wanted = quota.total
+        job.tally.kills_wanted = quota.size
 
     def announcement(self) -> str:
         """What is going to happen, for people."""
         return (
-            f"chaos: {self._rate:g} kills a second until {self._quota.total:,} have landed, "
+            f"chaos: {self._rate:g} kills a second until {self._quota.size:,} have landed, "
             f"at least {self._quota.each} on each role; repeat with --seed {self._seed}\n"
             f"chaos: every supervisor allows {INTENSITY} (without chaos: {Intensity()})\n"
             f"chaos: the files are spread over the time this takes, about "
-            f"{self._quota.total / self._rate:g} s, and the last few wait for the last kill"
+            f"{self._quota.size / self._rate:g} s, and the last few wait for the last kill"
         )
 
     def outcome(self, *, identical: bool) -> Outcome:

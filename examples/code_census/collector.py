@@ -27,13 +27,6 @@ class Collector(st.GenServer):
         self._missing = set(job.sources.paths) - self._rows.done
         self._publish()
 
-    def init(self) -> st.Continue | None:
-        return st.Continue("complete") if not self._missing else None
-
-    def handle_continue(self, why: object) -> st.Stop:
-        """Killed after the last row was written: there is nothing left to do but to end."""
-        return st.Stop(st.NORMAL)
-
     @st.call
     def record(self, row: Row) -> st.Stop | None:
         """Keep *row*; a second one for the same file changes nothing."""
@@ -43,9 +36,13 @@ class Collector(st.GenServer):
         return None if self._missing else st.Stop(st.NORMAL, reply=None)
 
     @st.call
-    def missing(self) -> set[str]:
-        """The files that have no row yet."""
-        return set(self._missing)
+    def missing(self) -> set[str] | st.Stop:
+        """The files that have no row yet.
+
+        When there are none (it was killed after the last one) the collector ends with this
+        answer, and not before: who starts after it, and asks, must find it.
+        """
+        return set(self._missing) if self._missing else st.Stop(st.NORMAL, reply=set())
 
     def _publish(self) -> None:
         tally = self._job.tally

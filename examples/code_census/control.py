@@ -25,7 +25,9 @@ def plain_run(sources: Sources) -> Iterator[Callable[[], list[str]]]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_survey_and_send, args=(sender, sources), daemon=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is not for it
     process.start()
+    signal.signal(signal.SIGINT, before)
     sender.close()  # ours, so that its end shows as the end of the pipe
     try:
         yield receiver.recv
@@ -36,5 +38,4 @@ def plain_run(sources: Sources) -> Iterator[Callable[[], list[str]]]:
 
 
 def _survey_and_send(sender: Connection, sources: Sources) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
     sender.send(plain_survey(sources.root, sources.paths))

@@ -21,7 +21,7 @@ exit codes:
   0    every file is in the result (files that could not be parsed are counted in it)
   1    the tree gave up, or a chaos run is not identical to a plain one
   2    bad usage or bad input
-  130  stopped by Ctrl-C, in order (143: by SIGTERM)
+  130  stopped by Ctrl-C or SIGTERM, in order; the rows so far are there
 """
 
 

@@ -17,6 +17,9 @@ import suptree as st
 from .survey import quiet_parser
 from .tree import Census
 
+RUNNER = ("runner", "watchdog")
+"""The modules of suptree that speak about the program as a whole."""
+
 
 class Ending(IntEnum):
     """How a run ended; the exit codes of the program."""
@@ -56,8 +59,9 @@ def _crash_reports_to(path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
     to_file = logging.FileHandler(path, delay=True, encoding="utf-8", errors="backslashreplace")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    to_file.addFilter(lambda record: record.module not in RUNNER)
     to_people = logging.StreamHandler()
-    to_people.addFilter(lambda record: record.module in ("runner", "watchdog"))
+    to_people.addFilter(lambda record: record.module in RUNNER)
     log = logging.getLogger("suptree")
     before = log.propagate
     log.propagate = False

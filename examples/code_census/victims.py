@@ -39,6 +39,11 @@ class Quota:
     total: int = 200
     each: int = 5
 
+    @property
+    def size(self) -> int:
+        """How many kills that takes: *total*, or more if the shares add up to more."""
+        return max(self.total, self.each * len(ROLES))
+
     def missing(self, landed: Counter[str]) -> dict[str, int]:
         """The roles that have not had their share, and by how many kills."""
         short = {role: self.each - landed[role] for role in ROLES}
@@ -57,7 +62,7 @@ def choose(
     that still lack their share, only those are candidates.
     """
     missing = quota.missing(landed)
-    left = quota.total - landed.total()
+    left = quota.size - landed.total()
     roles = missing if left <= sum(missing.values()) else ROLES
     candidates = [role for role in roles if role in alive]
     if not candidates:
