@@ -45,7 +45,7 @@ from suptree.core.exits import (
 )
 from suptree.core.info import ProcessInfo, TreeNode
 from suptree.core.lifetime import guest
-from suptree.core.mailbox import Mailbox, MailboxBound, OverflowPolicy
+from suptree.core.mailbox import BoundedState, Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
     CALL,
     CAST,
@@ -117,6 +117,7 @@ __all__ = [
     "TIMER",
     "WAITING",
     "Body",
+    "BoundedState",
     "CallMessage",
     "CastMessage",
     "CrashReport",

@@ -7,8 +7,10 @@ declares what happens to the message that is too many:
     'drop_old'   the oldest user message is dropped and counted; a call so dropped is answered
     'reject'     the sender gets MailboxFullError
 
-Whatever the policy, `await send_wait(...)` and calls wait for a place.  (Waiting
-in `send` itself would need an await, and OTP's send never blocks.)
+Whatever the policy, `await send_wait(...)` waits for a place; under 'reject' a call
+does too.  Places are kept for those who wait in the order in which they asked, so
+nobody overtakes them.  (Waiting in `send` itself would need an await, and OTP's send
+never blocks.)
 """
 
 from __future__ import annotations
@@ -85,7 +87,11 @@ def is_user(envelope: Envelope) -> bool:
 
 
 class BoundedState:
-    """What a bounded mailbox needs to know beside the lane; None for an unbounded one."""
+    """What a bounded mailbox needs to know beside the lane; None for an unbounded one.
+
+    Invariant: `users` counts the user messages in the lane and the places kept for
+    senders that were woken and have not delivered yet; those come first.
+    """
 
     __slots__ = ("bound", "dropped", "users", "waiting")
 
@@ -96,9 +102,13 @@ class BoundedState:
         self.waiting: deque[Slot] = deque()
 
     def took(self, envelope: Envelope) -> None:
-        """Note that an envelope left the lane, and let one waiting sender try again."""
+        """Note that an envelope left the lane, and keep its place for who waits longest."""
         if is_user(envelope):
-            self.users -= 1
-            while self.waiting and self.users < self.bound.limit:
-                if self.waiting.popleft().set(None):
-                    return
+            self.release()
+
+    def release(self) -> None:
+        """A place is free again."""
+        self.users -= 1
+        while self.waiting and self.users < self.bound.limit:
+            if self.waiting.popleft().set(None):
+                self.users += 1

@@ -31,7 +31,7 @@ from suptree.core.context import CURRENT
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, EXIT, SYSTEM, Envelope
-from suptree.core.slot import ReplyTo, Slot
+from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError
 from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
 
 if TYPE_CHECKING:
@@ -590,14 +590,43 @@ class Process:
         if policy == "reject":
             raise MailboxFullError(self.pid, bounded.bound.limit)
         bounded.dropped += 1
-        if policy == "drop_new":
-            if envelope[0] == CALL:
-                envelope[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
-            return False
-        victim = self.mailbox.take(is_user)
-        if victim is not None and victim[0] == CALL:
-            victim[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
-        return True
+        oldest = self.mailbox.take(is_user) if policy == "drop_old" else None
+        dropped = envelope if oldest is None else oldest  # every place may be kept for a waiter
+        if dropped[0] == CALL:
+            dropped[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
+        return oldest is not None
+
+    async def reserve_place(self, timeout: float | None = None) -> bool:
+        """Wait for a place in the bounded mailbox, in the order of asking; it is kept for the caller.
+
+        Give it back with `bounded.users -= 1` right before `deliver`, which takes it.
+
+        Returns:
+            False if the process ended meanwhile.
+
+        Raises:
+            MailboxFullError: No place within *timeout* seconds, or it would wait for itself.
+        """
+        bounded = self.bounded
+        assert bounded is not None
+        if bounded.users < bounded.bound.limit:
+            bounded.users += 1
+            return True
+        if CURRENT.get() is self:
+            raise MailboxFullError(self.pid, bounded.bound.limit)
+        place = Slot(self.runtime.runqueue)
+        bounded.waiting.append(place)
+        if timeout is not None:
+            self.runtime.ticker.expire_after(place, timeout)
+        try:
+            await place
+        except SlotExpiredError:
+            raise MailboxFullError(self.pid, bounded.bound.limit) from None
+        except asyncio.CancelledError:
+            if place.state is DONE and self.state < EXITING:  # woken, and cancelled before it ran
+                bounded.release()
+            raise
+        return self.state < EXITING
 
     def wake_receiver(self) -> None:
         """A plain process or supervisor waits for a message, and there is one."""

@@ -480,16 +480,19 @@ class Runtime(Signals):
             raise NoProcessError(target, "send")
 
     async def send_wait(self, target: Target, message: object) -> None:
-        """Send *message*, waiting for a place in a bounded mailbox."""
-        while True:
-            process = self.find(target, "send_wait")
-            bounded = None if process is None else process.bounded
-            if bounded is None or bounded.users < bounded.bound.limit:
-                self.send(target, message)
-                return
-            place = Slot(self.runqueue)
-            bounded.waiting.append(place)
-            await place
+        """Send *message*, waiting for a place in a bounded mailbox, behind those who wait already.
+
+        Raises:
+            NoProcessError: No process has that name.
+            MailboxFullError: It is the mailbox of the sender itself.
+        """
+        process = self.find(target, "send_wait")
+        bounded = None if process is None else process.bounded
+        if process is None or bounded is None or not await process.reserve_place():
+            self.send(target, message)
+        else:
+            bounded.users -= 1
+            process.deliver((INFO, message))
 
     def reply(self, sender: ReplyTo, value: object) -> None:
         """Answer a call, from any process (S32); a second or late reply is dropped."""

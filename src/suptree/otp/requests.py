@@ -27,6 +27,7 @@ from suptree.core import (
     IDLE,
     RUNNING,
     WAITING,
+    BoundedState,
     Pid,
     Process,
     ReplyTo,
@@ -160,10 +161,14 @@ async def queued_call(
     kwargs: dict[str, Any],
     timeout: float | None,
 ) -> Any:
-    """The long way: an envelope in the mailbox, a slot for the answer, a deadline."""
-    if process.bounded is not None:
-        await _wait_for_place(process, handler, args, timeout)
+    """The long way: an envelope in the mailbox, a slot for the answer, a deadline.
+
+    A call to a full mailbox of policy 'reject' waits for a place, within its deadline.
+    """
     caller = CURRENT.get()
+    bounded = process.bounded
+    if bounded is not None and bounded.bound.overflow == "reject":
+        timeout = await _wait_for_place(process, bounded, caller, handler, args, timeout)
     reply_to = post_call(process, caller, handler, args, kwargs, timeout)
     try:
         return await reply_to
@@ -192,24 +197,23 @@ def post_call(
 
 
 async def _wait_for_place(
-    process: Process, handler: Handler | None, args: tuple[Any, ...], timeout: float | None
-) -> None:
-    """A call to a full mailbox of policy 'reject' waits for a place, within its deadline."""
-    bounded = process.bounded
-    assert bounded is not None
-    if bounded.bound.overflow != "reject":
-        return
-    while bounded.users >= bounded.bound.limit and process.is_alive():
-        place = process.runtime.park()
-        if timeout is not None:
-            process.runtime.ticker.expire_after(place, timeout)
-        bounded.waiting.append(place)
-        try:
-            await place
-        except SlotExpiredError:
-            raise MailboxFullError(process.pid, bounded.bound.limit) from None
-    if not process.is_alive():
+    process: Process,
+    bounded: BoundedState,
+    caller: Process | None,
+    handler: Handler | None,
+    args: tuple[Any, ...],
+    timeout: float | None,
+) -> float | None:
+    """Wait for a place in a full mailbox; returns what is left of the deadline."""
+    if caller is process and is_own_code(process):
+        raise SelfCallError(process.pid, request_name(handler, args))
+    started = process.runtime.now()
+    if not await process.reserve_place(timeout):
         raise ServerExitError(process.pid, process.exit_reason)
+    bounded.users -= 1  # and taken at once by the envelope
+    if timeout is None:
+        return None
+    return max(0.0, timeout - (process.runtime.now() - started))
 
 
 def _timed_out(

@@ -1,0 +1,171 @@
+"""Timers: owned, on a grid, never late for the dead (F21)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import suptree as st
+from suptree.core.timers import Timer, Timers
+from suptree.testing import turn, wait_down
+
+pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
+
+
+async def test_send_after_sends_when_the_time_has_come(runtime):
+    start = runtime.now()
+    st.send_after(2.5, "later")
+    st.send_after(1.5, "sooner")
+
+    assert await st.receive() == "sooner"
+    assert runtime.now() - start == pytest.approx(1.5)
+    assert await st.receive() == "later"
+
+
+async def test_timers_due_at_the_same_time_fire_in_the_order_they_were_started(runtime):
+    for number in range(100):
+        st.send_after(1, number)
+
+    assert [await st.receive() for _ in range(100)] == list(range(100))
+
+
+async def test_a_timer_may_go_to_another_process_or_a_name(runtime):
+    me = st.current()
+
+    async def work() -> None:
+        st.register("worker")
+        st.send(me, await st.receive())
+        st.send(me, await st.receive())
+
+    pid = runtime.spawn(work)
+    st.send_after(1, "to the pid", to=pid)
+    st.send_after(2, "to the name", to="worker")
+    st.send_after(3, "to nobody", to="nobody")
+
+    assert await st.receive() == "to the pid"
+    assert await st.receive() == "to the name"
+    await asyncio.sleep(5)
+
+
+async def test_cancel_gives_the_seconds_left_or_none(runtime):
+    timer = st.send_after(10, "never")
+    await asyncio.sleep(4)
+
+    assert st.cancel_timer(timer) == pytest.approx(6.0)
+    assert st.cancel_timer(timer) is None
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=20)
+
+
+async def test_cancel_after_firing_gives_none_and_the_message_is_not_delivered(runtime):
+    timer = st.send_after(1, "fired")
+    await asyncio.sleep(2)
+
+    assert st.cancel_timer(timer) is None
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
+
+
+async def test_interval_keeps_an_absolute_grid_and_skips_what_a_stall_missed(runtime):
+    start = runtime.now()
+    timer = st.send_interval(1.0, "tick")
+    times = []
+    for _ in range(3):
+        await st.receive()
+        times.append(runtime.now() - start)
+        await asyncio.sleep(0.4)
+    runtime.loop.clock.advance(3.2)  # a stall
+    while len(times) < 6:
+        await st.receive()
+        times.append(runtime.now() - start)
+
+    assert times[:3] == pytest.approx([1, 2, 3])
+    assert times[3:] == pytest.approx([6.6, 7, 8], abs=0.01)
+    assert st.cancel_timer(timer) is not None
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=10)
+
+
+async def test_timer_of_a_dead_owner_never_fires(runtime):  # F21
+    me = st.current()
+
+    async def work() -> None:
+        st.send_after(1, "from the dead", to=me)
+        st.send_interval(1, "tick")
+        st.exit("gone")
+
+    pid = runtime.spawn(work)
+    await wait_down(pid)
+
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=10)
+    assert runtime.ticker.timers.live == 0
+
+
+async def test_a_hundred_thousand_started_and_cancelled_leave_nothing(runtime):  # F21
+    timers = runtime.ticker.timers
+    longest = 0
+    for _ in range(100_000):
+        st.cancel_timer(st.send_after(1000, None))
+        longest = max(longest, len(timers._heap))
+
+    assert timers.live == 0
+    assert longest < 200
+    assert not st.current()._process.timers
+
+
+async def test_a_firing_does_not_overtake_what_is_in_the_mailbox(runtime):
+    me = st.current()
+    st.send_after(0, "timer")
+    st.send(me, "message")
+    await turn(2)
+
+    assert await st.receive() == "message"
+    assert await st.receive() == "timer"
+
+
+async def test_a_timer_message_may_be_anything(runtime):
+    for message in (None, [], TimeoutError, st.TIMEOUT):
+        st.send_after(0, message)
+        assert await st.receive() is message
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), "1", None, True])
+async def test_a_delay_that_is_no_number_of_seconds_is_refused(runtime, delay):
+    with pytest.raises(ValueError, match="delay must be a finite number of seconds, 0 or more"):
+        st.send_after(delay, None)
+    with pytest.raises(ValueError, match="more than 0"):
+        st.send_interval(0, None)
+
+
+def test_a_long_lane_of_deadlines_does_not_keep_answered_slots_alive():
+    class Answered:
+        state = object()
+
+    timers = Timers()
+    for _ in range(10_000):
+        timers.add_deadline(0.0, 5.0, Answered())
+
+    assert timers.deadlines() == 0
+    assert timers.next_due() is None
+
+
+def test_lanes_of_lengths_that_never_repeat_are_dropped():
+    class Answered:
+        state = object()
+
+    timers = Timers()
+    for number in range(10_000):
+        timers.add_deadline(0.0, 5.0 + number / 10_000, Answered())
+
+    assert len(timers._lanes) < 300
+
+
+def test_timers_expire_in_order_whatever_the_order_of_start():
+    timers = Timers()
+    for number, due in enumerate([5.0, 1.0, 3.0, 1.0]):
+        timers.add(Timer(number, due))
+
+    assert [timer._id for timer in timers.expire(3.0)] == [1, 3, 2]
+    assert timers.next_due() == 5.0
