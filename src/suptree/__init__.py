@@ -63,6 +63,7 @@ from suptree.core import (
 from suptree.errors import *  # noqa: F403  (every name of the error tree is public)
 from suptree.otp import (
     RESTARTING,
+    Action,
     Answer,
     Application,
     ApplicationEnd,
@@ -116,6 +117,7 @@ from suptree.otp import (
     TaskSupervisor,
     TaskValue,
     Timeout,
+    TimeoutAction,
     Transition,
     Via,
     applications,
@@ -141,6 +143,7 @@ __all__ = [
     "RESTARTING",
     "SHUTDOWN",
     "TIMEOUT",
+    "Action",
     "Answer",
     "Application",
     "ApplicationEnd",
@@ -208,6 +211,7 @@ __all__ = [
     "TaskSupervisor",
     "TaskValue",
     "Timeout",
+    "TimeoutAction",
     "Timer",
     "Transition",
     "TreeNode",

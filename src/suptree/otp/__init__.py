@@ -38,6 +38,7 @@ from suptree.otp.task import Task
 from suptree.otp.task_process import TaskExit, TaskValue
 from suptree.otp.task_supervisor import TaskSupervisor
 from suptree.otp.transitions import (
+    Action,
     Answer,
     Enter,
     Event,
@@ -56,11 +57,13 @@ from suptree.otp.transitions import (
     StateExpired,
     StateTimeout,
     StopAndReply,
+    TimeoutAction,
     Transition,
 )
 
 __all__ = [
     "RESTARTING",
+    "Action",
     "Answer",
     "Application",
     "ApplicationEnd",
@@ -117,6 +120,7 @@ __all__ = [
     "TaskSupervisor",
     "TaskValue",
     "Timeout",
+    "TimeoutAction",
     "Transition",
     "Via",
     "applications",

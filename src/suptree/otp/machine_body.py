@@ -340,8 +340,13 @@ class MachineBody(TurnBody):
                 self._queue.extendleft(reversed(self._postponed))
                 self._postponed.clear()
                 self._cancel((STATE,))
-        for timeout in change.timeouts:
-            self._set(timeout)
+        last: dict[Hashable, TimeoutAction] = {}
+        for timeout in change.timeouts:  # S70: of each kind the last one alone, in its place
+            key = _key(timeout)
+            last.pop(key, None)
+            last[key] = timeout
+        for key, timeout in last.items():
+            self._set(key, timeout)
         self._queue.extendleft(_internal(event) for event in reversed(change.inserted))
         if self._queue or self._zero:
             self.process.mailbox.appendleft((CONTINUE, None))
@@ -366,8 +371,7 @@ class MachineBody(TurnBody):
 
     # -- timeouts ---------------------------------------------------------------------------
 
-    def _set(self, action: TimeoutAction) -> None:
-        key = _key(action)
+    def _set(self, key: Hashable, action: TimeoutAction) -> None:
         if action.seconds == UPDATE:
             running = self._timers.get(key)
             if running is None:
