@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeGuard, cast
 
 from suptree.core import safe_repr
 from suptree.errors import ChildSpecError, ProcessExit, SupervisorOptionsError
@@ -67,8 +67,8 @@ class Plan:
 
 def spec_of(value: object) -> ChildSpec[Any]:
     """A spec, or a class that stands for its spec (S159)."""
-    if isinstance(value, ChildSpec):
-        return cast("ChildSpec[Any]", value)
+    if _is_spec(value):
+        return value
     if isinstance(value, type) and hasattr(value, "child"):
         return child(value)
     raise ChildSpecError(
@@ -105,3 +105,7 @@ def check_significant(who: str, spec: ChildSpec[Any], auto_shutdown: AutoShutdow
             f"{who}: child {spec.id!r}: significant must be False while auto_shutdown is 'never'. "
             "Set the supervisor's auto_shutdown to 'any_significant' or 'all_significant'."
         )
+
+
+def _is_spec(value: object) -> TypeGuard[ChildSpec[Any]]:
+    return isinstance(value, ChildSpec)

@@ -4,16 +4,14 @@ The body of a supervisor is a kernel coroutine: it reads from top to bottom, and
 it waits for a child its mailbox is not served, which is OTP's blocking.  What its
 children are, and what is done when one ends, is said in `supervisor.py` and `dynamic.py`.
 
-Nothing of the user runs here but start functions, and those run guarded.
+Of the user, only start functions run here, guarded, and at the start the class that says
+what the children are.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-import random
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final, cast
 
 from suptree.core import (
@@ -23,15 +21,12 @@ from suptree.core import (
     EXITING,
     KILLED,
     NORMAL,
-    SHUTDOWN,
     SYSTEM,
     TIMER,
     Crashed,
     Envelope,
     Exit,
-    KernelBody,
     Pid,
-    is_normal,
     message_of,
     safe_repr,
 )
@@ -44,44 +39,34 @@ from suptree.errors import (
     StartIgnoredError,
     SuptreeError,
 )
-from suptree.otp import events
 from suptree.otp.child_spec import Shutdown
 from suptree.otp.children import Child
-from suptree.otp.directives import BadReturn, Ignore, Stop
-from suptree.otp.restart import Fate, Intensity, fate
+from suptree.otp.directives import BadReturn, Ignore
+from suptree.otp.restart import Fate, fate
+from suptree.otp.restarting import RestartingBody
 from suptree.otp.shutdown import stop_child
 
 __all__ = ["SupervisingBody", "reason_of"]
 
 LOG: Final = logging.getLogger("suptree")
-WORK_AT_ONCE: Final = 256
-"""Starts, stops and messages after which a supervisor lets others run."""
 
 
-class SupervisingBody(KernelBody):
+class SupervisingBody(RestartingBody):
     """See the module text.
 
     Attributes:
-        gave_up: The supervisor ends because there were too many restarts.
-        window: The restarts that count.
         running: The children that run, by pid.
         instance: The object of the user's supervisor class.
         extra: Arguments put before the children's own at each start (S173).
     """
 
-    kind = "supervisor"
-
     def __init__(self, make: Callable[[], Any]) -> None:
         super().__init__()
         self._make = make
         self.instance: Any = None
-        self.gave_up = False
-        self.window = Intensity(3, 5.0)
         self.running: dict[Pid[Any], Child] = {}
         self.extra: tuple[Any, ...] = ()
-        self._ending: Stop | None = None
         self._suspended = False
-        self._work = 0
 
     # -- what a kind of supervisor says -----------------------------------------------------
 
@@ -130,12 +115,12 @@ class SupervisingBody(KernelBody):
         if self.process.state >= EXITING:
             return self.process.exit_reason
         self.started()
-        while self._ending is None:
+        while self.ending is None:
             await self._handle(await self._next())
             if self.tired():
                 await self.give_way()
         await self.stop_children()
-        return self._ending.reason
+        return self.ending.reason
 
     def make(self) -> None:
         """Make the user's object and ask its `init`.
@@ -156,16 +141,6 @@ class SupervisingBody(KernelBody):
     def subject(self) -> object:
         """The object of the user's supervisor class."""
         return self.instance
-
-    def end(self, reason: object) -> None:
-        """End with *reason*, once the message at hand is handled."""
-        if self._ending is None:
-            self._ending = Stop(reason)
-
-    def tired(self) -> bool:
-        """Count one piece of work; True when it is time to give way."""
-        self._work += 1
-        return self._work % WORK_AT_ONCE == 0
 
     async def _next(self) -> Envelope:
         """The next message; while suspended, only what passes suspension (S51)."""
@@ -239,7 +214,7 @@ class SupervisingBody(KernelBody):
         if not fine:
             raise StartError(start.label, slot)
         try:
-            pid: Pid[Any] = await slot  # type: ignore[misc]
+            pid: Pid[Any] = await slot
         except SuptreeError:
             raise
         except Exception as error:  # a name of the user's own kind may refuse in its own way
@@ -250,6 +225,13 @@ class SupervisingBody(KernelBody):
         if child.spec.backoff is not None:
             child.started_at = runtime.now()
         self.running[pid] = child
+
+    def start_failed(self, child: Child, error: SuptreeError, action: str) -> None:
+        """A process ended in its init: note why, and have its crash report written."""
+        child.why = reason_of(error)
+        if isinstance(error, StartError) and error.process is not None:
+            dead = cast("Pid[Any]", error.process)
+            self.process.runtime.reporter.decided(dead, action)
 
     async def stop(self, child: Child) -> None:
         """Stop the process of *child*, if it has one, and cancel a restart to come."""
@@ -295,99 +277,6 @@ class SupervisingBody(KernelBody):
             self.child_ended(child, Fate.KEEP)
         else:
             await self.restart(child, dead)
-
-    # -- restarts -------------------------------------------------------------------------------
-
-    def may_restart(self, id: object, reason: object, dead: Pid[Any] | None) -> bool:
-        """Count a restart before it is tried; False when the supervisor gives up instead (S121)."""
-        process = self.process
-        runtime = process.runtime
-        window = self.window
-        if window.allows(runtime.now()):
-            if dead is not None and not is_normal(reason):
-                runtime.reporter.decided(dead, f"restarted ({window})")
-            event = runtime.telemetry.slot(events.CHILD_RESTARTED)
-            if event.handlers:
-                event.emit(
-                    {"restarts_count": window.count},
-                    {"supervisor": process.pid, "id": id, "reason": reason},
-                )
-            return True
-        limit = f"more than {window.limit} restarts in {window.period:g} s"
-        if dead is not None:
-            runtime.reporter.decided(dead, f"not restarted: {limit}, so its supervisor gives up")
-        self._give_up(id, reason, limit)
-        return False
-
-    def _give_up(self, id: object, reason: object, limit: str) -> None:
-        process = self.process
-        self.gave_up = True
-        self.end(SHUTDOWN)
-        LOG.error(
-            "%r %s gives up: %s. The last was child %s: %s",
-            process.pid,
-            process.name or process.label,
-            limit,
-            safe_repr(id, 200),
-            safe_repr(reason, 400),
-        )
-        event = process.runtime.telemetry.slot(events.SUPERVISOR_GAVE_UP)
-        if event.handlers:
-            window = self.window
-            event.emit(
-                {
-                    "restarts_count": window.count,
-                    "max_restarts_count": window.limit,
-                    "max_seconds_s": window.period,
-                },
-                {"supervisor": process.pid, "id": id, "reason": reason},
-            )
-
-    async def put_off(self, child: Child) -> float:
-        """Have *child* tried again later: through the mailbox, behind what waits (S124).
-
-        Never a hot loop: with a back-off after its time, without one after
-        everybody else had a turn, so that a request to stop gets in between.
-
-        Returns:
-            The seconds to wait.
-        """
-        process = self.process
-        runtime = process.runtime
-        child.restarting = True
-        backoff = child.spec.backoff
-        if backoff is None:
-            process.deliver((CONTINUE, child))
-            await self.give_way()
-            return 0.0
-        if runtime.now() - child.started_at >= backoff.reset_after:
-            child.tries = 0
-        child.started_at = math.inf  # it does not run: it cannot have lived long
-        delay = backoff.delay(child.tries, self._random.random())
-        child.tries += 1
-        child.timer = runtime.ticker.send_after(process, process, delay, child)
-        return delay
-
-    def calm(self, child: Child) -> None:
-        """No restart of *child* is to come any more."""
-        child.restarting = False
-        timer, child.timer = child.timer, None
-        if timer is not None:
-            self.process.runtime.ticker.cancel(timer)
-
-    @cached_property
-    def _random(self) -> random.Random:
-        """Jitter; reproducible under a seed, and different for each supervisor."""
-        process = self.process
-        seed = process.runtime.seed
-        return random.Random() if seed is None else random.Random(f"{seed}:{process.pid.id}")
-
-    def start_failed(self, child: Child, error: SuptreeError, action: str) -> None:
-        """A process ended in its init: note why, and have its crash report written."""
-        child.why = reason_of(error)
-        if isinstance(error, StartError) and error.process is not None:
-            dead = cast("Pid[Any]", error.process)
-            self.process.runtime.reporter.decided(dead, action)
 
     # -- system requests ---------------------------------------------------------------------------
 

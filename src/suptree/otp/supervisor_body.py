@@ -126,6 +126,8 @@ class SupervisorBody(SupervisingBody):
     async def _stop_group(self, child: Child) -> list[Child]:
         """Stop the affected children; those to be started again are returned, in start order."""
         children = self._children
+        if self._plan.strategy == "one_for_one":  # most restarts, and nobody to stop
+            return [child]
         group = [
             children[id] for id in affected(children.keys(), child.spec.id, self._plan.strategy)
         ]
