@@ -643,6 +643,13 @@ CASES: list[Case] = [
         },
     ),
     _case(
+        "a_wrong_spec_is_refused_before_its_id_is_looked_up",
+        "S105 S150",
+        _root(A, B),
+        StartChild("root", Worker("w1", restart="transient", significant=True)),
+        expect={1: ["result error bad_spec"]},
+    ),
+    _case(
         "start_child_sees_a_process_whose_end_is_still_in_the_mailbox",
         "S150 S255",
         _root(A, B),

@@ -338,6 +338,8 @@ class _Generator:
     def start_child(self, sup: str) -> StartChild:
         if self.members[sup] and self.chance(0.3):
             id_ = self.random.choice(self.members[sup])
+            if id_[0] == "s":
+                return StartChild(sup, Tree(id_))
             return StartChild(sup, self.late_worker(id_, sup))
         if self.chance(0.15):
             return StartChild(sup, self.tree(self.fresh("s", sup), 1, self.auto[sup]))
