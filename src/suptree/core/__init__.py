@@ -45,6 +45,7 @@ from suptree.core.exits import (
 )
 from suptree.core.info import ProcessInfo, TreeNode
 from suptree.core.lifetime import guest
+from suptree.core.log import LOG
 from suptree.core.mailbox import BoundedState, Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
     CALL,
@@ -104,6 +105,7 @@ __all__ = [
     "INIT",
     "KILL",
     "KILLED",
+    "LOG",
     "NOPROC",
     "NORMAL",
     "READY",

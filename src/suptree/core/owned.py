@@ -16,7 +16,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.crashes import safe_repr
-from suptree.core.reports import LOG
+from suptree.core.log import LOG
 
 if TYPE_CHECKING:
     from suptree.core.process import Process

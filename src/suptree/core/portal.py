@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from suptree.core.context import CURRENT
-from suptree.core.reports import LOG
+from suptree.core.log import LOG
 from suptree.errors import RuntimeClosedError, SuptreeError, UsageError
 
 if TYPE_CHECKING:

@@ -340,11 +340,12 @@ class Process:
             if self.idle_timer is not None and envelope[0] != SYSTEM:
                 self.runtime.clear_idle_timeout(self)
             self.current = envelope
+            self.messages_in += 1
+            count += 1
             try:
                 self.turn(envelope)
             except BaseException as error:
                 self._crash(error)
-            count += 1
             if self.state is not RUNNING:
                 self._left_turn()
                 break
@@ -356,7 +357,6 @@ class Process:
                 self.state = READY
                 self.runtime.runqueue.make_ready(self)
                 break
-        self.messages_in += count
         return count
 
     def _left_turn(self) -> None:

@@ -8,11 +8,11 @@ first reports of a second are written and the rest counted.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.crashes import Crashed, safe_repr
+from suptree.core.log import LOG
 from suptree.core.messages import CALL, CAST, TIMER, Envelope
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CrashReport", "Reporter"]
 
-LOG: Final = logging.getLogger("suptree")
 REPORTS_PER_SECOND: Final = 20
 
 
@@ -113,10 +112,22 @@ def _known_as(pid: Pid[Any]) -> str:
 class Reporter:
     """Collects crash reports of one runtime and writes them to the logger `suptree`."""
 
-    __slots__ = ("_now", "_pending", "_suppressed", "_window", "_written", "on_crash", "total")
+    __slots__ = (
+        "_later",
+        "_now",
+        "_pending",
+        "_suppressed",
+        "_window",
+        "_written",
+        "on_crash",
+        "total",
+    )
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self, now: Callable[[], float], later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
         self._now = now
+        self._later = later
         self._pending: dict[Pid[Any], CrashReport] = {}
         self._window = 0.0
         self._written = 0
@@ -167,7 +178,7 @@ class Reporter:
         for pid, report in list(self._pending.items()):
             if supervisor is None or report.supervisor is supervisor:
                 self.decided(pid, "its supervisor ended before it could decide")
-        if supervisor is None and self._suppressed:
+        if supervisor is None:
             self._tell_suppressed()
 
     def _write(self, report: CrashReport) -> None:
@@ -175,15 +186,18 @@ class Reporter:
         if now - self._window >= 1.0:
             self._window = now
             self._written = 0
-            if self._suppressed:
-                self._tell_suppressed()
+            self._tell_suppressed()
         if self._written >= REPORTS_PER_SECOND:
+            if self._suppressed == 0:  # also when this was the last crash for a long time
+                self._later(self._window + 1.0 - now, self._tell_suppressed)
             self._suppressed += 1
             return
         self._written += 1
         LOG.error("%s", report, extra={"crash_report": report})
 
     def _tell_suppressed(self) -> None:
+        if self._suppressed == 0:
+            return
         LOG.error(
             "%d more crashes were not written in full (more than %d a second); %d in all so far",
             self._suppressed,

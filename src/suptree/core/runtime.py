@@ -167,7 +167,7 @@ class Runtime(Signals):
             random_direct=random_direct and hidable,
         )
         self.ticker = Ticker(loop, self.now, self.runqueue, self.next_id)
-        self.reporter = Reporter(self.now)
+        self.reporter = Reporter(self.now, self.ticker.call_after)
         self.reporter.on_crash = self._crashed
         self.closed = False
         OPEN.setdefault(loop, []).append(self)
