@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _in_peace(options: Options, sources: Sources) -> Ending:
     job = _job(options, sources, Pace.free(), Intensity())
-    ending = run(Census(job))
+    ending = run(Census(job), inspect=options.inspect)
     if ending is Ending.COMPLETE:
         _show(options, sources, sort_rows(options.out))
     return ending
@@ -60,7 +60,7 @@ def _in_chaos(options: Options, sources: Sources) -> Ending:
     census = CensusUnderFire(job, rate=options.rate, quota=options.quota, seed=options.seed)
     _say(census.announcement())
     with plain_run(sources) as plain_lines:
-        ending = run(census)
+        ending = run(census, inspect=options.inspect)
         if ending is not Ending.COMPLETE:
             return ending
         lines = sort_rows(options.out)

@@ -23,6 +23,7 @@ class Display(st.GenServer):
 
     def init(self) -> None:
         if self._line is not None:
+            self._line.draw(self._tally)
             self.send_interval(PERIOD, "draw")
 
     def handle_info(self, message: object) -> None:

@@ -35,6 +35,7 @@ class Options:
     top: int
     json: bool
     progress: bool
+    inspect: bool
     rate: float
     seed: int
     quota: Quota
@@ -81,6 +82,11 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add("--json", action="store_true", help="print the summary as JSON")
     add("--no-progress", dest="progress", action="store_false", help="no progress line on stderr")
+    add(
+        "--inspect",
+        action="store_true",
+        help="let `suptree tree` and `suptree info` look in from another terminal",
+    )
     chaos = parser.add_argument_group(
         "chaos",
         "Kill random processes of the tree while it works, then compare the result with a plain survey.",
@@ -109,6 +115,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         top=given.top,
         json=given.json,
         progress=given.progress,
+        inspect=given.inspect,
         rate=given.rate,
         seed=given.seed if given.seed is not None else secrets.randbelow(2**32),
         quota=Quota(total=given.kills),

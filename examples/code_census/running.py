@@ -13,6 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 
 import suptree as st
+from suptree.system import Inspector
 
 from .survey import quiet_parser
 from .tree import Census
@@ -30,15 +31,19 @@ class Ending(IntEnum):
     STOPPED = 130  # by Ctrl-C or SIGTERM, in order; the rows so far are there
 
 
-def run(application: Census) -> Ending:
+def run(application: Census, *, inspect: bool = False) -> Ending:
     """Run *application* until it ends by itself or a signal stops it.
+
+    Args:
+        application: The census.
+        inspect: Whether `suptree tree` may look in from another terminal.
 
     Returns:
         COMPLETE, STOPPED or FAILED.
     """
     job = application.job
     with quiet_parser(), _crash_reports_to(crash_log(job.out)):
-        code = st.run_program(application)
+        code = st.run_program(application, companions=[st.child(Inspector)] if inspect else ())
     if job.line is not None:
         job.line.finish(job.tally)
     if code is st.ExitCode.OK:
