@@ -12,7 +12,6 @@ closes, all are stopped, last started first, within its stop timeout (S235).
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from suptree.core import (
     INFO,
     KILLED,
+    LOG,
     NORMAL,
     SHUTDOWN,
     Crashed,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ApplicationEnd", "Applications"]
 
-LOG: Final = logging.getLogger("suptree")
 TYPES: Final = ("permanent", "transient", "temporary")
 ApplicationRef = Application | type[Application] | str
 """An application, its class, or its name."""

@@ -39,7 +39,6 @@ from suptree.core import (
 from suptree.errors import (
     BadRequestError,
     CallTimeoutError,
-    MailboxFullError,
     NoProcessError,
     SelfCallError,
     ServerExitError,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from types import FrameType
 from typing import Any, Final, Literal
 
 from suptree.clock import loop_clock
-from suptree.core import KILLED, SHUTDOWN
+from suptree.core import KILLED, LOG, SHUTDOWN
 from suptree.core import Shutdown as ShutdownReason
 from suptree.errors import ApplicationError, RuntimeStoppedError, UsageError
 from suptree.otp.application import Application
@@ -36,7 +35,6 @@ from suptree.otp.watchdog import Watchdog, leave
 
 __all__ = ["run", "run_program"]
 
-LOG: Final = logging.getLogger("suptree")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 FORCED: Final[Mapping[signal.Signals, ExitCode]] = {
     signal.SIGINT: ExitCode.INTERRUPTED,

@@ -10,9 +10,8 @@ what the children are.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from suptree.core import (
     CALL,
@@ -20,6 +19,7 @@ from suptree.core import (
     EXIT,
     EXITING,
     KILLED,
+    LOG,
     NORMAL,
     SYSTEM,
     TIMER,
@@ -47,8 +47,6 @@ from suptree.otp.restarting import RestartingBody
 from suptree.otp.shutdown import stop_child
 
 __all__ = ["SupervisingBody", "reason_of"]
-
-LOG: Final = logging.getLogger("suptree")
 
 
 class SupervisingBody(RestartingBody):

@@ -19,11 +19,11 @@ import traceback
 from contextlib import suppress
 from typing import Final
 
+from suptree.core import LOG
 from suptree.otp.exit_codes import ExitCode
 
 __all__ = ["Watchdog", "leave"]
 
-LOG: Final = logging.getLogger("suptree")
 ANSWER_LIMIT: Final = 1.0
 """Seconds in which a loop that works answers."""
 LAST_STEPS: Final = 10.0
