@@ -10,6 +10,8 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down, wait_until
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
 
 class Starter(st.GenServer):
     """Does in its init whatever it is told."""
@@ -31,7 +33,7 @@ class AsyncStarter(Starter):
     """The same, after a while."""
 
     async def init(self) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return super().init()
 
 
@@ -41,6 +43,7 @@ STARTERS = pytest.mark.parametrize("cls", [Starter, AsyncStarter])
 # -- S20: what a start returns ---------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S20")
 @STARTERS
 async def test_start_link_returns_the_pid_when_init_is_done(runtime, cls):
@@ -49,7 +52,7 @@ async def test_start_link_returns_the_pid_when_init_is_done(runtime, cls):
     pid = await cls.start_link()
 
     assert pid.is_alive()
-    assert runtime.now() - begun == (1 if cls is AsyncStarter else 0)
+    assert runtime.now() - begun == (0.02 if cls is AsyncStarter else 0)
 
 
 @pytest.mark.otp("S20")
@@ -134,6 +137,7 @@ async def test_a_raise_in_the_constructor_is_a_failed_start(runtime):
 # -- S21: the starter is signalled ----------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S21")
 @STARTERS
 async def test_a_failing_init_kills_a_starter_that_does_not_trap(runtime, cls):
@@ -182,6 +186,7 @@ async def test_an_unlinked_start_signals_nobody(runtime, cls):
 # -- S23: start timeout -----------------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S23")
 async def test_a_start_that_takes_too_long_is_killed(runtime):
     seen = []
@@ -205,6 +210,7 @@ async def test_a_start_that_takes_too_long_is_killed(runtime):
         await st.receive(timeout=0)
 
 
+@VIRTUAL
 @pytest.mark.otp("S23")
 async def test_a_start_timeout_does_not_signal_a_starter_that_does_not_trap(runtime):
     class Slow(st.GenServer):
@@ -257,6 +263,7 @@ async def test_the_name_is_visible_while_init_runs(runtime):
     assert await Named.saw(pid) is pid
 
 
+@VIRTUAL
 @pytest.mark.otp("S24")
 async def test_a_request_sent_while_init_runs_waits_for_it(runtime):
     class Slow(st.GenServer):
@@ -326,11 +333,11 @@ class AsyncStory(Story):
     """The same with async init and continue."""
 
     async def init(self) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return self.then
 
     async def handle_continue(self, argument: Any) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return super().handle_continue(argument)
 
 
@@ -342,6 +349,7 @@ async def test_a_continue_from_init_runs_before_any_message_even_one_sent_in_ini
     assert await cls.tell(pid) == [("continue", "x"), "sent in init"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S25")
 async def test_the_starter_is_told_before_the_continue_ends(runtime):
     class Slow(st.GenServer):
@@ -397,6 +405,7 @@ async def test_a_continue_runs_before_the_next_message_whatever_callback_asked_f
     ]
 
 
+@VIRTUAL
 @pytest.mark.otp("S25", "S36")
 @pytest.mark.parametrize("cls", [Story, AsyncStory])
 async def test_init_may_ask_for_an_idle_timeout(runtime, cls):
@@ -488,6 +497,7 @@ async def test_messages_calls_and_casts_are_handled_in_the_order_of_arrival(runt
     assert await Ordered.tell(pid) == [1, ("cast", 2), ("typed", 3), ("call", 4), 5]
 
 
+@VIRTUAL
 @pytest.mark.otp("S35")
 async def test_downs_timers_and_plain_messages_come_to_handle_info(runtime):
     class Watcher(Story):
@@ -564,6 +574,7 @@ async def timeouts_of(pid: st.Pid[Idler]) -> list[float]:
     return list(state["timeouts"])
 
 
+@VIRTUAL
 @pytest.mark.otp("S36")
 @SYNC_AND_ASYNC
 async def test_an_idle_timeout_comes_when_nothing_else_does_and_comes_once(runtime, async_):
@@ -575,6 +586,7 @@ async def test_an_idle_timeout_comes_when_nothing_else_does_and_comes_once(runti
     assert await timeouts_of(pid) == [begun + 2]
 
 
+@VIRTUAL
 @pytest.mark.otp("S36")
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("what", ["cast", "info", "call", "timer", "down"])
@@ -602,6 +614,7 @@ async def test_any_message_cancels_an_idle_timeout(runtime, async_, what):
     assert await timeouts_of(pid) == []
 
 
+@VIRTUAL
 @pytest.mark.otp("S36")
 @SYNC_AND_ASYNC
 async def test_a_queued_message_wins_over_a_timeout_of_zero(runtime, async_):
@@ -625,6 +638,7 @@ async def test_a_timeout_of_zero_comes_at_once_when_nothing_is_queued(runtime, a
     assert len(await timeouts_of(pid)) == 1
 
 
+@VIRTUAL
 @pytest.mark.otp("S36")
 @SYNC_AND_ASYNC
 async def test_a_system_request_begins_the_idle_timeout_again(runtime, async_):
@@ -638,6 +652,7 @@ async def test_a_system_request_begins_the_idle_timeout_again(runtime, async_):
     assert await timeouts_of(pid) == [looked + 2]
 
 
+@VIRTUAL
 @pytest.mark.otp("S36", "S51")
 @SYNC_AND_ASYNC
 async def test_an_idle_timeout_does_not_come_while_suspended_and_begins_again_after(
@@ -654,6 +669,7 @@ async def test_an_idle_timeout_does_not_come_while_suspended_and_begins_again_af
     assert await timeouts_of(pid) == [resumed + 2]
 
 
+@VIRTUAL
 @pytest.mark.otp("S36")
 async def test_messages_that_wait_during_a_long_handler_cancel_the_idle_timeout_it_asks_for(
     runtime,
@@ -711,19 +727,19 @@ class AsyncLoose(Loose):
     """The same, later."""
 
     async def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return request
 
     async def handle_cast(self, request: Any) -> Any:
         return request
 
     async def handle_info(self, message: Any) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return message
 
     @st.call
     async def typed_call(self, value: Any) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return value
 
 
@@ -775,6 +791,7 @@ async def test_a_bad_then_is_a_bad_return(runtime):
     assert caught.value.reason == st.BadReturn("soon")
 
 
+@VIRTUAL
 @pytest.mark.otp("S37", "S1")
 @pytest.mark.parametrize("cls", [Loose, AsyncLoose])
 async def test_a_plain_function_that_returns_a_coroutine_is_an_async_handler(runtime, cls):
@@ -859,6 +876,7 @@ async def test_sender_knows_its_caller_whichever_way_the_call_came(runtime):
     assert [await Asked.who(pid) for _ in range(3)] == [st.current()] * 3
 
 
+@VIRTUAL
 async def test_an_owned_task_ends_with_its_server(runtime):
     class Owner(st.GenServer):
         def __init__(self) -> None:

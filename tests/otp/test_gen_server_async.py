@@ -12,6 +12,8 @@ import pytest
 import suptree as st
 from suptree.testing import wait_down
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
 
 class Worker(st.GenServer):
     """Runs what it is given, in a call, a cast, an info or a continue."""
@@ -35,7 +37,7 @@ class Worker(st.GenServer):
 
 async def timeout_inside() -> str:
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(0.02):
             await asyncio.sleep(10)
     except TimeoutError:
         return "timed out"
@@ -44,7 +46,7 @@ async def timeout_inside() -> str:
 
 async def task_group() -> list[int]:
     async def one(n: int) -> int:
-        await asyncio.sleep(n)
+        await asyncio.sleep(n / 50)
         return n
 
     async with asyncio.TaskGroup() as group:
@@ -69,9 +71,9 @@ async def task_group_that_fails() -> str:
 async def nested_timeouts() -> list[str]:
     seen: list[str] = []
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(0.1):
             try:
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(0.02):
                     await asyncio.sleep(100)
             except TimeoutError:
                 seen.append("inner")
@@ -83,18 +85,18 @@ async def nested_timeouts() -> list[str]:
 
 async def anyio_scopes() -> list[object]:
     seen: list[object] = []
-    with anyio.move_on_after(1) as scope:
+    with anyio.move_on_after(0.02) as scope:
         await anyio.sleep(100)
     seen.append(scope.cancelled_caught)
     with pytest.raises(TimeoutError):
-        with anyio.fail_after(1):
+        with anyio.fail_after(0.02):
             await anyio.sleep(100)
     async with anyio.create_task_group() as group:
         group.start_soon(anyio.sleep, 100)
         group.cancel_scope.cancel()
     seen.append("group ended")
     with anyio.CancelScope(shield=True):
-        await anyio.sleep(1)
+        await anyio.sleep(0.02)
     return seen
 
 
@@ -116,8 +118,8 @@ async def queues_and_locks() -> list[object]:
     lock = asyncio.Lock()
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.call_later(1, queue.put_nowait, 7)
-    loop.call_later(2, event.set)
+    loop.call_later(0.02, queue.put_nowait, 7)
+    loop.call_later(0.04, event.set)
     async with lock:
         got = await queue.get()
     await event.wait()
@@ -208,6 +210,7 @@ async def test_an_httpx_timeout_inside_a_handler_is_the_handlers_to_catch(runtim
 # -- how async handlers end ---------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.parametrize(
     "escape", [lambda: asyncio.timeout(1), lambda: anyio.fail_after(1)], ids=["asyncio", "anyio"]
 )
@@ -229,6 +232,7 @@ async def test_a_timeout_that_escapes_is_a_crash_of_that_server(runtime, escape)
     assert caught.value.reason.type == "TimeoutError"
 
 
+@VIRTUAL
 async def test_messages_wait_while_an_async_handler_is_suspended(runtime):
     story: list[object] = []
 
@@ -250,6 +254,7 @@ async def test_messages_wait_while_an_async_handler_is_suspended(runtime):
     assert story == ["first", "first", "second"]
 
 
+@VIRTUAL
 @pytest.mark.parametrize("signal", ["gone", st.KILL])
 async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtime, signal):
     story: list[object] = []
@@ -271,6 +276,7 @@ async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtim
     assert story == ["unwound", st.KILLED if signal is st.KILL else "gone"]
 
 
+@VIRTUAL
 async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtime):
     story: list[object] = []
 
@@ -293,6 +299,7 @@ async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtim
     assert story == ["finished", st.SHUTDOWN]
 
 
+@VIRTUAL
 async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(runtime):
     async def work() -> str:
         task = asyncio.current_task()
@@ -311,6 +318,7 @@ async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(ru
     assert await Worker.run(pid, task_group_that_fails) == "(ValueError('one of them'),)"
 
 
+@VIRTUAL
 async def test_an_async_handler_may_call_other_servers_and_receive_their_crash(runtime):
     class Broken(st.GenServer):
         @st.call
@@ -332,6 +340,7 @@ async def test_an_async_handler_may_call_other_servers_and_receive_their_crash(r
     assert await Worker.run(pid, work) == "survived Crashed(ValueError: broken)"
 
 
+@VIRTUAL
 async def test_an_async_generator_in_a_handler_is_closed_with_it(runtime):
     story: list[object] = []
 

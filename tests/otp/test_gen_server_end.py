@@ -11,6 +11,8 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down, wait_until
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
 
 class Leaver(st.GenServer):
     """Says goodbye into a list, and ends in every way there is."""
@@ -38,7 +40,7 @@ class Leaver(st.GenServer):
 
     @st.call
     async def typed_async(self, request: Any) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return self._act(request)
 
     def _act(self, request: Any) -> Any:
@@ -59,7 +61,7 @@ class AsyncLeaver(Leaver):
     """The same with an async terminate."""
 
     async def terminate(self, reason: object) -> Any:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return super().terminate(reason)
 
 
@@ -165,6 +167,7 @@ async def test_the_exit_of_the_parent_terminates_whatever_its_reason(runtime, cl
     assert story == [("terminate", reason)]
 
 
+@VIRTUAL
 @pytest.mark.otp("S42", "S252")
 @TRAPPING
 async def test_a_parent_that_ends_normally_takes_its_trapping_server_along(runtime, cls):
@@ -236,6 +239,7 @@ async def test_a_server_started_without_a_link_has_no_parent_to_obey(runtime):
 # -- S41: terminate does not run --------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S41")
 @LEAVERS
 async def test_terminate_does_not_run_for_a_signal_to_a_server_that_does_not_trap(runtime, cls):
@@ -262,6 +266,7 @@ async def test_terminate_does_not_run_for_kill(runtime, cls):
     assert story == []
 
 
+@VIRTUAL
 @pytest.mark.otp("S41")
 @LEAVERS
 @pytest.mark.parametrize("answer", [st.Ignore(), st.Stop("no"), ValueError("no"), "bad"])
@@ -381,6 +386,7 @@ async def test_stop_takes_its_turn_in_the_mailbox(runtime):
     assert story == [None, ("terminate", "told")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S45")
 async def test_stop_gives_up_waiting_after_its_timeout_and_leaves_no_monitor(runtime):
     class Stubborn(Leaver):
@@ -491,6 +497,7 @@ async def test_a_failed_init_is_reported(runtime, caplog, answer):
 # -- ends that meet ----------------------------------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S41")
 async def test_a_kill_during_an_async_terminate_ends_it(runtime):
     class Stubborn(Leaver):
@@ -507,12 +514,13 @@ async def test_a_kill_during_an_async_terminate_ends_it(runtime):
     assert await down is st.KILLED
 
 
+@VIRTUAL
 async def test_messages_that_come_during_an_async_terminate_are_not_handled(runtime):
     story: list[object] = []
     pid = await AsyncLeaver.start(story)
     down = runtime.down_slot(pid)
     st.GenServer.cast(pid, st.Stop("enough"))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.01)
     st.send(pid, "late")
     asked = asyncio.ensure_future(st.GenServer.call(pid, "late"))
     await down
@@ -522,6 +530,7 @@ async def test_messages_that_come_during_an_async_terminate_are_not_handled(runt
         await asked
 
 
+@VIRTUAL
 async def test_terminate_may_still_use_the_server(runtime):
     """It is alive and has its name: a goodbye may be said to others."""
 

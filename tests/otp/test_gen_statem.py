@@ -11,6 +11,9 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
+
 Info, Internal, Keep, Next, Postpone, Repeat = (
     st.Info,
     st.Internal,
@@ -91,7 +94,7 @@ SCRIPTS = pytest.mark.parametrize("cls", [Script, AsyncScript])
 
 
 async def tell(
-    cls: type[Script], *messages: Any, seconds: float = 0.5, **options: Any
+    cls: type[Script], *messages: Any, seconds: float = 0.05, **options: Any
 ) -> list[Any]:
     """Start a machine, send it everything at once, and return its story after a while."""
     story: list[Any] = []
@@ -143,6 +146,7 @@ class Door(st.GenStateMachine):
         self.story.append((self.state, reason))
 
 
+@VIRTUAL
 @pytest.mark.otp("S60", "S61")
 async def test_a_machine_answers_by_the_state_it_is_in(runtime):
     door = await Door.start_link("1234")
@@ -154,6 +158,7 @@ async def test_a_machine_answers_by_the_state_it_is_in(runtime):
     assert (await st.sys.get_state(door)).state == "locked"
 
 
+@VIRTUAL
 @pytest.mark.otp("S60", "S62")
 async def test_a_postponed_call_is_answered_in_the_state_that_can(runtime):
     door = await Door.start_link("1234")
@@ -165,6 +170,7 @@ async def test_a_postponed_call_is_answered_in_the_state_that_can(runtime):
     assert await asyncio.gather(*walking) == ["through"] * 3
 
 
+@VIRTUAL
 @pytest.mark.otp("S60")
 async def test_a_call_waits_for_ever_unless_told_otherwise(runtime):
     door = await Door.start_link("1234")
@@ -243,6 +249,7 @@ async def test_stop_terminates_in_the_state_it_is_in(runtime):
     assert story == [("open", "told")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S60")
 async def test_casts_infos_downs_and_timers_are_events(runtime):
     class Hearing(st.GenStateMachine):
@@ -291,7 +298,7 @@ async def test_the_answer_to_a_call_may_come_from_a_later_event(runtime):
 
     pid = await Waiter.start_link()
     asked = asyncio.ensure_future(Waiter.call(pid, "x"))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     Waiter.cast(pid, "answer")
 
     assert await asked == "answer"
@@ -454,6 +461,7 @@ async def test_without_a_change_postponed_events_stay_postponed(runtime, cls, sa
     assert story == [("a", "p"), ("a", "same"), ("a", "last")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S63", "S65")
 @SCRIPTS
 @pytest.mark.parametrize("same", [Keep(), Next("a"), None, Repeat()])
@@ -531,6 +539,7 @@ async def test_an_enter_call_comes_before_the_inserted_and_postponed_events_of_i
     ]
 
 
+@VIRTUAL
 @pytest.mark.otp("S64")
 async def test_an_enter_call_may_set_timeouts_reply_and_stop(runtime):
     story = await tell(
@@ -575,6 +584,7 @@ async def test_an_enter_call_may_neither_change_state_nor_postpone_nor_insert(ru
     assert story[-1] == ("terminate", st.BadReturn(bad))
 
 
+@VIRTUAL
 @pytest.mark.otp("S64")
 async def test_an_enter_call_sees_its_state_as_the_state(runtime):
     story: list[Any] = []
@@ -617,6 +627,7 @@ async def test_a_crash_in_the_first_enter_call_is_a_crash_after_the_start(runtim
 # -- S65, S66, S67, S70: timeouts -----------------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_a_state_timeout_comes_in_its_state_and_is_cancelled_by_a_change(runtime, cls):
@@ -628,6 +639,7 @@ async def test_a_state_timeout_comes_in_its_state_and_is_cancelled_by_a_change(r
     ] == []
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_a_state_timeout_set_with_a_change_is_of_the_new_state(runtime, cls):
@@ -638,6 +650,7 @@ async def test_a_state_timeout_set_with_a_change_is_of_the_new_state(runtime, cl
     assert story[2:] == [("b", "state timeout")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_setting_a_state_timeout_again_replaces_it(runtime, cls):
@@ -659,6 +672,7 @@ async def test_setting_a_state_timeout_again_replaces_it(runtime, cls):
     assert story == [(3, "second")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 @pytest.mark.parametrize("other", ["other", ("other", Keep(Postpone())), ("other", Repeat())])
@@ -668,6 +682,7 @@ async def test_any_event_cancels_an_event_timeout(runtime, cls, other):
     assert [name for _, name in story] == ["set", "other"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_an_inserted_event_cancels_an_event_timeout(runtime, cls):
@@ -678,6 +693,7 @@ async def test_an_inserted_event_cancels_an_event_timeout(runtime, cls):
     assert [name for _, name in story] == ["set", "i"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_a_postponed_event_that_is_retried_cancels_an_event_timeout(runtime, cls):
@@ -691,6 +707,7 @@ async def test_a_postponed_event_that_is_retried_cancels_an_event_timeout(runtim
     assert [name for _, name in story] == ["p", "go", "p"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_without_any_event_an_event_timeout_comes(runtime, cls):
@@ -699,6 +716,7 @@ async def test_without_any_event_an_event_timeout_comes(runtime, cls):
     assert story[1:] == [("b", "event timeout")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 async def test_a_system_request_is_no_event(runtime):
     story: list[Any] = []
@@ -711,6 +729,7 @@ async def test_a_system_request_is_no_event(runtime):
     assert story[1:] == [("a", "event timeout")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_a_generic_timeout_survives_changes_and_events(runtime, cls):
@@ -725,6 +744,7 @@ async def test_a_generic_timeout_survives_changes_and_events(runtime, cls):
     assert story[3:] == [("b", "one"), ("b", "two")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 @pytest.mark.parametrize(
@@ -746,6 +766,7 @@ async def test_a_generic_timeout_ends_by_its_name_alone(runtime, cls, cancel):
     assert [name for _, name in story] == ["set", "cancel", "two"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S65")
 @SCRIPTS
 async def test_an_update_changes_the_content_and_not_the_time(runtime, cls):
@@ -844,6 +865,7 @@ async def test_several_timeouts_of_zero_come_in_the_order_they_were_set(runtime,
     assert [name for _, name in story] == ["set", "one", "state timeout", "two", "waits"]
 
 
+@VIRTUAL
 @pytest.mark.otp("S67")
 async def test_a_timeout_cancelled_after_it_fired_never_delivers(runtime):
     """It fires while an async handler runs, and waits in the mailbox when the state changes."""
@@ -868,6 +890,7 @@ async def test_a_timeout_cancelled_after_it_fired_never_delivers(runtime):
     assert story == [("a", "set"), ("a", "go")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S70")
 @SCRIPTS
 @pytest.mark.parametrize(
@@ -889,6 +912,7 @@ async def test_timeouts_of_one_list_apply_in_order_and_the_last_of_a_kind_wins(
     assert [name for _, name in story[1:]] == names
 
 
+@VIRTUAL
 @pytest.mark.otp("S70")
 async def test_timeouts_of_the_enter_call_come_after_those_of_the_change(runtime):
     story = await tell(
@@ -915,7 +939,7 @@ def test_a_timeout_must_be_a_finite_number_or_none(kind, seconds):
 async def test_timeouts_end_with_the_machine(runtime):
     pid = await Script.start([])
     st.send(pid, ("set", Keep(st.StateTimeout(10), st.GenericTimeout("n", 10))))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     live = runtime.ticker.timers.live
     await Script.stop(pid)
 
@@ -1029,6 +1053,7 @@ async def test_an_unknown_state_is_a_crash_that_names_the_nearest(runtime):
     assert caught.value.reason.type == "suptree.errors.UnknownStateError"
 
 
+@VIRTUAL
 @pytest.mark.otp("S69")
 @SCRIPTS
 @pytest.mark.parametrize(
@@ -1072,7 +1097,7 @@ async def test_a_stop_may_answer_earlier_calls_too(runtime):
 
     pid = await Gathering.start()
     asked = [asyncio.ensure_future(Gathering.call(pid, "wait")) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     Gathering.cast(pid, "stop")
 
     assert await asyncio.gather(*asked) == ["bye", "bye"]
@@ -1084,7 +1109,7 @@ async def test_the_death_of_a_machine_answers_postponed_and_open_calls(runtime, 
     pid = await cls.start([])
     postponed = asyncio.ensure_future(cls.call(pid, ("p", Keep(Postpone()))))
     opened = asyncio.ensure_future(cls.call(pid, ("open", Keep())))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     st.exit(pid, "gone")
 
     for asked in (postponed, opened):
@@ -1129,6 +1154,7 @@ async def test_a_state_may_be_an_enum_member_that_stands_for_a_method(runtime):
     ]
 
 
+@VIRTUAL
 async def test_typed_requests_answer_or_change_the_state_in_every_state(runtime):
     class Typed(st.GenStateMachine):
         def __init__(self) -> None:
@@ -1203,6 +1229,7 @@ async def test_the_state_of_a_machine_is_replaced_without_a_change(runtime):
         await st.sys.replace_state(pid, lambda old: "b")
 
 
+@VIRTUAL
 @pytest.mark.otp("S60", "S51")
 async def test_a_suspended_machine_handles_nothing_and_its_timeouts_wait(runtime):
     story: list[Any] = []

@@ -12,6 +12,8 @@ import suptree as st
 from suptree.core import IDLE
 from suptree.testing import turn, wait_down, wait_until
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
 
 @pytest.fixture(params=["as asked", "queued"])
 def runtime_options(
@@ -51,7 +53,7 @@ class Server(st.GenServer):
     @st.call
     async def hold_async(self) -> st.NoReply:
         self.open.append(self.sender)
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return st.NoReply()
 
     @st.call
@@ -64,7 +66,7 @@ class Server(st.GenServer):
 
     @st.call
     async def leave_async(self, reason: object, reply: Any = None) -> st.Stop:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return st.Stop(reason) if reply is None else st.Stop(reason, reply)
 
     @st.call
@@ -90,7 +92,7 @@ class Server(st.GenServer):
 
 class SlowGoodbye(Server):
     async def terminate(self, reason: object) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         self.story.append(("terminate", reason))
 
 
@@ -110,7 +112,7 @@ async def test_a_call_returns_the_reply(runtime):
     assert await Server.add(pid, 2, times=3) == 6
     assert await Server.add(pid, by=1) == 7
     assert await st.GenServer.call(pid, "x") == ("answer to", "x")
-    assert await Server.slow(pid, 1) == "slow"
+    assert await Server.slow(pid, 0.02) == "slow"
 
 
 @pytest.mark.otp("S30")
@@ -163,13 +165,13 @@ async def test_the_death_of_a_server_answers_every_call_to_it(runtime, where):
     match where:
         case "in the mailbox":
             asyncio.ensure_future(_swallow(Server.slow(pid, 1000)))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
             asked = asyncio.ensure_future(Server.add(pid))
         case "being handled":
             asked = asyncio.ensure_future(Server.slow(pid, 1000))
         case _:
             asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     st.exit(pid, "gone")
 
     with pytest.raises(st.ServerExitError) as caught:
@@ -183,6 +185,7 @@ async def _swallow(awaitable: Any) -> None:
         await awaitable
 
 
+@VIRTUAL
 @pytest.mark.otp("S30")
 async def test_a_call_gives_up_after_five_seconds_and_the_server_is_unaffected(runtime):
     pid = await Server.start_link()
@@ -202,13 +205,14 @@ async def test_a_call_gives_up_after_five_seconds_and_the_server_is_unaffected(r
 async def test_a_call_that_times_out_leaves_nothing_behind_in_the_server(runtime):
     pid = await Server.start_link()
     with pytest.raises(st.CallTimeoutError):
-        await Server.hold.within(1)(pid)
+        await Server.hold.within(0.05)(pid)
     process = runtime.find(pid)
 
     assert not process.pending
     assert not process.monitors
 
 
+@VIRTUAL
 @pytest.mark.otp("S30")
 async def test_the_deadline_of_a_call_is_its_own(runtime):
     pid = await Server.start_link()
@@ -227,6 +231,7 @@ async def test_the_deadline_of_a_call_is_its_own(runtime):
         await st.GenServer.call(pid, "hold", timeout=1)
 
 
+@VIRTUAL
 @pytest.mark.otp("S30")
 async def test_a_deadline_of_the_decorator_is_the_default_of_its_request(runtime):
     class Patient(st.GenServer):
@@ -281,7 +286,7 @@ async def test_a_server_may_be_called_by_its_own_task(runtime):
 
     pid = await Busy.start_link()
     Busy.begin(pid)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
 
     assert (await st.sys.get_state(pid))["seen"] == [1]
 
@@ -289,6 +294,7 @@ async def test_a_server_may_be_called_by_its_own_task(runtime):
 # -- S31, S32: late and deferred replies ---------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S31")
 async def test_a_late_reply_is_dropped_and_the_mailbox_stays_clean(runtime):
     pid = await Server.start_link()
@@ -305,6 +311,7 @@ async def test_a_late_reply_is_dropped_and_the_mailbox_stays_clean(runtime):
     assert await Server.add(pid) == 1
 
 
+@VIRTUAL
 @pytest.mark.otp("S32")
 @pytest.mark.parametrize("how", ["hold", "hold_async", "call"])
 async def test_a_reply_may_come_later_and_from_any_process(runtime, how):
@@ -327,7 +334,7 @@ async def test_a_reply_may_come_later_and_from_any_process(runtime, how):
 async def test_the_server_takes_other_messages_while_a_call_is_open(runtime):
     pid = await Server.start_link()
     asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
 
     assert await Server.add(pid, 3) == 3
     st.reply((await Server.take(pid))[0], None)
@@ -338,7 +345,7 @@ async def test_the_server_takes_other_messages_while_a_call_is_open(runtime):
 async def test_a_second_reply_is_dropped(runtime):
     pid = await Server.start_link()
     asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     [sender] = await Server.take(pid)
     st.reply(sender, 1)
     st.reply(sender, 2)
@@ -395,7 +402,7 @@ class Broken(Server):
 
 class SlowBroken(Server):
     async def terminate(self, reason: object) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         raise ValueError("terminate")
 
 
@@ -456,7 +463,7 @@ class Louder(Server):
 class AsyncLouder(Server):
     @st.call
     async def add(self, by: int = 1, *, times: int = 1) -> int:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.02)
         return 2000
 
 
@@ -518,6 +525,7 @@ async def test_wrong_arguments_crash_the_server_as_a_missing_clause_would(runtim
     assert caught.value.reason.type == "TypeError"
 
 
+@VIRTUAL
 async def test_a_client_sends_at_its_first_await(runtime):
     pid = await Server.start_link()
     request = Server.add(pid)
@@ -548,6 +556,7 @@ def test_clients_say_what_they_are():
 # -- a call and its caller -------------------------------------------------------------------------------------
 
 
+@VIRTUAL
 async def test_a_caller_cancelled_between_request_and_reply_is_not_resumed(runtime):
     pid = await Server.start_link()
     seen: list[object] = []
@@ -573,7 +582,7 @@ async def test_a_caller_cancelled_between_request_and_reply_is_not_resumed(runti
 async def test_a_cancelled_caller_leaves_nothing_open_in_the_server(runtime):
     pid = await Server.start_link()
     task = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     assert runtime.find(pid).pending
     task.cancel()
     await asyncio.wait([task])
@@ -581,11 +590,12 @@ async def test_a_cancelled_caller_leaves_nothing_open_in_the_server(runtime):
     assert not runtime.find(pid).pending
 
 
+@VIRTUAL
 async def test_asyncio_timeout_around_a_call_works(runtime):
     pid = await Server.start_link()
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(0.02):
             await Server.slow(pid, 2)
     assert await Server.add(pid) == 1
 
@@ -671,7 +681,7 @@ async def test_a_server_is_never_entered_while_it_handles_a_message(runtime):
         async def ask(self) -> str:
             try:
                 assert self.other is not None
-                return await Ring.ask.within(1)(self.other)
+                return await Ring.ask.within(0.05)(self.other)
             except st.CallTimeoutError as error:
                 return str(error)
 
@@ -679,7 +689,7 @@ async def test_a_server_is_never_entered_while_it_handles_a_message(runtime):
     Ring.meet(one, two)
     Ring.meet(two, one)
 
-    assert "no reply to ask within 1" in await Ring.ask(one)
+    assert "no reply to ask within 0.05" in await Ring.ask(one)
 
 
 async def test_many_callers_are_served_in_the_order_they_asked(runtime):
@@ -755,22 +765,23 @@ async def test_a_handler_runs_in_the_context_of_its_server(runtime):
 
 async def test_a_bounded_server_makes_its_callers_wait_for_a_place(runtime):
     pid = await st.child(Server).with_(bound=st.MailboxBound(2)).start_link()
-    busy = asyncio.ensure_future(Server.slow(pid, 1))
-    await asyncio.sleep(0.1)
+    busy = asyncio.ensure_future(Server.slow(pid, 0.02))
+    await asyncio.sleep(0.02)
 
     assert sorted(await asyncio.gather(*(Server.add(pid) for _ in range(6)))) == [1, 2, 3, 4, 5, 6]
     await busy
 
 
+@VIRTUAL
 async def test_a_call_that_finds_no_place_in_time_is_told_so(runtime):
     pid = await st.child(Server).with_(bound=st.MailboxBound(1)).start_link()
     busy = asyncio.ensure_future(Server.slow(pid, 4))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     waiting = asyncio.ensure_future(Server.add(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
 
     with pytest.raises(st.MailboxFullError):
-        await Server.add.within(1)(pid)
+        await Server.add.within(0.05)(pid)
     with pytest.raises(st.MailboxFullError):
         Server.note(pid, 1)
     await busy

@@ -11,6 +11,8 @@ import suptree as st
 from suptree.core import IDLE, RESTING
 from suptree.testing import turn, wait_down
 
+VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
+
 
 class Counter(st.GenServer):
     """Counts, and tells what happened to it."""
@@ -90,6 +92,7 @@ async def test_the_state_that_is_read_is_a_copy(runtime):
     assert await Counter.increment(pid) == 1
 
 
+@VIRTUAL
 @pytest.mark.otp("S50")
 async def test_a_look_waits_for_the_message_being_handled_and_its_turn(runtime):
     pid = await Counter.start_link()
@@ -182,6 +185,7 @@ async def test_slots_are_state_too(runtime):
 # -- S51: suspension ----------------------------------------------------------------------------
 
 
+@VIRTUAL
 @pytest.mark.otp("S51")
 async def test_a_suspended_server_handles_nothing_until_it_is_resumed_and_then_in_order(runtime):
     story: list[object] = []
@@ -229,6 +233,7 @@ async def test_the_exit_of_the_parent_ends_a_suspended_server(runtime, cls):
     assert story == ([("terminate", "parent says")] if cls is Trapping else [])
 
 
+@VIRTUAL
 @pytest.mark.otp("S51")
 async def test_the_exit_of_the_parent_that_waits_in_front_of_a_suspend_is_obeyed(runtime):
     story: list[object] = []
@@ -250,6 +255,7 @@ async def test_the_exit_of_the_parent_that_waits_in_front_of_a_suspend_is_obeyed
     assert story == [("terminate", "parent says")]
 
 
+@VIRTUAL
 @pytest.mark.otp("S51")
 async def test_the_exit_of_a_stranger_waits_for_the_resume(runtime):
     story: list[object] = []
@@ -278,6 +284,7 @@ async def test_a_suspended_server_can_be_killed(runtime):
     assert await down is st.KILLED
 
 
+@VIRTUAL
 @pytest.mark.otp("S51")
 async def test_a_suspended_server_with_an_async_terminate_ends_in_order(runtime):
     story: list[object] = []
@@ -309,6 +316,7 @@ async def test_statistics_are_absent_until_they_are_switched_on(runtime):
     assert await st.sys.get_statistics(pid) is None
 
 
+@VIRTUAL
 @pytest.mark.otp("S52")
 async def test_statistics_count_what_comes_in_and_what_is_answered(runtime):
     pid = await Counter.start_link()
@@ -349,6 +357,7 @@ async def test_while_statistics_are_on_no_call_is_direct_and_afterwards_they_are
     assert process.turn == process.body.turn
 
 
+@VIRTUAL
 @pytest.mark.otp("S52", "S36")
 async def test_debugging_and_idle_timeouts_do_not_disturb_one_another(runtime):
     story: list[object] = []
@@ -381,7 +390,7 @@ async def test_a_debug_function_sees_in_out_and_handled(runtime):
     await Counter.increment(pid, by=2)
     Counter.note(pid, "cast")
     st.send(pid, "info")
-    await Counter.slow(pid, 1)
+    await Counter.slow(pid, 0.02)
     request = st.sys.Request
 
     assert [tell(event) for event in seen] == [
@@ -391,7 +400,7 @@ async def test_a_debug_function_sees_in_out_and_handled(runtime):
         ("Handled", request("note", ("cast",))),
         ("In", "info"),
         ("Handled", "info"),
-        ("In", request("slow", (1,))),
+        ("In", request("slow", (0.02,))),
         ("Out", "slow"),
     ]
     assert {event.pid for event in seen} == {pid}
@@ -405,7 +414,7 @@ async def test_a_deferred_reply_is_seen_when_it_is_given(runtime):
     seen: list[Any] = []
     await st.sys.install(pid, seen.append)
     asked = asyncio.ensure_future(Counter.hold(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     st.reply(story[0], "later")
     await asked
 
@@ -705,10 +714,11 @@ async def test_a_request_to_nobody_or_to_no_server_is_refused(runtime):
     st.send(plain, None)
 
 
+@VIRTUAL
 async def test_a_request_gives_up_after_its_timeout_and_leaves_nothing(runtime):
     pid = await Counter.start_link()
     asked = asyncio.ensure_future(Counter.slow(pid, 3))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
 
     with pytest.raises(st.CallTimeoutError, match="no reply to get_state within 1 s"):
         await st.sys.get_state(pid, timeout=1)
@@ -720,9 +730,9 @@ async def test_a_request_ends_with_the_server(runtime):
     pid = await Counter.start()
     asked = asyncio.ensure_future(Counter.slow(pid, 1000))
     asked.add_done_callback(lambda task: task.exception())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     looking = asyncio.ensure_future(st.sys.get_state(pid))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
     st.exit(pid, "gone")
 
     with pytest.raises(st.ServerExitError):
