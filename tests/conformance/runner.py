@@ -219,9 +219,10 @@ class _Driver:
             spec = child_spec(self.recorder, pid, op.spec)
             return await self._answer(self._started(st.Supervisor.start_child(pid, spec)))
         except st.SpecError as error:
-            if self.recorder.attempts.get(op.spec.id, 0) == attempts:
-                return f"error {reason_text(error)}"
-            return f"error start_failed {reason_text(error)}"  # it was a supervisor, and refused its own children
+            tried = self.recorder.attempts.get(op.spec.id, 0) > attempts
+            if isinstance(op.spec, Tree) and tried:  # its own spec was right, one below it is not
+                return f"error start_failed {reason_text(error)}"
+            return f"error {reason_text(error)}"
 
     # --- results
 
