@@ -157,6 +157,8 @@ class Timers:
             else:
                 missed = int((now - timer.due) / timer.period)
                 timer.due += (missed + 1) * timer.period
+                if timer.due <= now:  # a rounding error would fire it twice for one point
+                    timer.due += timer.period
                 self._seq += 1
                 heapq.heappush(heap, (timer.due, self._seq, timer))
             yield timer
