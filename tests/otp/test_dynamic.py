@@ -36,6 +36,21 @@ async def test_it_starts_without_children_and_they_have_no_id(runtime):
     assert await D.which_children(sup) == [st.ChildInfo(None, pid, "worker", (Worker,))]
 
 
+async def test_its_children_can_be_looked_at(runtime):
+    sup = await start(max_restarts=100)
+    spec = worker("a", [], backoff=st.Backoff(first=9.0))
+    a = await D.start_child(sup, spec)
+    b = await D.start_child(sup, st.Supervisor.child([]))
+    body = runtime.find(sup).body
+    assert body.children_of() == [(None, a, "worker"), (None, b, "supervisor")]
+
+    await crash("a", sup)
+
+    assert body.children_of() == [(None, b, "supervisor"), (None, "restarting", "worker")]
+    assert repr(st.RESTARTING) == "RESTARTING"
+    assert await st.Supervisor.get_childspec(sup, a) == spec
+
+
 @pytest.mark.otp("S170")
 async def test_the_same_spec_may_be_started_many_times(runtime):
     sup = await start()

@@ -223,6 +223,26 @@ def test_wrong_options_given_in_place_are_refused_where_they_are_written():
         st.Supervisor.child([], strategy="rest_for_won")
 
 
+def test_a_wrong_start_order_is_refused():
+    with pytest.raises(st.SupervisorOptionsError, match="did you mean 'dependencies'"):
+        st.Supervisor.child([], start_order="dependency")  # type: ignore[arg-type]
+
+
+@pytest.mark.otp("S102")
+async def test_a_name_that_refuses_in_its_own_way_is_the_reason(runtime):
+    class Closed:
+        def whereis(self, runtime: st.Runtime) -> None:
+            return None
+
+        def claim(self, process: object) -> None:
+            raise ValueError("closed for today")
+
+    with pytest.raises(st.StartError) as failure:
+        await st.Supervisor.start_link([worker("a", [], name=Closed())])
+
+    assert failure.value.reason.detail.reason.text == "closed for today"
+
+
 @pytest.mark.parametrize("value", [None, "worker", 5, object(), dict])
 @pytest.mark.otp("S103")
 def test_what_is_no_child_is_refused(value):
