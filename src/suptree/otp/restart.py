@@ -10,6 +10,7 @@ A supervisor asks here and carries out what it is told; `now` is a parameter.
     one_for_all              all others                 all
     rest_for_one             those started after it     the child, and those
 
+>>> from suptree import NORMAL
 >>> fate("transient", NORMAL)
 <Fate.KEEP: 'keep'>
 >>> affected(["a", "b", "c"], "b", "rest_for_one")
