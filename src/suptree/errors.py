@@ -104,6 +104,7 @@ __all__ = [
     "TaskExitError",
     "TaskOwnerError",
     "TaskTimeoutError",
+    "UnknownStateError",
     "UsageError",
     "WrongThreadError",
 ]
