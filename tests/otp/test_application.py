@@ -430,6 +430,7 @@ async def test_an_environment_outlives_a_stop_and_unload_drops_it(runtime):
 
 
 @pytest.mark.otp("S235")
+@pytest.mark.suptree_loop("virtual")
 async def test_an_application_that_does_not_stop_is_killed_when_the_stop_timeout_is_over(caplog):
     class Slow(st.Application):
         def children(self) -> list[st.ChildSpec]:

@@ -68,6 +68,7 @@ def mailbox() -> list[Any]:
 
 
 @pytest.mark.otp("S200")
+@pytest.mark.suptree_loop("virtual")
 async def test_an_ordered_stream_gives_results_in_the_order_of_its_inputs(tasks):
     results = [r async for r in stream(double, range(20), max_concurrency=5)]
 
@@ -75,6 +76,7 @@ async def test_an_ordered_stream_gives_results_in_the_order_of_its_inputs(tasks)
 
 
 @pytest.mark.otp("S200")
+@pytest.mark.suptree_loop("virtual")
 async def test_an_unordered_stream_gives_results_as_they_come(tasks):
     async def wait(seconds: int) -> int:
         await asyncio.sleep(seconds)
@@ -86,6 +88,7 @@ async def test_an_unordered_stream_gives_results_as_they_come(tasks):
 
 
 @pytest.mark.otp("S200")
+@pytest.mark.suptree_loop("virtual")
 async def test_no_more_tasks_run_at_a_time_than_there_are_places(tasks):
     at_once: list[int] = []
     now = 0
@@ -109,6 +112,7 @@ async def test_plain_functions_empty_inputs_and_one_place_work_too(tasks):
     assert [r async for r in stream(str, [])] == []
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_a_stream_without_a_supervisor_works_the_same(runtime):
     results = [r.result() async for r in st.Task.stream(double, range(9), max_concurrency=3)]
 
@@ -277,6 +281,7 @@ async def test_zip_input_on_exit_names_the_item(tasks):
 
 
 @pytest.mark.otp("S201")
+@pytest.mark.suptree_loop("virtual")
 async def test_a_task_that_is_late_raises_in_the_consumer(tasks, runtime):
     gates = Gates()
     begun = runtime.now()
@@ -289,6 +294,7 @@ async def test_a_task_that_is_late_raises_in_the_consumer(tasks, runtime):
 
 
 @pytest.mark.otp("S201")
+@pytest.mark.suptree_loop("virtual")
 async def test_a_task_that_is_late_is_killed_and_its_item_says_so(tasks, runtime):
     async def work(seconds: int) -> int:
         await asyncio.sleep(seconds)
@@ -310,6 +316,7 @@ async def test_a_task_that_is_late_is_killed_and_its_item_says_so(tasks, runtime
 
 
 @pytest.mark.otp("S201")
+@pytest.mark.suptree_loop("virtual")
 async def test_each_task_has_the_time_for_itself(tasks, runtime):
     async def work(item: int) -> int:
         await asyncio.sleep(4)
@@ -376,6 +383,7 @@ async def test_the_end_of_its_consumer_kills_the_tasks(tasks, runtime, reason):
 
 
 @pytest.mark.otp("S202")
+@pytest.mark.suptree_loop("virtual")
 async def test_a_wait_for_a_result_that_is_cancelled_loses_nothing(tasks):
     async def slow(item: int) -> int:
         await asyncio.sleep(2)

@@ -169,6 +169,7 @@ async def test_an_await_that_timed_out_leaves_the_task_running_and_drops_its_val
 
 
 @pytest.mark.otp("S191")
+@pytest.mark.suptree_loop("virtual")
 async def test_await_waits_five_seconds_unless_told_otherwise_and_a_bare_await_as_long_as_it_takes(
     runtime,
 ):
@@ -261,6 +262,7 @@ async def test_shutdown_that_ended_the_task_gives_none_and_does_not_hit_the_owne
 
 
 @pytest.mark.otp("S193")
+@pytest.mark.suptree_loop("virtual")
 async def test_a_task_that_does_not_end_in_time_is_killed(runtime):
     async def deaf() -> None:
         st.trap_exit()
@@ -325,6 +327,7 @@ async def after(seconds: float, value: str) -> str:
 
 
 @pytest.mark.otp("S194")
+@pytest.mark.suptree_loop("virtual")
 async def test_await_many_gives_values_in_the_order_of_the_tasks(runtime):
     tasks = [st.Task.async_(after, s, v) for s, v in [(3, "a"), (1, "b"), (2, "c")]]
 
@@ -333,6 +336,7 @@ async def test_await_many_gives_values_in_the_order_of_the_tasks(runtime):
 
 
 @pytest.mark.otp("S194")
+@pytest.mark.suptree_loop("virtual")
 async def test_await_many_raises_the_first_exit_without_waiting_for_the_others(runtime):
     async def late_crash() -> str:
         await asyncio.sleep(1)
@@ -348,6 +352,7 @@ async def test_await_many_raises_the_first_exit_without_waiting_for_the_others(r
 
 
 @pytest.mark.otp("S194")
+@pytest.mark.suptree_loop("virtual")
 async def test_await_many_has_one_time_for_all(runtime):
     tasks = [st.Task.async_(after, s, "x") for s in (1, 2, 9)]
     begun = runtime.now()
@@ -359,6 +364,7 @@ async def test_await_many_has_one_time_for_all(runtime):
 
 
 @pytest.mark.otp("S194")
+@pytest.mark.suptree_loop("virtual")
 async def test_yield_many_tells_each_task_in_the_order_given(runtime):
     quick, slow = st.Task.async_(after, 1, "q"), st.Task.async_(after, 60, "s")
     exits = st.Task.async_(lambda: st.exit("enough"))
