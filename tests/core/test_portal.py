@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 import suptree as st
-from suptree.core import KernelBody
 from suptree.testing import wait_until
 
 
@@ -229,112 +227,3 @@ def test_portal_tolerates_a_closed_loop():
         opened[0].portal.send("worker", 1)
     with pytest.raises(st.RuntimeClosedError):
         opened[0].portal.run(print)
-
-
-# -- the blocking facade ------------------------------------------------------------------------
-
-
-def test_blocking_runtime_serves_a_script():
-    with st.BlockingRuntime() as rt:
-        pid = rt.start(Counter, 5)
-
-        assert rt.call(Counter.increment, pid, by=2) == 7
-        rt.cast(Counter.reset, pid)
-        assert rt.call(Counter.increment, pid) == 1
-        assert rt.whereis("nobody") is None
-
-    assert not [one for one in threading.enumerate() if "Blocking" in one.name]
-    with pytest.raises(st.RuntimeClosedError):
-        rt.call(Counter.increment, pid)
-
-
-def test_blocking_runtime_stops_everything_in_order_when_it_is_left():
-    said = []
-
-    class Server(Counter):
-        trap_exit = True
-
-        def terminate(self, reason: object) -> None:
-            said.append(reason)
-
-    with st.BlockingRuntime() as rt:
-        rt.start(Server)
-
-    assert said == [st.SHUTDOWN]
-
-
-def test_blocking_runtime_gives_start_errors_and_goes_on():
-    class Broken(Counter):
-        def init(self) -> object:
-            return st.Stop("no luck")
-
-    with st.BlockingRuntime() as rt:
-        with pytest.raises(st.StartError) as caught:
-            rt.start(Broken)
-        assert caught.value.reason == "no luck"
-        assert rt.call(Counter.increment, rt.start(Counter)) == 1
-
-
-def test_blocking_runtime_raises_why_it_stopped():
-    class GivesUp(KernelBody):
-        kind = "supervisor"
-        gave_up = True
-
-        async def main(self) -> object:
-            self.started()
-            return "too many restarts"
-
-    async def start() -> None:
-        runtime = st.current().runtime
-        await runtime.start_process(GivesUp(), parent=runtime.root)
-
-    async def hang() -> None:
-        await asyncio.sleep(3600)
-
-    with pytest.raises(st.RuntimeStoppedError) as caught:
-        with st.BlockingRuntime() as rt:
-            rt.run(start)
-            rt.run(hang)
-
-    assert caught.value.reason == "too many restarts"
-
-
-def test_blocking_runtime_keeps_the_error_of_the_block():
-    with pytest.raises(ValueError, match="mine"):
-        with st.BlockingRuntime():
-            raise ValueError("mine")
-
-
-def test_blocking_runtime_reports_a_loop_that_cannot_be_made():
-    def broken() -> asyncio.AbstractEventLoop:
-        raise OSError("no loop")
-
-    with pytest.raises(OSError, match="no loop"):
-        with st.BlockingRuntime(loop_factory=broken):
-            pass
-
-
-def test_blocking_runtime_is_opened_once():
-    rt = st.BlockingRuntime()
-    with pytest.raises(st.RuntimeClosedError, match="not open yet"):
-        rt.send("worker", 1)
-    with rt:
-        pass
-    with pytest.raises(st.UsageError, match="opened before"):
-        rt.__enter__()
-
-
-def test_many_threads_share_one_blocking_runtime():
-    with st.BlockingRuntime() as rt:
-        pid = rt.start(Counter)
-        threads = [
-            threading.Thread(target=lambda: [rt.call(Counter.increment, pid) for _ in range(20)])
-            for _ in range(8)
-        ]
-        for one in threads:
-            one.start()
-        deadline = time.monotonic() + 30
-        for one in threads:
-            one.join(max(0, deadline - time.monotonic()))
-
-        assert rt.call(Counter.increment, pid, by=0) == 160
