@@ -23,7 +23,9 @@ from suptree.otp.gen_server import GenServer
 from suptree.otp.gen_statem import GenStateMachine
 from suptree.otp.partition import PartitionSupervisor, partition
 from suptree.otp.pending import Request
-from suptree.otp.registry import KeyRegistered, KeyUnregistered, Registry, RegistryEntry, Via, via
+from suptree.otp.registry import Registry, Via, via
+from suptree.otp.registry_partitions import KeyRegistered, KeyUnregistered
+from suptree.otp.registry_tables import RegistryEntry
 from suptree.otp.request_set import RequestSet
 from suptree.otp.requests import call_handler as call
 from suptree.otp.requests import cast_handler as cast

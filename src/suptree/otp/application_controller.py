@@ -11,26 +11,17 @@ closes, all are stopped, last started first, within its stop timeout (S235).
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core import (
-    INFO,
     KILLED,
     LOG,
     NORMAL,
-    SHUTDOWN,
-    Crashed,
-    Exit,
     Pid,
-    PlainBody,
-    Process,
-    Slot,
     SlotExpiredError,
     is_normal,
-    receive,
     safe_repr,
 )
 from suptree.errors import (
@@ -38,10 +29,9 @@ from suptree.errors import (
     ApplicationError,
     ApplicationNotStartedError,
     RuntimeClosedError,
-    StartError,
 )
 from suptree.otp.application import Application, StartType, name_of
-from suptree.otp.directives import BadReturn
+from suptree.otp.application_master import Master
 
 if TYPE_CHECKING:
     from suptree.core import Runtime
@@ -86,7 +76,7 @@ class Applications:
     def __init__(self, runtime: Runtime) -> None:
         self.ended_by: ApplicationEnd | None = None
         self._runtime = runtime
-        self._masters: dict[str, _Master] = {}
+        self._masters: dict[str, Master] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         runtime.close_hooks.append(self._stop_all)
 
@@ -126,7 +116,7 @@ class Applications:
         environment = self.load(application)
         environment.update(env or {})
         application._environment = environment
-        master = _Master(name, application, type, self._ended)
+        master = Master(name, application, type, self._ended)
         self._masters[name] = master
         return await master.begin(self._runtime)
 
@@ -276,7 +266,7 @@ class Applications:
                 )
                 master.process.doom(KILLED)
 
-    def _ended(self, master: _Master, reason: object) -> None:
+    def _ended(self, master: Master, reason: object) -> None:
         """Its tree is gone and its callbacks have run (S234)."""
         del self._masters[master.name]
         if master.was_told or not master.has_started:
@@ -290,166 +280,6 @@ class Applications:
         if ends_runtime and self.ended_by is None and not self._runtime.closing:
             self.ended_by = end
             self._runtime.stop(reason, f"{end.application}, a {master.type} application,")
-
-
-class _StopRequest:
-    """To a master: stop the application."""
-
-
-class _Master:
-    """The process above one application: runs its callbacks and is the parent of its tree.
-
-    Invariant: `top` is set from the end of its start until it is told to stop or has ended.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        application: Application,
-        type: StartType,
-        ended: Callable[[_Master, object], None],
-    ) -> None:
-        self.name = name
-        self.type = type
-        self.top: Pid[Any] | None = None
-        self.has_started = False
-        self.was_told = False
-        self.process: Process
-        self._application = application
-        self._ended = ended
-        self._started: Slot
-        self._tree: Pid[Any] | None = None
-        self._body: object = None
-        self._reason: object = None
-        self._failure: ApplicationError | None = None
-
-    @property
-    def gave_up(self) -> bool:
-        """Whether the top supervisor had restarted too often."""
-        return bool(getattr(self._body, "gave_up", False))
-
-    async def begin(self, runtime: Runtime) -> Pid[Any]:
-        """Start the process and the application."""
-        self._started = Slot(runtime.runqueue)
-        body = PlainBody(self._live, (), {})
-        pid: Pid[Any] = await runtime.start_process(
-            body, link=False, label=f"application {self.name}", trap_exit=True
-        )
-        self.process = cast("Process", body.process)
-        runtime.down_slot(pid).add_done_callback(self._is_down)
-        top: Pid[Any] = await self._started
-        return top
-
-    def tell_to_stop(self) -> Slot:
-        """Have it stop; the slot is filled when it is gone."""
-        runtime = self.process.runtime
-        down = runtime.down_slot(self.process.pid)
-        self.was_told = True
-        if self.top is not None:
-            self.top = None
-            self.process.deliver((INFO, _StopRequest()))
-        elif not self.has_started:
-            self.process.doom(SHUTDOWN)  # it is still starting
-        return down
-
-    def _is_down(self, slot: Slot) -> None:
-        reason = slot.value if self._reason is None else self._reason
-        tree = self._tree
-        if tree is None or tree._process is None:
-            self._over(reason)
-        else:  # The master was killed: its tree, whose parent it was, is ending.
-            self.process.runtime.down_slot(tree).add_done_callback(lambda _: self._over(reason))
-
-    def _over(self, reason: object) -> None:
-        self._ended(self, reason)
-        failure = self._failure or ApplicationError(self.name, reason, self._place("start"))
-        self._started.fail(failure)
-
-    # -- in the process ------------------------------------------------------------------------------
-
-    async def _live(self) -> None:
-        try:
-            tree, state = await self._start()
-            await self._phases()
-        except ApplicationError as error:
-            self._failure = error
-            if self._tree is not None:
-                await self._stop_tree(self._tree)
-            return
-        self.top = tree
-        self.has_started = True
-        self._started.set(tree)
-        message = await receive(self._is_news_of(tree))
-        self.top = None
-        if isinstance(message, Exit):
-            self._reason = message.reason
-            state = await self._call("prep_stop", state, default=state)
-        else:
-            state = await self._call("prep_stop", state, default=state)
-            await self._stop_tree(tree)
-        await self._call("stop", state)
-
-    async def _start(self) -> tuple[Pid[Any], Any]:
-        try:
-            answer = await _result_of(self._application.start())
-        except StartError as error:
-            raise ApplicationError(self.name, error.reason, self._place("start")) from error
-        except Exception as error:
-            raise ApplicationError(self.name, Crashed(error), self._place("start")) from error
-        pid, state = _pair(answer)
-        tree = None if pid is None else pid._process
-        if pid is None or tree is None or tree.parent is not self.process:  # S231
-            raise ApplicationError(self.name, BadReturn(answer), self._place("start"))
-        self._tree = pid
-        self._body = tree.body
-        return pid, state
-
-    async def _phases(self) -> None:
-        for phase, argument in self._application.start_phases:
-            try:
-                await _result_of(self._application.start_phase(phase, argument))
-            except Exception as error:
-                raise ApplicationError(
-                    self.name, Crashed(error), self._place(f"start_phase({phase!r})")
-                ) from error
-
-    def _is_news_of(self, tree: Pid[Any]) -> Callable[[Any], bool]:
-        """What the master waits for; anything else that arrives stays where it is."""
-
-        def matches(message: Any) -> bool:
-            return isinstance(message, _StopRequest) or (
-                isinstance(message, Exit) and message.pid is tree
-            )
-
-        return matches
-
-    async def _stop_tree(self, tree: Pid[Any]) -> None:
-        runtime = self.process.runtime
-        down = runtime.down_slot(tree)
-        runtime.exit(tree, SHUTDOWN, self.process)
-        await down
-
-    async def _call(self, callback: str, state: Any, default: Any = None) -> Any:
-        """A callback of the end: what it raises is told, and the end goes on."""
-        try:
-            return await _result_of(getattr(self._application, callback)(state))
-        except Exception:
-            LOG.exception("%s: failed; the application ends all the same", self._place(callback))
-            return default
-
-    def _place(self, function: str) -> str:
-        return f"{type(self._application).__qualname__}.{function}"
-
-
-def _pair(answer: Any) -> tuple[Pid[Any] | None, Any]:
-    """A pid, or a pid with a state; (None, None) for anything else."""
-    pair: tuple[Any, ...] = answer if answer.__class__ is tuple else (answer, None)
-    fine = len(pair) == 2 and pair[0].__class__ is Pid
-    return (pair[0], pair[1]) if fine else (None, None)
-
-
-async def _result_of(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
 
 
 def _instance(application: Application | type[Application]) -> Application:
