@@ -5,6 +5,8 @@
     NoReply(then=...)       answer later with `reply(sender, value)`
     Stop(reason, reply=...) terminate first, then reply, then exit (S33)
     Ignore()                from init only: do not start, and that is no failure
+
+Plain values: whoever carries them out is `otp/gen_server.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from suptree.core import NORMAL, CURRENT, Pid, Process, ViaName, find_runtime
+from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, find_runtime
 
 __all__ = [
     "NOTHING",
@@ -59,7 +61,9 @@ class Timeout:
 
     def __post_init__(self) -> None:
         if not isinstance(self.seconds, (int, float)) or not 0 <= self.seconds < float("inf"):
-            raise ValueError(f"Timeout: seconds must be a finite number, 0 or more; got {self.seconds!r}.")
+            raise ValueError(
+                f"Timeout: seconds must be a finite number, 0 or more; got {self.seconds!r}."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`MachineBody`: the process side of a state machine: the order of events, timeouts, transitions.
 
 One event is handled per turn.  What has to come before the mailbox (inserted events,
-postponed ones tried again, timeouts of 0) waits in `_queue` and `_zero`, and a
+postponed ones tried again, timeouts of 0) waits in `_queue` and `_timeouts`, and a
 CONTINUE at the front of the mailbox calls for it, so that quotas hold here too.
 
     inserted events -> retried postponed events -> timeouts of 0 -> the mailbox   (S61, S62, S66)
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from enum import Enum
 from types import CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any, Final
@@ -32,14 +32,12 @@ from suptree.core import (
 )
 from suptree.errors import UnknownStateError
 from suptree.otp.directives import NOTHING, BadReturn, Hibernate, NoReply, Reply, Stop
+from suptree.otp.machine_timeouts import EVENT, STATE, RunningTimeout, Timeouts
 from suptree.otp.transitions import (
-    UPDATE,
     Answer,
     Enter,
     Event,
-    EventExpired,
     EventTimeout,
-    Expired,
     GenericTimeout,
     Info,
     Keep,
@@ -48,7 +46,6 @@ from suptree.otp.transitions import (
     NextEvent,
     Postpone,
     Repeat,
-    StateExpired,
     StateTimeout,
     StopAndReply,
     TimeoutAction,
@@ -60,9 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MachineBody"]
 
-STATE: Final = "state"
-EVENT: Final = "event"
-GENERIC: Final = "generic"
 _REPLIES: Final = frozenset((Reply, Answer))
 
 
@@ -84,17 +78,6 @@ class _Occurrence:
     def typed(self) -> bool:
         """Whether a handler of its own takes it, instead of a state function."""
         return self.envelope[0] in (CALL, CAST) and self.envelope[2] is not None
-
-
-class _Running:
-    """A timeout that runs: the message of its timer."""
-
-    __slots__ = ("content", "key", "timer")
-
-    def __init__(self, key: Hashable, content: Any) -> None:
-        self.key = key
-        self.content = content
-        self.timer: Timer | None = None
 
 
 class _Change:
@@ -124,15 +107,14 @@ class MachineBody(TurnBody):
     kind = "state machine"
     resting = RESTING  # an event has to go through `turn`, so no call is direct
 
-    __slots__ = ("_postponed", "_queue", "_timers", "_zero", "state")
+    __slots__ = ("_postponed", "_queue", "_timeouts", "state")
 
     def __init__(self, cls: type[Behaviour], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(cls, args, kwargs)
         self.state: Any = NOTHING
         self._queue: deque[_Occurrence] = deque()
         self._postponed: list[_Occurrence] = []
-        self._timers: dict[Hashable, _Running] = {}
-        self._zero: dict[Hashable, Any] = {}
+        self._timeouts = Timeouts()
 
     # -- init -----------------------------------------------------------------------------
 
@@ -142,6 +124,7 @@ class MachineBody(TurnBody):
             return False
         actions = value.actions if isinstance(value, Next) else ()
         self.state = self._known(value.state if isinstance(value, Next) else value)
+        self._timeouts.attach(self.process)
         self.process.mailbox.appendleft((CONTINUE, Next(self.state, *actions)))
         return True
 
@@ -194,17 +177,15 @@ class MachineBody(TurnBody):
         """What comes before the mailbox."""
         if self._queue:
             return self._queue.popleft()
-        key = next(iter(self._zero))
-        return _internal(_expired(key, self._zero.pop(key)))
+        return _internal(self._timeouts.take_due())
 
     def _timer(self, envelope: Envelope) -> None:
         timer: Timer = envelope[1]
         if timer.cancelled:  # S67
             return
         running = timer.message
-        if isinstance(running, _Running):
-            del self._timers[running.key]
-            self._handle(_internal(_expired(running.key, running.content)))
+        if isinstance(running, RunningTimeout):
+            self._handle(_internal(self._timeouts.fired(running)))
         else:
             self._handle(_Occurrence(Info(running), envelope))
 
@@ -335,20 +316,14 @@ class MachineBody(TurnBody):
             self._owe(occurrence.reply_to)
             if change.postpone:
                 self._postponed.append(occurrence)
-            self._cancel((EVENT,))
+            self._timeouts.cancel(EVENT)
             if change.changed:
                 self._queue.extendleft(reversed(self._postponed))
                 self._postponed.clear()
-                self._cancel((STATE,))
-        last: dict[Hashable, TimeoutAction] = {}
-        for timeout in change.timeouts:  # S70: of each kind the last one alone, in its place
-            key = _key(timeout)
-            last.pop(key, None)
-            last[key] = timeout
-        for key, timeout in last.items():
-            self._set(key, timeout)
+                self._timeouts.cancel(STATE)
+        self._timeouts.apply(change.timeouts)
         self._queue.extendleft(_internal(event) for event in reversed(change.inserted))
-        if self._queue or self._zero:
+        if self._queue or self._timeouts:
             self.process.mailbox.appendleft((CONTINUE, None))
 
     def _owe(self, reply_to: ReplyTo | None) -> None:
@@ -368,32 +343,6 @@ class MachineBody(TurnBody):
                 self.stop(BadReturn(reply))
                 return
         self.stop(reason)
-
-    # -- timeouts ---------------------------------------------------------------------------
-
-    def _set(self, key: Hashable, action: TimeoutAction) -> None:
-        if action.seconds == UPDATE:
-            running = self._timers.get(key)
-            if running is None:
-                self._zero[key] = action.content
-            else:
-                running.content = action.content
-            return
-        self._cancel(key)
-        if action.seconds == 0:
-            self._zero[key] = action.content
-        elif action.seconds is not None:
-            process = self.process
-            running = self._timers[key] = _Running(key, action.content)
-            running.timer = process.runtime.ticker.send_after(
-                process, process, float(action.seconds), running
-            )
-
-    def _cancel(self, key: Hashable) -> None:
-        self._zero.pop(key, None)
-        running = self._timers.pop(key, None)
-        if running is not None and running.timer is not None:
-            self.process.runtime.ticker.cancel(running.timer)
 
     # -- system requests ----------------------------------------------------------------------
 
@@ -420,22 +369,6 @@ def _internal(event: Any) -> _Occurrence:
     if isinstance(event, CallMessage):
         return _Occurrence(event, (CALL, event.sender, None, (event.request,), {}))
     return _Occurrence(event, (CONTINUE, event))
-
-
-def _key(action: TimeoutAction) -> Hashable:
-    match action:
-        case StateTimeout():
-            return (STATE,)
-        case EventTimeout():
-            return (EVENT,)
-        case GenericTimeout(name):
-            return (GENERIC, name)
-
-
-def _expired(key: Any, content: Any) -> Event:
-    if key[0] == STATE:
-        return StateExpired(content)
-    return EventExpired(content) if key[0] == EVENT else Expired(key[1], content)
 
 
 def _function_name(state: Any) -> str | None:

@@ -1,12 +1,17 @@
 """What a state machine is told, and what it answers: events, transitions, actions.  All values.
 
-CallMessage(sender, request)   CastMessage(request)   Info(message)   Internal(content)
-Enter(previous)   StateExpired(content)   EventExpired(content)   Expired(name, content)
+    events        CallMessage(sender, request)   CastMessage(request)   Info(message)
+                  Internal(content)   Enter(previous)
+                  StateExpired(content)   EventExpired(content)   Expired(name, content)
 
-Next(state, *actions)   Keep(*actions)   Repeat(*actions)   Stop(reason)   StopAndReply(reason, ...)
+    transitions   Next(state, *actions)   Keep(*actions)   Repeat(*actions)
+                  Stop(reason)   StopAndReply(reason, *replies)
 
-Reply(value)   Answer(sender, value)   Postpone()   NextEvent(event)
-StateTimeout(seconds, content)   EventTimeout(...)   GenericTimeout(name, ...)
+    actions       Reply(value)   Answer(sender, value)   Postpone()   NextEvent(event)
+                  StateTimeout(seconds, content)   EventTimeout(seconds, content)
+                  GenericTimeout(name, seconds, content)
+
+Whoever carries them out is `machine_body.py`.
 """
 
 from __future__ import annotations
