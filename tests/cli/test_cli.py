@@ -118,7 +118,7 @@ def test_an_unknown_process_is_refused_with_what_to_do(
         (["info", "x", "--socket", "nowhere"], "no such socket"),
         (["run", "shop"], "must look like shop:Shop"),
         (["run", "nowhere:Shop"], "no module 'nowhere'"),
-        (["run", "shop:Shap"], "Applications there: Shop, Broken"),
+        (["run", "shop:Shap"], "Applications there: Broken, Shop"),
         (["run", "shop:Till"], "no Application"),
         (["run", "shop:Shop", "--stop-timeout", "-1"], "seconds, 0 or more"),
     ],

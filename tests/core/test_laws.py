@@ -671,7 +671,7 @@ async def test_law17_timers_of_asyncio_and_ours_are_of_one_clock(runtime):
 async def test_law18_without_a_way_to_hide_tasks_direct_calls_are_off_and_calls_work(
     monkeypatch, runtime_options
 ):
-    monkeypatch.setattr("suptree.core.runtime.make_swap", lambda loop: None)
+    monkeypatch.setattr("suptree.core.runtime.task_hiding", lambda loop: None)
     options = {**runtime_options, "direct_call": True}
     async with st.Runtime(**options) as rt:
         pid = await Echo.start()
@@ -679,9 +679,11 @@ async def test_law18_without_a_way_to_hide_tasks_direct_calls_are_off_and_calls_
         assert await Echo.echo(pid, 1) == 1
 
 
-async def test_law18_the_probe_finds_a_swap_that_does_not_hide(runtime):
-    assert asyncio_private.probe(runtime.loop, lambda task: None) is False
-    assert asyncio_private.probe(runtime.loop, asyncio_private.make_swap(runtime.loop)) is True
+async def test_law18_the_probe_finds_hiding_that_does_not_hide(runtime):
+    fake = asyncio_private.TaskHiding(lambda: None, lambda task: None)
+
+    assert asyncio_private.hides(runtime.loop, fake) is False
+    assert asyncio_private.task_hiding(runtime.loop) is not None
 
 
 async def test_law18_a_direct_call_hides_the_task_of_the_caller(runtime):

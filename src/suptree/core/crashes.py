@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import reprlib
 import traceback
+from collections.abc import Mapping
 from typing import Final, cast
 
 __all__ = ["Crashed", "safe_repr", "safe_text"]
@@ -112,7 +113,7 @@ def _notes(exception: BaseException) -> tuple[str, ...]:
     )
 
 
-_HEADINGS = {
+_HEADINGS: Final[Mapping[str, str]] = {
     "cause": "\nThe above exception was the direct cause of the following exception:\n\n",
     "context": "\nDuring handling of the above exception, another exception occurred:\n\n",
     "": "",

@@ -96,6 +96,36 @@ class Body(Protocol):
         ...
 
 
+class Remains:
+    """The body of a process that is DEAD: the real one, and the user's state with it, is let go.
+
+    Without it every dead process would be a cycle, and memory would grow until the
+    garbage collector comes round.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def begin(self, process: Process) -> None:
+        """Nothing begins any more."""
+
+    def turn(self, envelope: Envelope) -> None:
+        """Nothing is handled any more."""
+
+    def failed(self, reason: object) -> None:
+        """It has ended already."""
+
+    def unwind(self, state: State) -> bool:
+        """No frame is left."""
+        return True
+
+    def subject(self) -> object:
+        """Nothing."""
+        return None
+
+
 class Monitor:
     """One monitor: *watcher* is told, or *slot* is filled, when *target* ends."""
 
@@ -252,6 +282,13 @@ class Process:
             # A signal that came first decided the reason, whatever the clean-up raised since.
             self.runtime.reap(self, self.exit_reason if self.state is EXITING else reason)
 
+    def let_go(self, context: Context) -> None:
+        """The last of the reaper: break the cycles through body, server and context."""
+        self.body = Remains(self.body.kind)
+        self.turn = self.body.turn
+        self.server = None
+        self.context = context
+
     def doom(self, reason: object) -> None:
         """Carry out a deadly signal: not alive from now on, DEAD when the frames have unwound.
 
@@ -378,27 +415,34 @@ class Process:
         is the server's: it ends here, and the caller finds the process not RUNNING.
         """
         runtime = self.runtime
-        hidden = runtime.swap_task(None)
+        hidden = runtime.hide_task()
         self.state = RUNNING
         try:
-            result = self.context.run(handler, self.server, *args, **kwargs)
+            if kwargs:
+                result = self.context.run(handler, self.server, *args, **kwargs)
+            elif args:
+                result = self.context.run(handler, self.server, *args)
+            else:
+                result = self.context.run(handler, self.server)
         except BaseException as error:
             if self.current is None:
                 self.current = (CALL, None, handler, args, kwargs)
             self._crash(error)
             result = None
-        runtime.swap_task(hidden)
+        if hidden is not None:
+            runtime.show_task(hidden)
         self.messages_in += 1
         return result
 
     def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
         """What follows from the answer of a direct call: a directive, carried out."""
-        hidden = self.runtime.swap_task(None)
+        hidden = self.runtime.hide_task()
         try:
             self.enter(function, *args)
         except BaseException as error:
             self._crash(error)
-        self.runtime.swap_task(hidden)
+        if hidden is not None:
+            self.runtime.show_task(hidden)
         self.leave_direct()
 
     def leave_direct(self) -> None:

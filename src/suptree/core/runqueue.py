@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.slot import PENDING, Slot
@@ -50,6 +51,7 @@ class RunQueue:
         "_direct",
         "_random",
         "_turn_over",
+        "context",
         "direct_budget",
         "expire_after",
         "loop",
@@ -71,6 +73,7 @@ class RunQueue:
         self.ready: deque[Process] = deque() if rng is None else _Shuffled(rng)
         self.resuming: deque[Slot] = deque()
         self.scheduled = False
+        self.context = Context()  # nobody's: what a turn runs enters the context of its process
         self._direct = direct_call
         self._random = rng if random_direct else None
         self.unanswered: list[tuple[Slot, float]] = []
@@ -120,7 +123,7 @@ class RunQueue:
     def schedule(self) -> None:
         """Ask the event loop for a turn."""
         self.scheduled = True
-        self.loop.call_soon(self.drain)
+        self.loop.call_soon(self.drain, context=self.context)
 
     def idle(self) -> bool:
         """Whether nothing is ready and nobody is to be resumed."""

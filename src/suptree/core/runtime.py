@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 from suptree.clock import loop_clock
 from suptree.core import events
-from suptree.core.asyncio_private import make_swap, probe
+from suptree.core.asyncio_private import TaskHiding, task_hiding
 from suptree.core.bodies import GuestBody, PlainBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
@@ -157,9 +157,9 @@ class Runtime(Signals):
         self.thread_id = threading.get_ident()
         self.os_pid = os.getpid()
         self.now = loop_clock(loop)
-        swap = make_swap(loop)
-        hidable = probe(loop, swap)
-        self.swap_task = swap if hidable and swap is not None else _swap_nothing
+        hiding = task_hiding(loop)
+        hidable = hiding is not None
+        self.hide_task, self.show_task = hiding or TaskHiding(_hide_nothing, _show_nothing)
         self.runqueue = RunQueue(
             loop,
             direct_call=bool(self.direct_call) and hidable,
@@ -344,11 +344,12 @@ class Runtime(Signals):
         return process
 
     def _begin(self, process: Process) -> None:
-        hidden = self.swap_task(None)
+        hidden = self.hide_task()
         try:
             process.context.run(process.body.begin, process)
         finally:
-            self.swap_task(hidden)
+            if hidden is not None:
+                self.show_task(hidden)
         if process.state is EXITING and process.task is None:  # killed by its own init's doing
             process.finish(process.exit_reason)
 
@@ -584,7 +585,11 @@ class Runtime(Signals):
         return f"<Runtime {self.name!r} {state}, {len(self.processes)} processes>"
 
 
-def _swap_nothing(task: Any) -> Any:
+def _hide_nothing() -> None:
+    return None
+
+
+def _show_nothing(task: asyncio.Task[Any]) -> None:
     return None
 
 

@@ -106,7 +106,7 @@ class Ticker:
         if self._handle is not None:
             self._handle.cancel()
         self._armed_for = due
-        self._handle = self._loop.call_at(due, self._tick)
+        self._handle = self._loop.call_at(due, self._tick, context=self._runqueue.context)
 
     def _tick(self) -> None:
         self._handle = None

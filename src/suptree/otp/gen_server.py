@@ -127,8 +127,10 @@ class ServerBody(TurnBody):
             _, reply_to, handler, args, kwargs = envelope
             if handler is None:
                 result = server.handle_call(args[0], reply_to)
-            else:
+            elif kwargs:
                 result = handler(server, *args, **kwargs)
+            else:
+                result = handler(server, *args)
             if result.__class__ in DIRECTIVES:
                 self.answered(result)
             else:
@@ -138,8 +140,10 @@ class ServerBody(TurnBody):
             _, _, handler, args, kwargs = envelope
             if handler is None:
                 result = server.handle_cast(args[0])
-            else:
+            elif kwargs:
                 result = handler(server, *args, **kwargs)
+            else:
+                result = handler(server, *args)
         elif kind in (INFO, DOWN):
             result = server.handle_info(envelope[1])
         elif kind == TIMER:
