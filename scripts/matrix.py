@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
 LOOPS = ("asyncio", "uvloop")
 DIRECT_CALL = ("on", "off", "random")
+ROW_LIMIT = 1_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +173,20 @@ def run(row: Row, seed: int, pytest_args: list[str]) -> Outcome:
     print(f"matrix: {row} ...", flush=True)
     command = [str(row.python), "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     started = time.monotonic()
-    done = subprocess.run(
-        [*command, *pytest_args],
-        cwd=ROOT,
-        env=row.environment(seed),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*command, *pytest_args],
+            cwd=ROOT,
+            env=row.environment(seed),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=ROW_LIMIT,
+        )
+    except subprocess.TimeoutExpired as late:
+        print((late.stdout or b"").decode(errors="replace"))
+        return Outcome(row, False, time.monotonic() - started, f"no end within {ROW_LIMIT} s")
     if done.returncode != 0:
         print(done.stdout)
     lines = [line for line in done.stdout.splitlines() if re.search(r"\d+ \w+.* in [\d.]+s", line)]
