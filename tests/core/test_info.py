@@ -115,9 +115,9 @@ async def test_info_of_a_process_on_the_stack_says_so(runtime):
 async def test_info_counts_dropped_messages_put_off_replies_and_the_mailbox(runtime):
     pid = await st.child(Server).with_(bound=st.MailboxBound(2, "drop_new")).start_link()
     held = asyncio.create_task(Server.hold(pid))
-    await turn()
+    await wait_until(lambda: runtime.info(pid).owes)
     slow = asyncio.create_task(Server.slow(pid))
-    await turn()
+    await wait_until(lambda: runtime.info(pid).stack)
     for number in range(5):
         st.send(pid, number)
     info = runtime.info(pid)

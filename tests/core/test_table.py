@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import suptree as st
-from suptree.testing import turn, wait_down
+from suptree.testing import turn, wait_down, wait_until
 
 
 async def wait_for_ever() -> None:
@@ -163,7 +163,7 @@ async def test_inheritance_gets_through_to_a_full_bounded_mailbox(runtime):
 
     keeper = await st.child(Keeper).with_(bound=st.MailboxBound(1)).start_link()
     busy = asyncio.create_task(Keeper.busy(keeper))
-    await turn()
+    await wait_until(lambda: runtime.info(keeper).stack)
     st.send(keeper, "fills it")
     pid = runtime.spawn(lambda to: make(to, heir=keeper), st.current())
     table = await st.receive()

@@ -307,7 +307,7 @@ async def test_after_a_tree_that_died_by_itself_both_callbacks_run(runtime):
 
 @pytest.mark.otp("S232")
 async def test_the_end_of_a_temporary_application_is_reported_and_nothing_more(runtime, caplog):
-    top = await runtime.start(Storage())
+    top = await runtime.start(Storage(), "temporary")
     st.exit(top, st.KILL)
     await turn(5)
 
@@ -364,6 +364,20 @@ async def test_what_the_end_of_an_application_does_to_the_runtime(type, reason, 
 
     assert result == expected
     assert log[-1] == ("other", "stop prepared state after")  # all the others are stopped
+
+
+async def test_law6_a_tree_started_without_a_type_that_gives_up_ends_the_block():
+    class Crashing(st.Application):
+        max_restarts = 0
+
+        def children(self) -> list[st.ChildSpec]:
+            return [st.child(Idle).with_(name="idle")]
+
+    with pytest.raises(st.RuntimeStoppedError):
+        async with st.Runtime() as rt:
+            await rt.start(Crashing())
+            st.exit("idle", "bad")
+            await st.receive()
 
 
 @pytest.mark.otp("S232")

@@ -55,6 +55,8 @@ async def guest(runtime: Runtime, label: str = "guest") -> AsyncIterator[Pid[Any
     runtime.check_thread("guest")
     outer = CURRENT.get()
     process = _enter_guest(runtime, label)
+    body = process.body  # the runtime may close before the block is left
+    assert isinstance(body, GuestBody)
     CURRENT.set(process)
     reason: object = NORMAL
     error: BaseException | None = None
@@ -68,20 +70,19 @@ async def guest(runtime: Runtime, label: str = "guest") -> AsyncIterator[Pid[Any
         CURRENT.set(
             outer
         )  # not reset(token): the host may leave in another context than it entered
-        verdict = await _verdict(process, error)
+        verdict = await _verdict(body, error)
         process.finish(reason)
         if verdict is not None:
             raise verdict from None
 
 
-async def _verdict(process: Process, error: BaseException | None) -> RuntimeStoppedError | None:
+async def _verdict(body: GuestBody, error: BaseException | None) -> RuntimeStoppedError | None:
     """What the block of a guest raises instead of *error*, if it was we who cancelled its task.
 
     As a TaskGroup does: our request to cancel is taken back, and a cancellation by
     somebody else at the same time, or another error, goes first.
     """
-    body, task = process.body, process.task
-    assert isinstance(body, GuestBody)
+    task = asyncio.current_task()
     assert task is not None
     if body.stopped_by is None:
         return None
@@ -106,7 +107,8 @@ async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
     root.state = WAITING if root.state < EXITING else root.state
     verdict: RuntimeStoppedError | None = None
     try:
-        verdict = await _verdict(root, error)
+        assert isinstance(root.body, GuestBody)
+        verdict = await _verdict(root.body, error)
         try:
             await _stop_in_order(runtime, root)
         finally:  # also when the host cancels once more, and has no patience left

@@ -68,11 +68,15 @@ class Runtime(CoreRuntime):
     async def start(
         self,
         application: Application | type[Application],
-        type: StartType = "temporary",
+        type: StartType = "transient",
         *,
         env: Mapping[str, Any] | None = None,
     ) -> Pid[Any]:
         """Start an application; see `Applications.start`.
+
+        'transient' by default, where `Applications.start` and OTP have 'temporary': when
+        its tree gives up, the block that opened the runtime is cancelled and raises
+        RuntimeStoppedError, as a TaskGroup would, rather than waiting for what is gone.
 
         Raises:
             ApplicationError: It runs already, one that it depends on does not, or it failed.
