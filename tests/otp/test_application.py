@@ -292,7 +292,7 @@ async def test_a_callback_of_the_end_that_raises_is_told_and_the_end_goes_on(run
 @pytest.mark.otp("S234")
 async def test_after_a_tree_that_died_by_itself_both_callbacks_run(runtime):
     log: list[Any] = []
-    top = await runtime.start(Noted(log))
+    top = await runtime.start(Noted(log), "temporary")
     st.exit(top, st.KILL)
     await wait_down(top)
     await turn(5)
@@ -462,7 +462,7 @@ async def test_an_application_that_does_not_stop_is_killed_when_the_stop_timeout
 
 async def test_a_master_that_is_killed_takes_its_tree_along(runtime, caplog):
     caplog.set_level(logging.CRITICAL)
-    top = await runtime.start(Storage())
+    top = await runtime.start(Storage(), "temporary")
     master = top._process.parent
     down = runtime.down_slot(top)
     st.exit(master.pid, st.KILL)
