@@ -25,7 +25,7 @@ step mypy       "$BIN/mypy"
 step pyright    "$BIN/pyright"
 step contracts  "$BIN/lint-imports" --no-cache
 step one-place  "$PY" scripts/check_imports.py
-step conformance "$PY" scripts/conformance_table.py --check
+step conformance "$PY" scripts/conformance_table.py --check --strict
 step reference  "$PY" scripts/reference.py --check
 step docs       "$PY" -m pytest -q --no-header tests/public/test_docs_examples.py
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "conformance_table.py"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "conformance_table.py"
 
 STATEMENTS = """\
 [S1]
@@ -116,3 +119,20 @@ def test_a_marker_of_no_statement_is_refused(project: Path) -> None:
     done = table(project)
     assert done.returncode == 1
     assert "S999" in done.stdout
+
+
+def test_every_declared_difference_has_its_row_in_the_semantics() -> None:
+    statements = tomllib.loads((ROOT / "tests" / "otp_statements.toml").read_text())
+    declared = {
+        id for id, entry in statements.items() if {"different", "not_applicable"} & set(entry)
+    }
+    page = (ROOT / "docs" / "explanation" / "semantics.md").read_text()
+    table = page.partition("## Differences from the BEAM")[2].partition("\n## ")[0]
+    named = {
+        id
+        for row in table.splitlines()
+        if row.startswith("|")
+        for id in re.findall(r"\bS\d+\b", row)
+    }
+
+    assert declared - named == set()
