@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
 import sys
 
 import pytest
@@ -156,3 +157,37 @@ async def test_a_finished_handler_leaves_the_recursion_limit_alone(runtime):
 
     assert sys.getrecursionlimit() == limit
     assert pid._process is None
+
+
+STARVED = """
+import asyncio, resource, suptree as st
+
+class Greedy(st.GenServer):
+    @st.call
+    def eat(self) -> int:
+        return len(bytearray(4_000_000_000))
+
+    @st.call
+    def ping(self) -> str:
+        return "pong"
+
+async def main() -> None:
+    async with st.Runtime() as rt:
+        greedy, other = await Greedy.start(), await Greedy.start()
+        try:
+            await Greedy.eat(greedy)
+        except st.ServerExitError as error:
+            print(error.reason.type, rt.reporter.total, await Greedy.ping(other))
+
+resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS holds on Linux")
+def test_a_handler_that_runs_out_of_memory_is_one_crash_and_the_others_serve():  # F09
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.split() == ["MemoryError", "1", "pong"]
