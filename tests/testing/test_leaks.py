@@ -70,6 +70,14 @@ PLANTED = {
             st.send_after(3600, "tick")  # HERE
             KEPT.append(rt)
         """,
+    "unhandled": """
+        async def test_NAME():
+            def stumble():
+                raise OSError("nobody catches this")
+            asyncio.get_running_loop().call_soon(stumble)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        """,
 }
 NAMED = {
     "task": r"task: task 'Task-\d+' \(sleep\) at .*, made at {here}",
@@ -80,6 +88,7 @@ NAMED = {
     "process": r"process: <0.\d+> loiterer \(receiving, 0 messages\), made at {here}",
     "name": r"name: 'squatter' of <0.\d+ squatter> \S+, made at {here}",
     "monitor": r"monitor: #Ref<\d+> of <0.\d+> \S+ on <0.\d+>, made at {here}",
+    "unhandled": r"unhandled: Exception in callback .*stumble.*: OSError\('nobody catches this'\)",
     "st_timer": r"timer: #Timer<\d+> of <0.\d+> \S+, made at {here}",
 }
 PREAMBLE = """\

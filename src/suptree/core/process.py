@@ -282,12 +282,12 @@ class Process:
             # A signal that came first decided the reason, whatever the clean-up raised since.
             self.runtime.reap(self, self.exit_reason if self.state is EXITING else reason)
 
-    def let_go(self, context: Context) -> None:
+    def let_go(self) -> None:
         """The last of the reaper: break the cycles through body, server and context."""
         self.body = Remains(self.body.kind)
         self.turn = self.body.turn
         self.server = None
-        self.context = context
+        self.context = Context()  # its own: it may still stand in the ready queue
 
     def doom(self, reason: object) -> None:
         """Carry out a deadly signal: not alive from now on, DEAD when the frames have unwound.

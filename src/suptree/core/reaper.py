@@ -92,7 +92,7 @@ class Reaper:
             runtime.reporter.flush(process)
         runtime.exited(process, reason)
         if process.body.kind != "guest":  # whose block still runs, and asks its body why it ends
-            process.let_go(runtime.runqueue.context)
+            process.let_go()
 
     def _answer_callers(self, process: Process, reason: object) -> None:
         current, process.current = process.current, None

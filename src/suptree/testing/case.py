@@ -7,12 +7,13 @@ judge a test that failed by itself (the plugin does that).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -134,8 +135,16 @@ class Case:
                 self._runner = TestRunner(loop_factory(self.kind), self.sites)
             except (ValueError, ImportError) as error:
                 raise pytest.UsageError(str(error)) from error
+            self._runner.loop.set_exception_handler(self._unhandled)
             self.item.addfinalizer(self._close_runner)
         return self._runner
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception that nobody handled, in a callback or a forgotten task: only logged otherwise."""
+        loop.default_exception_handler(context)
+        error = context.get("exception")
+        what = context.get("message", "an error in the loop")
+        self.leaks.append(Leak("unhandled", f"{what}: {error!r}" if error is not None else what))
 
     def watch(self) -> None:
         """Begin to look; before the fixtures are set up."""

@@ -24,7 +24,7 @@ from suptree.testing.stacks import describe_task
 
 __all__ = ["KINDS", "Leak", "LeakError", "Snapshot", "loop_leaks"]
 
-KINDS = ("process", "name", "monitor", "timer", "task", "thread", "fd", "child")
+KINDS = ("process", "name", "monitor", "timer", "task", "thread", "fd", "child", "unhandled")
 _JOIN = 1.0  # real seconds that a thread or child that is ending anyway gets
 _STANDING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
