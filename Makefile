@@ -4,6 +4,8 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 ARGS    ?=
+COUNT   ?= 500
+SEED    ?=
 
 BIN     := $(VENV)/bin
 PY      := $(BIN)/python
@@ -35,9 +37,10 @@ fix: $(STAMP)  ## repair format and what the linter can repair
 bench: $(STAMP)  ## benchmarks, compared with Erlang where `erl` is installed
 	@$(PY) -m benchmarks $(ARGS)
 
-conformance: $(STAMP)  ## the tests of the numbered OTP statements, then the table, none missing
+conformance: $(STAMP)  ## the statements of OTP, then COUNT random scenarios (SEED=n) beside real erl
 	@$(PY) -m pytest -m "otp and not soak" $(ARGS)
 	@$(PY) scripts/conformance_table.py --check --strict
+	@$(PY) -m tests.conformance --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 matrix: $(STAMP)  ## the suite over direct call x loop x warnings x every Python found
 	@$(PY) scripts/matrix.py $(ARGS)
