@@ -113,4 +113,3 @@ async def test_a_supervisor_past_its_intensity_takes_its_tree_down_in_order_and_
     assert runtime.root is not None
     assert not runtime.root.monitors
     await wait_until(lambda: len(asyncio.all_tasks()) <= tasks_before - 2 * count)
-
