@@ -71,7 +71,7 @@ async def test_every_file_has_its_row_and_the_tree_ends_by_itself(
 ) -> None:
     job = make_job()
 
-    top = await runtime.start(Census(job))
+    top = await runtime.start(Census(job), "temporary")
 
     assert await wait_down(top) is st.SHUTDOWN
     assert rows_of(job) == plain(job)
@@ -85,7 +85,7 @@ async def test_rows_that_are_there_already_are_not_made_again(
     kept = Row(path="good.py", status=Status.OK, message="made by an earlier run")
     job.out.write_text(kept.to_line() + "\n")
 
-    await wait_down(await runtime.start(Census(job)))
+    await wait_down(await runtime.start(Census(job), "temporary"))
 
     assert len(rows_of(job)) == len(FILES)
     assert kept.to_line() in rows_of(job)
@@ -97,7 +97,7 @@ async def test_a_tree_started_when_all_is_done_ends_at_once(
     job = make_job()
     job.out.write_text("".join(f"{line}\n" for line in plain(job)))
 
-    assert await wait_down(await runtime.start(Census(job))) is st.SHUTDOWN
+    assert await wait_down(await runtime.start(Census(job), "temporary")) is st.SHUTDOWN
     assert rows_of(job) == plain(job)
 
 
@@ -109,7 +109,7 @@ async def test_whoever_is_killed_every_file_is_there_once_as_without_chaos(
     job = make_job(held_back=len(FILES), intensity=INTENSITY)
     census = CensusUnderFire(job, rate=50.0, quota=quota, seed=seed)
 
-    await wait_down(await runtime.start(census), timeout=60.0)
+    await wait_down(await runtime.start(census, "temporary"), timeout=60.0)
 
     assert rows_of(job) == plain(job)
     assert census.landed.total() == 60
