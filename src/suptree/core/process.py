@@ -369,8 +369,8 @@ class Process:
             return self._run_suspended() if self.state is SUSPENDED else 0
         mailbox = self.mailbox
         count = 0
+        self.state = RUNNING
         while True:
-            self.state = RUNNING
             envelope = mailbox.popleft()
             if self.bounded is not None:
                 self.bounded.took(envelope)
@@ -386,11 +386,12 @@ class Process:
             if self.state is not RUNNING:
                 self._left_turn()
                 break
-            self.current = None
             if not mailbox:
+                self.current = None
                 self.state = self.resting
                 break
             if count >= quota:
+                self.current = None
                 self.state = READY
                 self.runtime.runqueue.make_ready(self)
                 break
