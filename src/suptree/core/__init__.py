@@ -44,6 +44,20 @@ from suptree.core.exits import (
     is_normal,
 )
 from suptree.core.info import ProcessInfo, TreeNode
+from suptree.core.lifecycle import (
+    DEAD,
+    EXITING,
+    IDLE,
+    INIT,
+    READY,
+    RECEIVING,
+    RESTING,
+    RUNNING,
+    SUSPENDED,
+    WAITING,
+    Body,
+    State,
+)
 from suptree.core.lifetime import guest
 from suptree.core.log import LOG
 from suptree.core.mailbox import BoundedState, Mailbox, MailboxBound, OverflowPolicy
@@ -67,21 +81,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.portal import Portal
-from suptree.core.process import (
-    DEAD,
-    EXITING,
-    IDLE,
-    INIT,
-    READY,
-    RECEIVING,
-    RESTING,
-    RUNNING,
-    SUSPENDED,
-    WAITING,
-    Body,
-    Process,
-    State,
-)
+from suptree.core.process import Process
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError

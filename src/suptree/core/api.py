@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from suptree.core.context import current_process, find_runtime, require_process
 from suptree.core.exits import KILL, KILLED
+from suptree.core.lifecycle import EXITING, WAITING
 from suptree.core.messages import (
     CALL,
     CAST,
@@ -22,7 +23,7 @@ from suptree.core.messages import (
     Envelope,
 )
 from suptree.core.pid import Pid, Ref
-from suptree.core.process import EXITING, WAITING, Process
+from suptree.core.process import Process
 from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay

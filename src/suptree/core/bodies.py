@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from suptree.core.exits import NORMAL
+from suptree.core.lifecycle import EXITING, INIT, WAITING, State
 from suptree.core.messages import Envelope
-from suptree.core.process import EXITING, INIT, WAITING, Process, State
+from suptree.core.process import Process
 from suptree.core.slot import Slot
 from suptree.errors import InternalError
 

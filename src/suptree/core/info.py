@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.crashes import safe_repr
+from suptree.core.lifecycle import EXITING, INIT, RUNNING, WAITING, Monitor
 from suptree.core.pid import Pid
-from suptree.core.process import EXITING, INIT, RUNNING, WAITING, Monitor, Process
+from suptree.core.process import Process
 from suptree.core.reports import describe_envelope
 from suptree.core.stacks import describe_frames, frames_below, stack_of
 from suptree.core.waits import wait_chain, waiting_for

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from suptree.core.bodies import GuestBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
+from suptree.core.lifecycle import EXITING, WAITING
 from suptree.core.log import LOG
 from suptree.core.owned import CLOSE_LIMIT
-from suptree.core.process import EXITING, WAITING, Process
+from suptree.core.process import Process
 from suptree.core.slot import SlotExpiredError
 from suptree.errors import ProcessExit, RuntimeStoppedError, UsageError
 

@@ -5,145 +5,45 @@ server's turn, a coroutine with a task of its own, a supervisor's kernel corouti
 It is the one place where `except BaseException` stands: whatever user code raises
 ends one process and nothing else.
 
-The life of a process:
-
-    INIT ─────► IDLE ◄────► READY ─► RUNNING ─► WAITING (an async handler is suspended)
-      │          RESTING      ▲         │          │
-      │          SUSPENDED    └─────────┴──────────┘
-      └────────────► EXITING (not alive; frames unwind) ─► DEAD (links and monitors told)
-
-    IDLE       an empty mailbox, and nothing against a direct call (law 9)
-    RESTING    an empty mailbox, but calls must queue: an idle timeout runs, or it is traced
-    READY      on the run queue
-    RECEIVING  a plain process or a supervisor waits for a message
-    WAITING    its coroutine is suspended in something else, or runs in its own task
+Its life is drawn in `lifecycle.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
 from suptree.core.context import CURRENT
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
+from suptree.core.lifecycle import (
+    DEAD,
+    EXITING,
+    IDLE,
+    INIT,
+    READY,
+    RECEIVING,
+    RESTING,
+    RUNNING,
+    SUSPENDED,
+    WAITING,
+    Body,
+    Monitor,
+    Remains,
+    State,
+)
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, EXIT, SYSTEM, Envelope
 from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError
 from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
 
 if TYPE_CHECKING:
-    from suptree.core.pid import Pid, Ref
+    from suptree.core.pid import Pid
     from suptree.core.runtime import Runtime
     from suptree.core.timers import Timer
 
-__all__ = ["Body", "Monitor", "Process", "State"]
-
-
-class State(enum.IntEnum):
-    """The state word; below EXITING a process is alive."""
-
-    INIT = 0
-    IDLE = 1
-    RESTING = 2
-    READY = 3
-    RUNNING = 4
-    RECEIVING = 5
-    WAITING = 6
-    SUSPENDED = 7
-    EXITING = 8
-    DEAD = 9
-
-
-INIT: Final = State.INIT
-IDLE: Final = State.IDLE
-RESTING: Final = State.RESTING
-READY: Final = State.READY
-RUNNING: Final = State.RUNNING
-RECEIVING: Final = State.RECEIVING
-WAITING: Final = State.WAITING
-SUSPENDED: Final = State.SUSPENDED
-EXITING: Final = State.EXITING
-DEAD: Final = State.DEAD
-
-
-class Body(Protocol):
-    """What a process does.  Made by `core/bodies.py` and by the behaviours."""
-
-    kind: str
-    """A word for introspection: 'server', 'supervisor', 'plain', 'guest', ..."""
-
-    def begin(self, process: Process) -> None:
-        """Run the init, inline; ends in `process.started()`, `process.start_failed(...)`, or later."""
-        ...
-
-    def turn(self, envelope: Envelope) -> None:
-        """Handle one message (servers); runs in the context of the process."""
-        ...
-
-    def failed(self, reason: object) -> None:
-        """User code ended with *reason*: say goodbye if the behaviour does, then `process.finish`."""
-        ...
-
-    def unwind(self, state: State) -> bool:
-        """The process was in *state* and is to die: end its frames.  True when none are left."""
-        ...
-
-    def subject(self) -> object:
-        """The object that people know the process by: the server instance, the function."""
-        ...
-
-
-class Remains:
-    """The body of a process that is DEAD: the real one, and the user's state with it, is let go.
-
-    Without it every dead process would be a cycle, and memory would grow until the
-    garbage collector comes round.
-    """
-
-    __slots__ = ("kind",)
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def begin(self, process: Process) -> None:
-        """Nothing begins any more."""
-
-    def turn(self, envelope: Envelope) -> None:
-        """Nothing is handled any more."""
-
-    def failed(self, reason: object) -> None:
-        """It has ended already."""
-
-    def unwind(self, state: State) -> bool:
-        """No frame is left."""
-        return True
-
-    def subject(self) -> object:
-        """Nothing."""
-        return None
-
-
-class Monitor:
-    """One monitor: *watcher* is told, or *slot* is filled, when *target* ends."""
-
-    __slots__ = ("object", "ref", "slot", "target", "watcher")
-
-    def __init__(
-        self,
-        ref: Ref | None,
-        watcher: Process | None,
-        target: Process,
-        object: Pid[Any] | str,
-        slot: Slot | None,
-    ) -> None:
-        self.ref = ref
-        self.watcher = watcher
-        self.target = target
-        self.object = object
-        self.slot = slot
+__all__ = ["Process"]
 
 
 class Process:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from suptree.core.lifecycle import DEAD, EXITING
 from suptree.core.messages import CALL, DOWN, Down
-from suptree.core.process import DEAD, EXITING, Process
+from suptree.core.process import Process
 from suptree.errors import ServerExitError, StartError
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ from suptree.core.bodies import GuestBody, PlainBody
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
+from suptree.core.lifecycle import EXITING, IDLE, RESTING, Body
 from suptree.core.lifetime import close_runtime, guest, open_runtime
 from suptree.core.mailbox import BoundedState, MailboxBound
 from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
@@ -42,13 +43,7 @@ from suptree.core.names import Names
 from suptree.core.owned import Closers
 from suptree.core.pid import Pid
 from suptree.core.portal import Portal
-from suptree.core.process import (
-    EXITING,
-    IDLE,
-    RESTING,
-    Body,
-    Process,
-)
+from suptree.core.process import Process
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
 from suptree.core.runqueue import RunQueue

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
+from suptree.core.lifecycle import EXITING, Monitor
 from suptree.core.messages import DOWN, EXIT, Down, Exit
 from suptree.core.pid import Pid, Ref
-from suptree.core.process import EXITING, Monitor, Process
+from suptree.core.process import Process
 from suptree.core.slot import Slot
 from suptree.errors import NoProcessError
 

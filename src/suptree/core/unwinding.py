@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.events import PROCESS_ABANDONED
 from suptree.core.exits import KILLED
+from suptree.core.lifecycle import EXITING
 from suptree.core.log import LOG
-from suptree.core.process import EXITING, Process
+from suptree.core.process import Process
 from suptree.core.stacks import await_chain, is_closed, stack_of
 
 if TYPE_CHECKING:

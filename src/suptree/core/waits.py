@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from suptree.core.asyncio_private import awaited_by
+from suptree.core.lifecycle import IDLE, RESTING
 from suptree.core.messages import CALL
-from suptree.core.process import IDLE, RESTING, Process
+from suptree.core.process import Process
 from suptree.core.slot import ReplyTo
 
 __all__ = ["describe_wait", "wait_chain", "waiting_for"]
