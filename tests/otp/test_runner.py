@@ -245,6 +245,42 @@ def test_a_second_signal_gets_through_to_a_blocked_loop(program):
     assert running.rest()[0] == st.ExitCode.INTERRUPTED
 
 
+FULL_PIPE = """
+class Talks(st.GenServer):
+    def init(self):
+        return st.Continue(None)
+    def handle_continue(self, argument):
+        say("full soon")
+        while True:
+            logging.error("x" * 1000)
+
+class Shop(st.Application):
+    def children(self):
+        return [st.child(Talks)]
+
+st.run(Shop(), stop_timeout=0.2)
+"""
+
+
+def test_a_program_that_stands_in_a_log_that_nobody_reads_is_left_from_outside(program):
+    running = program(FULL_PIPE)
+    running.wait_for("full soon")
+    running.signal(signal.SIGTERM)
+
+    assert running.process.wait(LIMIT) == st.ExitCode.UNCLEAN  # its stderr was not read until here
+
+
+def test_a_third_signal_gets_through_to_a_log_that_nobody_reads(program):
+    running = program(FULL_PIPE.replace("0.2", "60"))
+    running.wait_for("full soon")
+    while running.process.poll() is None:
+        running.signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(0.05)
+
+    assert running.rest()[0] == st.ExitCode.INTERRUPTED
+
+
 def test_code_that_ignores_being_killed_ends_with_70(program):
     running = program("""
         class Deaf(st.GenServer):

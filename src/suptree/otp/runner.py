@@ -152,17 +152,17 @@ class _Program:
         name = signal.Signals(number)
         self._signals.append(name)
         if len(self._signals) == 1:
-            LOG.warning(
+            self._watch()
+            self._soon(self._stop)
+            self._watchdog.warn(
                 "%s: stopping in order, within %g s; once more kills everything at once",
                 name.name,
                 self._runtime.stop_timeout,
             )
-            self._watch()
-            self._soon(self._stop)
         elif len(self._signals) == 2:
-            LOG.warning("%s once more: killing everything", name.name)
             self._watchdog.watch(0.0, FORCED[name])
             self._soon(self._kill)
+            self._watchdog.warn("%s once more: killing everything", name.name)
         else:
             leave(FORCED[self._signals[1]], f"{name.name}, the third signal")
 

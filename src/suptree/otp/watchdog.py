@@ -5,6 +5,10 @@ So a thread waits beside it.  When the time is up and the loop does not even ans
 does not finish its last steps, the thread says where the code stands, flushes what can
 be flushed, and leaves the interpreter with `os._exit`.
 
+Nothing here, and nothing in a signal handler, waits for a log: the code that a signal
+interrupts may itself stand in a write to a full pipe and hold the lock of the stream.
+So all that is said is said from a thread, and waited for a moment only.
+
 Owned by `runner.py`.  The only place that calls `os._exit`.
 """
 
@@ -16,6 +20,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -24,14 +29,16 @@ from suptree.otp.exit_codes import ExitCode
 
 __all__ = ["Watchdog", "leave"]
 
-ANSWER_LIMIT: Final = 1.0
+ANSWER_LIMIT: Final = 0.7
 """Seconds in which a loop that works answers."""
+WORDS_LIMIT: Final = 0.25
+"""Seconds that the last words may take; with the above less than the second that a stop may be late."""
 LAST_STEPS: Final = 10.0
 """Seconds that killing, closing and leaving may take once the loop answers."""
 
 
 class Watchdog:
-    """Watches one stop of one program.  `watch` may be called from a signal handler."""
+    """Watches one stop of one program.  `watch` and `warn` may be called from a signal handler."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -41,17 +48,22 @@ class Watchdog:
 
     def watch(self, seconds: float, code: ExitCode) -> None:
         """Leave with *code* if the program has not ended soon after *seconds*."""
-        thread = threading.Thread(
-            target=self._wait, args=(seconds, code), name="suptree watchdog", daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
+        self._begin("suptree watchdog", self._wait, seconds, code)
+
+    def warn(self, text: str, *args: object) -> None:
+        """Log a warning from a thread: whatever the signal interrupted may hold the lock of the log."""
+        self._begin("suptree warning", LOG.warning, text, *args)
 
     def done(self) -> None:
         """The program has ended: nothing is left to watch."""
         self._done.set()
         for thread in self._threads:
-            thread.join(ANSWER_LIMIT)
+            thread.join(WORDS_LIMIT)
+
+    def _begin(self, name: str, function: Callable[..., object], *args: object) -> None:
+        thread = threading.Thread(target=function, args=args, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _wait(self, seconds: float, code: ExitCode) -> None:
         if self._done.wait(seconds):
@@ -70,11 +82,19 @@ class Watchdog:
 
 
 def leave(code: ExitCode, why: str) -> None:
-    """Leave the interpreter at once, after flushing the logs and the standard streams."""
+    """Leave the interpreter at once; the logs and the standard streams have a moment to be flushed."""
+    last = threading.Thread(
+        target=_last_words, args=(code, why), name="suptree last words", daemon=True
+    )
+    last.start()
+    last.join(WORDS_LIMIT)
+    os._exit(code)
+
+
+def _last_words(code: ExitCode, why: str) -> None:
     LOG.critical("exit code %d: %s", code, why)
     with suppress(Exception):
         logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(code)
