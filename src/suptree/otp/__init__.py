@@ -6,6 +6,8 @@ from suptree.otp.application_controller import ApplicationEnd, Applications
 from suptree.otp.blocking import BlockingRuntime
 from suptree.otp.child_spec import Backoff, ChildSpec, Startable, StartOptions, child
 from suptree.otp.children import RESTARTING, ChildCounts, ChildInfo
+from suptree.otp.clients import call_handler as call
+from suptree.otp.clients import cast_handler as cast
 from suptree.otp.directives import (
     BadReturn,
     Continue,
@@ -27,8 +29,6 @@ from suptree.otp.registry import Registry, Via, via
 from suptree.otp.registry_partitions import KeyRegistered, KeyUnregistered
 from suptree.otp.registry_tables import RegistryEntry
 from suptree.otp.request_set import RequestSet
-from suptree.otp.requests import call_handler as call
-from suptree.otp.requests import cast_handler as cast
 from suptree.otp.requests import send_request
 from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
