@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, ClassVar
 
@@ -117,6 +118,49 @@ async def test_ensure_all_started_starts_in_order_and_tells_what_it_started(runt
     assert await runtime.applications.ensure_all_started(Shop()) == ["Billing", "Shop"]
     assert await runtime.applications.ensure_all_started(Shop()) == []
     assert runtime.applications.running() == ["Storage", "Billing", "Shop"]
+
+
+async def test_ensure_all_started_waits_for_what_somebody_else_is_starting(runtime):
+    gate = asyncio.Event()
+
+    class Slow(st.Application):
+        async def start(self) -> Any:
+            await gate.wait()
+            return await super().start()
+
+    class One(st.Application):
+        depends_on = (Slow,)
+
+    class Two(st.Application):
+        depends_on = (Slow,)
+
+    both = [asyncio.create_task(runtime.applications.ensure_all_started(App)) for App in (One, Two)]
+    await turn()
+    gate.set()
+
+    assert await asyncio.gather(*both) == [["Slow", "One"], ["Two"]]
+    assert set(runtime.applications.running()) == {"Slow", "One", "Two"}
+
+
+async def test_why_ensure_all_started_failed_is_told_even_if_a_dependency_is_just_stopping(runtime):
+    stopping: list[asyncio.Task[None]] = []
+
+    class Base(st.Application):
+        async def prep_stop(self, state: object) -> None:
+            await turn(3)
+
+    class Bad(st.Application):
+        depends_on = (Base,)
+
+        async def start(self) -> Any:
+            stopping.append(asyncio.create_task(st.applications().stop(Base)))
+            await turn()
+            raise ValueError("why")
+
+    with pytest.raises(st.ApplicationError, match="why"):
+        await runtime.applications.ensure_all_started(Bad())
+    await asyncio.gather(*stopping)
+    assert runtime.applications.running() == []
 
 
 @pytest.mark.otp("S230")

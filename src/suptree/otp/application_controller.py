@@ -12,6 +12,7 @@ closes, all are stopped, last started first, within its stop timeout (S235).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -129,7 +130,7 @@ class Applications:
     ) -> list[str]:
         """Start an application after all that it depends on, each unless it runs (S230).
 
-        When one fails, those that this call has started are stopped again.
+        One that somebody else is starting just now is waited for.  When one fails, those that this call has started are stopped again.
 
         Args:
             application: See `start`.
@@ -148,15 +149,21 @@ class Applications:
         try:
             for each in self._in_order(application, ()):
                 name = name_of(each)
+                await self._settled(name)
                 if not self.is_running(name):
                     await self.start(each, type, env=env if name == target else None)
                     started.append(name)
         except ApplicationError:
             for name in reversed(started):
-                if name in self._masters:
+                with suppress(ApplicationNotStartedError):  # it has ended meanwhile
                     await self.stop(name)
             raise
         return started
+
+    async def _settled(self, name: str) -> None:
+        """Wait until it runs or does not, when somebody else is starting or stopping it."""
+        while (master := self._masters.get(name)) is not None and master.top is None:
+            await master.turn()
 
     def _in_order(
         self, application: Application | type[Application], path: tuple[str, ...]

@@ -48,6 +48,7 @@ class Master:
         self._application = application
         self._ended = ended
         self._started: Slot
+        self._turns: list[Slot] = []
         self._tree: Pid[Any] | None = None
         self._body: object = None
         self._reason: object = None
@@ -62,10 +63,11 @@ class Master:
         """Start the process and the application."""
         self._started = Slot(runtime.runqueue)
         body = PlainBody(self._live, (), {})
-        pid: Pid[Any] = await runtime.start_process(
+        begun = runtime.start_process(
             body, link=False, label=f"application {self.name}", trap_exit=True
         )
         self.process = cast("Process", body.process)
+        pid: Pid[Any] = await begun
         runtime.down_slot(pid).add_done_callback(self._is_down)
         top: Pid[Any] = await self._started
         return top
@@ -82,6 +84,17 @@ class Master:
             self.process.doom(SHUTDOWN)  # it is still starting
         return down
 
+    async def turn(self) -> None:
+        """Wait until its start has ended, or it is gone."""
+        slot = Slot(self.process.runtime.runqueue)
+        self._turns.append(slot)
+        await slot
+
+    def _turned(self) -> None:
+        turns, self._turns = self._turns, []
+        for slot in turns:
+            slot.set(None)
+
     def _is_down(self, slot: Slot) -> None:
         reason = slot.value if self._reason is None else self._reason
         tree = self._tree
@@ -94,6 +107,7 @@ class Master:
         self._ended(self, reason)
         failure = self._failure or ApplicationError(self.name, reason, self._place("start"))
         self._started.fail(failure)
+        self._turned()
 
     # -- in the process ------------------------------------------------------------------------------
 
@@ -109,6 +123,7 @@ class Master:
         self.top = tree
         self.has_started = True
         self._started.set(tree)
+        self._turned()
         message = await receive(self._is_news_of(tree))
         self.top = None
         if isinstance(message, Exit):
