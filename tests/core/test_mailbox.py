@@ -36,6 +36,7 @@ async def blocked(limit: int, policy: str = "reject"):
     pid = await st.child(Slow).with_(bound=st.MailboxBound(limit, policy)).start_link()
     gate = asyncio.Event()
     blocking = asyncio.create_task(Slow.block(pid, gate))
+    blocking.add_done_callback(lambda task: task.cancelled() or task.exception())  # some kill it
     await wait_until(lambda: pid._process.current is not None)
     server = pid._process.server
 
@@ -91,6 +92,7 @@ async def test_signals_downs_timers_and_system_requests_get_through_to_a_full_ma
     pid = await st.child(Trapping).with_(bound=st.MailboxBound(1, "drop_new")).start_unlinked()
     gate = asyncio.Event()
     blocking = asyncio.create_task(Slow.block(pid, gate))
+    blocking.add_done_callback(lambda task: task.cancelled() or task.exception())  # some kill it
     await wait_until(lambda: pid._process.current is not None)
     server = pid._process.server
     for number in range(5):
@@ -171,6 +173,7 @@ async def test_nobody_overtakes_a_sender_that_waits(runtime):
     pid = await st.child(Greedy).with_(bound=st.MailboxBound(1)).start_link()
     gate = asyncio.Event()
     blocking = asyncio.create_task(Slow.block(pid, gate))
+    blocking.add_done_callback(lambda task: task.cancelled() or task.exception())  # some kill it
     await wait_until(lambda: pid._process.current is not None)
     server = pid._process.server
     st.send(pid, "first")
@@ -258,6 +261,7 @@ async def test_the_wait_for_a_place_and_for_the_reply_share_one_deadline(runtime
     pid = await st.child(Stuck).with_(bound=st.MailboxBound(1)).start_link()
     gate = asyncio.Event()
     blocking = asyncio.create_task(Slow.block(pid, gate))
+    blocking.add_done_callback(lambda task: task.cancelled() or task.exception())  # some kill it
     await wait_until(lambda: pid._process.current is not None)
     st.send(pid, 0)
     runtime.loop.call_later(3, gate.set)

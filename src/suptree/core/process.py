@@ -165,16 +165,17 @@ class Process:
 
     def settle(self) -> None:
         """A turn is over, whoever ran it: go on with the mailbox, or rest."""
-        self.current = None
         state = self.state
+        if state is EXITING:  # `current` stays: its caller is answered by the reaper
+            self.finish(self.exit_reason)
+            return
+        self.current = None
         if state is RUNNING or state is WAITING or state is INIT:
             if self.mailbox:
                 self.state = READY
                 self.runtime.runqueue.make_ready(self)
             else:
                 self.state = self.resting
-        elif state is EXITING:
-            self.finish(self.exit_reason)
 
     def finish(self, reason: object) -> None:
         """The frames are gone: release everything and tell everyone, once."""

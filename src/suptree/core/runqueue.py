@@ -42,6 +42,8 @@ class RunQueue:
     """Who runs next.
 
     Attributes:
+        unanswered: Slots with the seconds that they may take; those that are still empty
+            at the end of the turn get a deadline, most are not.
         direct_budget: How many direct calls may still be made in this turn of the
             loop; 0 while the direct call is off.  At 0 a call queues, which suspends
             the caller, so that a chain of direct calls cannot starve the loop.
@@ -91,19 +93,6 @@ class RunQueue:
         else:
             self.direct_budget = DIRECT_CALLS_PER_LOOP_TURN if self._direct else 0
 
-    def queued_call(self) -> None:
-        """A call goes the long way: end this turn of the loop soon, if direct calls are used up."""
-        if self._random is not None:
-            self.refill()  # throw the dice for the next ones
-        elif self._direct and self.direct_budget == 0:
-            self._turn_over = True
-
-    def expire_later(self, slot: Slot, timeout: float) -> None:
-        """Give *slot* a deadline, unless it is filled by the end of this turn, as most are."""
-        self.unanswered.append((slot, timeout))
-        if not self.scheduled:
-            self.schedule()
-
     def end_turn(self) -> None:
         """Somebody has worked for long: let the event loop have its say after this step."""
         self._turn_over = True
@@ -140,18 +129,34 @@ class RunQueue:
             while budget > 0 and not self._turn_over:
                 if resuming:
                     budget -= 1
-                    resuming.popleft().resume()
+                    slot = resuming.popleft()
+                    callback = slot._callback
+                    if callback is not None:  # the waiter may have gone away meanwhile
+                        slot._callback = None
+                        if slot._context is not None:
+                            slot._context.run(callback, slot)
+                        else:
+                            callback(slot)
                 if ready:
                     process = ready.popleft()
                     budget -= process.context.run(process.run, min(MESSAGES_PER_TURN, budget) or 1)
                 elif not resuming:
                     break
+                if self.direct_budget == 0 and self._direct:
+                    self._direct_used_up()
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
             self.scheduled = self._turn_over = False
             if ready or resuming:
                 self.schedule()
             if self.unanswered:
                 self._set_deadlines()
+
+    def _direct_used_up(self) -> None:
+        """Let the loop have its say; or, in random mode, throw the dice for the next calls."""
+        if self._random is not None:
+            self.refill()
+        else:
+            self._turn_over = True
 
     def _set_deadlines(self) -> None:
         unanswered, self.unanswered = self.unanswered, []

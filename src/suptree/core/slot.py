@@ -150,18 +150,6 @@ class Slot:
         self._context = None
         return 1
 
-    def resume(self) -> None:
-        """Step the waiter.  Called by the run loop, at depth 0, and by nobody else."""
-        callback = self._callback
-        if callback is None:
-            return  # the waiter went away between filling and resuming
-        self._callback = None
-        context = self._context
-        if context is None:
-            callback(self)
-        else:
-            context.run(callback, self)
-
     def __reduce__(self) -> NoReturn:
         raise TypeError("a pending answer cannot be pickled")
 

@@ -139,7 +139,6 @@ def requested(
         slot = runtime.park()
         slot.fail(NoProcessError(server, "send_request"))
         return Request(server, name, slot)
-    process.runtime.runqueue.queued_call()
     reply_to = ReplyTo(process.runtime.runqueue, process, CURRENT.get())
     process.deliver((CALL, reply_to, handler, args, kwargs))
     return Request(process.pid, name, reply_to)
@@ -179,11 +178,12 @@ def post_call(
     if caller is process and is_own_code(process):
         raise SelfCallError(process.pid, request_name(handler, args))
     runqueue = process.runtime.runqueue
-    runqueue.queued_call()
     reply_to = ReplyTo(runqueue, process, caller)
     process.deliver((CALL, reply_to, handler, args, kwargs))
     if timeout is not None:
-        runqueue.expire_later(reply_to, timeout)
+        runqueue.unanswered.append((reply_to, timeout))
+        if not runqueue.scheduled:
+            runqueue.schedule()
     return reply_to
 
 
