@@ -231,3 +231,26 @@ async def test_a_generator_in_a_handler_that_yields_while_closed_does_not_stop_t
     downs = [runtime.down_slot(pid) for pid in pids]
 
     assert [await down for down in downs] == [st.KILLED] * 5
+
+
+@pytest.mark.parametrize("answer", ["stop", "nothing"])
+async def test_law3_the_caller_of_a_handler_that_outlived_its_kill_is_answered(runtime, answer):
+    """The handler swallows the cancel and ends by itself, without a reply."""
+
+    class Survivor(st.GenServer):
+        @st.call(timeout=None)
+        async def work(self) -> object:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                pass
+            return st.Stop("mine") if answer == "stop" else st.NoReply()
+
+    pid = await Survivor.start()
+    asking = Survivor.work.send_request(pid)
+    await turn()
+    st.exit(pid, st.KILL)
+
+    with pytest.raises(st.ServerExitError) as caught:
+        await asking.response(60)
+    assert caught.value.reason is st.KILLED
