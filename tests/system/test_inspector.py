@@ -112,6 +112,58 @@ async def test_a_client_that_sends_too_much_or_nothing_hurts_nobody(
         one.close()
 
 
+async def test_garbage_is_answered_with_a_reason_whatever_it_is(
+    runtime: st.Runtime, path: Path
+) -> None:
+    await Inspector.start_link(str(path))
+
+    for garbage in (b"", b"[]", b"[" * 4000, b"\xff\xfe", b'"ask"', b'{"ask": {"ask": 1}}'):
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(garbage + b"\n")
+        assert "error" in json.loads(await reader.read())
+        writer.close()
+
+
+async def test_a_tree_that_is_very_deep_is_cut_and_says_so(runtime: st.Runtime, path: Path) -> None:
+    bottom = asyncio.Event()
+
+    async def link(below: int) -> None:
+        if below:
+            st.spawn_link(link, below - 1)
+        else:
+            bottom.set()
+        await st.receive()
+
+    await Inspector.start_link(str(path))
+    st.spawn(link, 1000)
+    await bottom.wait()
+
+    snapshot = await asked(path, {"ask": "tree"})
+
+    assert snapshot["processes"] > 1000
+    assert json.dumps(snapshot).count('"left_out": 1') == 1
+
+
+async def test_who_asks_and_does_not_read_holds_nothing_once_the_inspector_has_ended(
+    runtime: st.Runtime, path: Path
+) -> None:
+    inspector = await Inspector.start_link(str(path))
+    await st.Supervisor.start_link([st.child(Till).with_(id=id) for id in range(3000)])
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
+    writer.write(b'{"ask": "tree"}\n')
+    assert await reader.readexactly(100)
+    silent_reader, silent = await asyncio.open_unix_connection(str(path))
+    before = asyncio.all_tasks()
+
+    await st.GenServer.stop(inspector)
+
+    assert await silent_reader.read() == b""
+    while any("inspector" in task.get_name() for task in before if not task.done()):
+        await asyncio.sleep(0)
+    for one in (writer, silent):
+        one.close()
+
+
 async def test_nobody_listening_is_said_with_what_to_do(path: Path) -> None:
     with pytest.raises(SocketNotFoundError, match="Is the system running"):
         find_socket(str(path))

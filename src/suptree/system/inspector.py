@@ -8,14 +8,18 @@ The socket is for its user alone (0600, in a folder of 0700), and goes with the 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import gc
 import json
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from suptree.core import Pid, Runtime
+from suptree.core import Pid, Runtime, TreeNode
 from suptree.otp import GenServer
 from suptree.system.sockets import private_folder, socket_folder
 
@@ -23,7 +27,11 @@ __all__ = ["Inspector"]
 
 QUESTION_LIMIT: Final = 4096
 QUESTION_TIMEOUT: Final = 5.0
+ANSWER_TIMEOUT: Final = 60.0
 CONNECTION_LIMIT: Final = 16
+AT_ONCE: Final = 100
+LEVEL_LIMIT: Final = 200
+"""Levels of a tree that are written; JSON readers are recursive.  Only links make one deeper."""
 
 
 class Inspector(GenServer):
@@ -42,49 +50,114 @@ class Inspector(GenServer):
         """Listen.  OSError if somebody else listens there already."""
         listener = self.own(_listen(self.path), socket.socket.close)
         self.own(self.path, lambda path: path.unlink(missing_ok=True))
-        server = await asyncio.start_unix_server(self._answer, sock=listener, limit=QUESTION_LIMIT)
+        server = await asyncio.start_unix_server(self._asked, sock=listener, limit=QUESTION_LIMIT)
         self.own(server, lambda server: server.close())  # uvloop's does not derive from asyncio's
+
+    def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._asking < CONNECTION_LIMIT and self._process.is_alive():
+            self.start_task(self._answer(reader, writer), name="answer of the inspector")
+        else:
+            writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._asking += 1
         try:
-            if self._asking <= CONNECTION_LIMIT:
-                async with asyncio.timeout(QUESTION_TIMEOUT):
-                    line = await reader.readline()
-                    writer.write(json.dumps(self._reply_to(line)).encode())
+            async with asyncio.timeout(QUESTION_TIMEOUT):
+                line = await reader.readline()
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                parts = self._reply_to(line)
+                while some := "".join(islice(parts, AT_ONCE)):
+                    writer.write(some.encode())
                     await writer.drain()
+                    await asyncio.sleep(0)  # drain does not wait for who is not slow
+                writer.close()
+                await writer.wait_closed()
         except (TimeoutError, ValueError, ConnectionError):
-            pass  # a client that sends nothing, too much, or goes away: its own loss
+            pass  # a client that sends nothing, too much, or does not read: its own loss
         finally:
             self._asking -= 1
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
+            writer.transport.abort()  # with what nobody has read
 
-    def _reply_to(self, line: bytes) -> dict[str, Any]:
+    def _reply_to(self, line: bytes) -> Iterator[str]:
+        """The answer as JSON, in parts."""
         try:
             question = json.loads(line)
             what = question["ask"]
-        except (ValueError, TypeError, KeyError):
-            return {"error": 'a question is one JSON line such as {"ask": "tree"}'}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return _as_json({"error": 'a question is one JSON line such as {"ask": "tree"}'})
         runtime = self.pid.runtime
         if what == "tree":
-            return {"answer": tree_snapshot(runtime)}
+            return tree_snapshot(runtime)
         if what == "info":
-            return info_snapshot(runtime, str(question.get("pid", "")))
-        return {"error": f"unknown question {what!r}; ask for 'tree' or 'info'"}
+            return _as_json(info_snapshot(runtime, str(question.get("pid", ""))))
+        return _as_json({"error": f"unknown question {what!r}; ask for 'tree' or 'info'"})
 
 
-def tree_snapshot(runtime: Runtime) -> dict[str, Any]:
-    """The whole tree of a runtime as JSON values."""
-    return {
+def _as_json(reply: dict[str, Any]) -> Iterator[str]:
+    yield json.dumps(reply)
+
+
+def tree_snapshot(runtime: Runtime) -> Iterator[str]:
+    """The whole tree of a runtime as JSON, one process in each part.
+
+    The snapshot is taken at once, and written bit by bit: other code runs in between.
+    """
+    with _no_collection():
+        nodes = runtime.tree()
+    head = {
         "runtime": runtime.name,
         "os_pid": os.getpid(),
         "processes": len(runtime.processes),
         "abandoned": len(runtime.abandoned),
         "crashes": runtime.reporter.total,
-        "tree": [node.to_dict() for node in runtime.tree()],
     }
+    yield f'{{"answer": {json.dumps(head)[:-1]}, "tree": ['
+    work = [_Level(nodes)]
+    while work:
+        node = work[-1].next()
+        if node is None:
+            work.pop()
+            yield "]}"
+            continue
+        comma = "" if work[-1].place == 1 else ", "
+        row = json.dumps(dataclasses.replace(node, children=[]).to_dict())
+        if not node.children:
+            yield comma + row
+        elif len(work) < LEVEL_LIMIT:
+            yield comma + row.removesuffix("]}")
+            work.append(_Level(node.children))
+        else:
+            yield f'{comma}{row[:-1]}, "left_out": {len(node.children)}}}'
+    yield "}"
+
+
+class _Level:
+    """Siblings, and how many of them are written."""
+
+    __slots__ = ("nodes", "place")
+
+    def __init__(self, nodes: list[TreeNode]) -> None:
+        self.nodes = nodes
+        self.place = 0
+
+    def next(self) -> TreeNode | None:
+        """The next one; None after the last."""
+        if self.place == len(self.nodes):
+            return None
+        self.place += 1
+        return self.nodes[self.place - 1]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A tree is many objects at once: a full collection among them is what takes the most time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def info_snapshot(runtime: Runtime, wanted: str) -> dict[str, Any]:
@@ -133,8 +206,11 @@ def _listen(path: Path) -> socket.socket:
 
 def _is_stale(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # whoever listens there may be stuck, with a full queue
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             return True
+        except BlockingIOError:
+            pass
         return False

@@ -58,8 +58,10 @@ def _branches(nodes: list[dict[str, Any]], depth: int | None) -> Iterator[str]:
         node, indent, last, below = left.pop()
         yield f"{indent}{'└─ ' if last else '├─ '}{_line(node)}"
         indent += "   " if last else "│  "
-        if below is not None and below <= 1 and node["children"]:
-            yield f"{indent}└─ … {len(node['children'])} below"
+        cut = below is not None and below <= 1
+        left_out = len(node["children"]) if cut else node.get("left_out")
+        if left_out:
+            yield f"{indent}└─ … {left_out} below"
         else:
             left += _level(node["children"], indent, None if below is None else below - 1)
 
