@@ -6,9 +6,12 @@ Law 3 is in test_unwinding.py, 6 and 7 in test_lifetime.py, 8 in test_portal.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import pickle
+import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -700,3 +703,34 @@ async def test_law18_a_direct_call_hides_the_task_of_the_caller(runtime):
 
     assert await Server.task(pid) is None
     assert asyncio.current_task() is mine
+
+
+# -- a stack that is nearly used up ------------------------------------------------------------
+
+
+def at_depth(left: int, function: Callable[[], object]) -> None:
+    """Call *function* where about *left* frames are left; what it has no room for is nobody's."""
+
+    def go_down(levels: int) -> None:
+        if levels > 0:
+            go_down(levels - 1)
+        else:
+            function()
+
+    depth = 0
+    frame = sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    with contextlib.suppress(RecursionError):
+        go_down(sys.getrecursionlimit() - depth - left)
+
+
+async def test_a_send_that_has_no_room_left_on_the_stack_does_not_stop_the_runtime(runtime):
+    me = st.current()
+    pid = await Echo.start()
+    for left in range(40):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the next send has to ask the loop for a turn
+        at_depth(left, lambda: Echo.echo.send_request(pid, 1))
+        assert await Echo.echo.within(60)(pid, left) == left
+    assert me.is_alive()

@@ -111,8 +111,8 @@ class RunQueue:
 
     def schedule(self) -> None:
         """Ask the event loop for a turn."""
-        self.scheduled = True
         self.loop.call_soon(self.drain, context=self.context)
+        self.scheduled = True  # only now: call_soon fails at the end of a deep stack
 
     def idle(self) -> bool:
         """Whether nothing is ready and nobody is to be resumed."""
