@@ -133,3 +133,35 @@ async def test_death_while_receiving_gives_no_message_to_the_dead(runtime):
     assert await down == "gone"
     assert got == []
     await wait_down(pid)
+
+
+@pytest.mark.otp("S30")
+@pytest.mark.parametrize("how", ["returns", "crashes", "is killed"])
+async def test_the_caller_of_a_plain_process_that_ends_without_a_reply_is_answered(runtime, how):
+    async def careless() -> None:
+        message = await st.receive(st.CallMessage)
+        assert message.request == "anybody?"
+        if how == "crashes":
+            raise ValueError("boom")
+        if how == "is killed":
+            await st.receive()
+
+    pid = runtime.spawn(careless)
+    asking = st.send_request(pid, "anybody?")
+    await turn()
+    st.exit(pid, st.KILL)
+
+    with pytest.raises(st.ServerExitError):
+        await asking.response(60)
+
+
+async def test_a_call_that_a_plain_process_has_answered_is_owed_no_more(runtime):
+    async def polite() -> None:
+        while True:
+            message = await st.receive(st.CallMessage)
+            st.reply(message.sender, message.request)
+
+    pid = runtime.spawn(polite)
+
+    assert [await st.GenServer.call(pid, number) for number in range(3)] == [0, 1, 2]
+    assert not runtime.find(pid).pending

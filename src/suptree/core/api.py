@@ -353,6 +353,8 @@ def _scan(process: Process, match: Any, scanned: int) -> tuple[bool, int, Any]:
             if process.bounded is not None:
                 process.bounded.took(envelope)
             process.messages_in += 1
+            if envelope[0] == CALL:
+                process.owe(envelope[1])
             return True, index, message
         index += 1
     return False, index, None

@@ -34,7 +34,7 @@ from suptree.core.lifecycle import (
     State,
 )
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
-from suptree.core.messages import CALL, EXIT, SYSTEM, Envelope
+from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
 from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError
 from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
 
@@ -156,6 +156,13 @@ class Process:
         slot, self.start_slot = self.start_slot, None
         if slot is not None:
             slot.set(self.pid)
+
+    def owe(self, reply_to: ReplyTo) -> None:
+        """A call is left open: the death of this process answers it."""
+        if not reply_to.done():
+            if self.pending is None:
+                self.pending = set()
+            self.pending.add(reply_to)
 
     def start_failed(self, reason: object, error: BaseException | None = None) -> None:
         """Init has failed with *reason*: end, and raise *error*, or StartError, in the starter."""
@@ -516,6 +523,8 @@ class Process:
                 self.wake_receiver()
             elif state is SUSPENDED and self._passes_suspension(envelope):
                 self.runtime.runqueue.make_ready(self)
+        elif envelope[0] in (INFO, CAST):
+            self.runtime.losses.to_dead += 1
 
     def deliver_always(self, envelope: Envelope) -> None:
         """As `deliver`, past the bound: what the runtime itself has to say is never dropped."""
@@ -536,6 +545,7 @@ class Process:
         if policy == "reject":
             raise MailboxFullError(self.pid, bounded.bound.limit)
         bounded.dropped += 1
+        self.runtime.losses.overflowed += 1
         oldest = self.mailbox.take(is_user) if policy == "drop_old" else None
         dropped = envelope if oldest is None else oldest  # every place may be kept for a waiter
         if dropped[0] == CALL:
