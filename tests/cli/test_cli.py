@@ -166,6 +166,7 @@ def test_a_tree_as_deep_as_there_are_processes_is_drawn_and_can_be_cut() -> None
         "os_pid": 1,
         "processes": 5_001,
         "crashes": 0,
+        "losses": {"unread": 2},
         "tree": [deep],
     }
 
@@ -179,6 +180,7 @@ def test_control_characters_in_labels_never_reach_the_terminal() -> None:
         "os_pid": 1,
         "processes": 1,
         "crashes": 0,
+        "losses": {"unread": 2},
         "tree": [node("evil\x1b[31m\r\n")],
     }
 

@@ -60,6 +60,7 @@ from suptree.core.lifecycle import (
 )
 from suptree.core.lifetime import guest
 from suptree.core.log import LOG
+from suptree.core.losses import Losses
 from suptree.core.mailbox import BoundedState, Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
     CALL,
@@ -130,6 +131,7 @@ __all__ = [
     "ExitWord",
     "FailedToStartChild",
     "KernelBody",
+    "Losses",
     "Mailbox",
     "MailboxBound",
     "OverflowPolicy",

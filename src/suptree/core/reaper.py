@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from suptree.core.lifecycle import DEAD, EXITING
-from suptree.core.messages import CALL, DOWN, Down
+from suptree.core.messages import CALL, CAST, DOWN, INFO, Down
 from suptree.core.process import Process
 from suptree.errors import ServerExitError, StartError
 
@@ -106,6 +106,8 @@ class Reaper:
         for envelope in process.mailbox:
             if envelope[0] == CALL:
                 envelope[1].fail(ServerExitError(process.pid, reason))
+            elif envelope[0] in (INFO, CAST):
+                self._runtime.losses.unread += 1
         process.mailbox.clear()
         if process.bounded is not None:
             for waiting in process.bounded.waiting:

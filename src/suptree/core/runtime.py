@@ -37,6 +37,7 @@ from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
 from suptree.core.lifecycle import EXITING, IDLE, RESTING, Body
 from suptree.core.lifetime import close_runtime, guest, open_runtime
+from suptree.core.losses import Losses
 from suptree.core.mailbox import BoundedState, MailboxBound
 from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
 from suptree.core.names import Names
@@ -120,6 +121,7 @@ class Runtime(Signals):
         self.thread_id = NO_THREAD
         self.processes: dict[int, Process] = {}
         self.names = Names()
+        self.losses = Losses()
         self.tables: dict[str, Any] = {}  # named ones
         self.root: Process | None = None
         self.outer: Process | None = None
@@ -472,7 +474,9 @@ class Runtime(Signals):
         process = self.find(target)
         if process is not None:
             process.deliver((INFO, message))
-        elif not isinstance(target, Pid):
+        elif isinstance(target, Pid):
+            self.losses.to_dead += 1
+        else:
             raise NoProcessError(target, "send")
 
     async def send_wait(self, target: Target, message: object) -> None:
@@ -496,7 +500,8 @@ class Runtime(Signals):
         pending = sender.callee.pending
         if pending is not None:
             pending.discard(sender)
-        sender.set(value)
+        if not sender.set(value):
+            self.losses.late_replies += 1
 
     def overflowed(self, process: Process, policy: str) -> None:
         """Telemetry of a full mailbox."""

@@ -40,6 +40,7 @@ from suptree.otp.requests import (
     DEFAULT_TIMEOUT,
     DIRECTIVES,
     Handler,
+    lost_cast,
     post_call,
     queued_call,
     requested,
@@ -160,6 +161,7 @@ class CastClient(Generic[P]):
         """Send the request; nobody there is no error (S34)."""
         process = server._process if isinstance(server, Pid) else resolve(server, "cast")
         if process is None:
+            lost_cast(server)
             return
         if process.runtime.thread_id != get_ident():
             process.runtime.check_thread("cast")

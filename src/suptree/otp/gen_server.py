@@ -133,8 +133,8 @@ class ServerBody(TurnBody):
                 result = handler(server, *args)
             if result.__class__ in DIRECTIVES:
                 self.answered(result)
-            else:
-                reply_to.set(result)
+            elif not reply_to.set(result):
+                self.process.runtime.losses.late_replies += 1
             return
         if kind == CAST:
             _, _, handler, args, kwargs = envelope
@@ -205,8 +205,8 @@ class ServerBody(TurnBody):
             process.run_async(result, self.answered)
         elif kind in DIRECTIVES:  # a bare Continue or Timeout: no call can be answered with that
             self.stop(BadReturn(result))
-        else:
-            reply_to.set(result)
+        elif not reply_to.set(result):
+            process.runtime.losses.late_replies += 1
 
     def _then(self, then: Any) -> None:
         process = self.process

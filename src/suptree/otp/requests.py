@@ -53,6 +53,7 @@ __all__ = [
     "call",
     "cast",
     "is_own_code",
+    "lost_cast",
     "post_call",
     "queued_call",
     "request_name",
@@ -107,8 +108,16 @@ def cast(server: ServerRef[Any], request: object) -> None:
         MailboxFullError: Its bounded mailbox is full, with policy 'reject'.
     """
     process = resolve(server, "cast")
-    if process is not None:
+    if process is None:
+        lost_cast(server)
+    else:
         process.deliver((CAST, None, None, (request,), {}))
+
+
+def lost_cast(server: ServerRef[Any]) -> None:
+    """Count a cast that nobody got."""
+    runtime = server.runtime if isinstance(server, Pid) else find_runtime("cast")
+    runtime.losses.to_dead += 1
 
 
 def send_request(server: ServerRef[Any], request: object) -> Request[Any]:

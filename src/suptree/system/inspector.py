@@ -110,6 +110,7 @@ def tree_snapshot(runtime: Runtime) -> Iterator[str]:
         "processes": len(runtime.processes),
         "abandoned": len(runtime.abandoned),
         "crashes": runtime.reporter.total,
+        "losses": dataclasses.asdict(runtime.losses),
     }
     yield f'{{"answer": {json.dumps(head)[:-1]}, "tree": ['
     work = [_Level(nodes)]

@@ -46,7 +46,8 @@ def render(snapshot: dict[str, Any], depth: int | None = None) -> Iterator[str]:
     """The tree as lines."""
     yield (
         f"runtime {plain(snapshot['runtime'])}, OS pid {snapshot['os_pid']}: "
-        f"{snapshot['processes']} processes, {snapshot['crashes']} crashes so far"
+        f"{snapshot['processes']} processes, {snapshot['crashes']} crashes so far, "
+        f"{sum(snapshot['losses'].values())} messages lost"
     )
     yield from _branches(snapshot["tree"], depth)
 
