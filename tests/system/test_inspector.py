@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.system import Inspector, SocketNotFoundError, ask, find_socket
+from suptree.system import Inspector, SocketNotFoundError, ask, find_socket, socket_folder
 
 pytestmark = pytest.mark.suptree_loop("real")
 
@@ -169,3 +169,25 @@ async def test_nobody_listening_is_said_with_what_to_do(path: Path) -> None:
         find_socket(str(path))
     with pytest.raises(SocketNotFoundError, match="does not answer"):
         await asked(path, {"ask": "tree"})
+
+
+@pytest.mark.parametrize("what", ["link", "link to nowhere", "file"])
+async def test_a_socket_folder_that_another_could_have_put_there_is_not_used(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = socket_folder()
+    (tmp_path / "theirs").mkdir()
+    match what:
+        case "link":
+            folder.symlink_to(tmp_path / "theirs")
+        case "link to nowhere":
+            folder.symlink_to(tmp_path / "nowhere")
+        case _:
+            folder.touch()
+
+    with pytest.raises(PermissionError, match="must be a folder of this user"):
+        Inspector()
+    for pid in (None, 1):
+        with pytest.raises(SocketNotFoundError, match="belongs to somebody else"):
+            find_socket(pid=pid)

@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,15 +49,20 @@ def private_folder(folder: Path) -> Path:
     Raises:
         PermissionError: It belongs to another user, or is a link.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    with suppress(FileExistsError):  # a file, or a link to nowhere: refused below
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_own_folder(folder):
         raise PermissionError(
             f"{folder}: must be a folder of this user; it is not. "
             "Remove it, or set XDG_RUNTIME_DIR to a folder of your own."
         )
     folder.chmod(0o700)
     return folder
+
+
+def _is_own_folder(folder: Path) -> bool:
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def find_socket(path: str | None = None, pid: int | None = None) -> Path:
@@ -71,6 +77,11 @@ def find_socket(path: str | None = None, pid: int | None = None) -> Path:
             raise SocketNotFoundError(f"{found}: no such socket. Is the system running?")
         return found
     folder = socket_folder()
+    if os.path.lexists(folder) and not _is_own_folder(folder):
+        raise SocketNotFoundError(  # whoever listens there may answer anything
+            f"{folder}: belongs to somebody else, so nothing there is asked. "
+            "Set XDG_RUNTIME_DIR to a folder of your own, or name a socket with --socket."
+        )
     if pid is not None:
         found = folder / f"{pid}.sock"
         if not found.exists():
