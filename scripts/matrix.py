@@ -108,7 +108,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 def choose(options: argparse.Namespace, rng: random.Random) -> list[Row]:
     """Every row, those that `--only` names, or a sample on the running Python."""
     this = f"{sys.version_info.major}.{sys.version_info.minor}"
-    pythons = {this: Path(sys.executable)} if options.sample else find_pythons(this)
+    named = [version for version in PYTHONS if version in options.only] or list(PYTHONS)
+    pythons = {this: Path(sys.executable)} if options.sample else find_pythons(this, named)
     rows = [
         Row(v, p, *rest) for (v, p), *rest in itertools.product(pythons.items(), LOOPS, DIRECT_CALL)
     ]
@@ -120,10 +121,10 @@ def choose(options: argparse.Namespace, rng: random.Random) -> list[Row]:
     return rows
 
 
-def find_pythons(this: str) -> dict[str, Path]:
+def find_pythons(this: str, versions: list[str]) -> dict[str, Path]:
     """An interpreter with the test requirements for each version; say which were left out."""
     found: dict[str, Path] = {}
-    for version in PYTHONS:
+    for version in versions:
         if version == this:
             found[version] = Path(sys.executable)
         elif (base := base_python(version)) is None:
