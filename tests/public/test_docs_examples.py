@@ -113,3 +113,12 @@ def test_every_relative_link_of_the_docs_leads_to_a_file() -> None:
     ]
 
     assert broken == []
+
+
+def test_every_page_of_the_docs_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    index = (docs / "index.md").read_text()
+    linked = set(re.findall(r"\]\(([^)#\s]+)", index))
+
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} - {"index.md"}
+    assert pages - linked == set()
