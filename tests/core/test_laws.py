@@ -734,3 +734,59 @@ async def test_a_send_that_has_no_room_left_on_the_stack_does_not_stop_the_runti
         at_depth(left, lambda: Echo.echo.send_request(pid, 1))
         assert await Echo.echo.within(60)(pid, left) == left
     assert me.is_alive()
+
+
+class Deep(st.GenServer):
+    """Answers in every way a handler can."""
+
+    trap_exit = True
+
+    @st.call
+    def plain(self) -> int:
+        return 1
+
+    @st.call
+    def given(self) -> st.Reply[int]:
+        return st.Reply(1)
+
+    @st.call
+    def asked(self) -> st.NoReply:
+        self.reply(self.sender, 1)
+        return st.NoReply()
+
+    @st.call
+    def stops(self) -> st.Stop:
+        return st.Stop("done", 1)
+
+    @st.call
+    def raises(self) -> int:
+        raise ValueError("boom")
+
+    @st.call
+    def warm(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("request_name", ["plain", "given", "asked", "stops", "raises"])
+async def test_a_direct_call_without_room_on_the_stack_leaves_nobody_waiting(runtime, request_name):
+    """The server is as before, or has crashed as one; the host's current task is always there."""
+    client = getattr(Deep, request_name)
+    task = asyncio.current_task()
+    for left in range(60):
+        pid = await Deep.start()
+        with contextlib.suppress(st.ServerExitError):
+            await client(await Deep.start())  # it is known now, and can be called directly
+        runtime.runqueue.refill()
+
+        def step(pid: st.Pid[Deep] = pid) -> None:
+            calling = client(pid)
+            with contextlib.suppress(StopIteration, st.ServerExitError):
+                calling.send(None)
+            calling.close()
+
+        at_depth(left, step)
+        assert asyncio.current_task() is task
+        try:
+            assert await Deep.warm.within(60)(pid) == 1
+        except (st.ServerExitError, st.NoProcessError):
+            assert not pid.is_alive()

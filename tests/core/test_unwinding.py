@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -240,10 +241,8 @@ async def test_law3_the_caller_of_a_handler_that_outlived_its_kill_is_answered(r
     class Survivor(st.GenServer):
         @st.call(timeout=None)
         async def work(self) -> object:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(3600)
-            except asyncio.CancelledError:
-                pass
             return st.Stop("mine") if answer == "stop" else st.NoReply()
 
     pid = await Survivor.start()

@@ -787,3 +787,59 @@ async def test_a_call_that_finds_no_place_in_time_is_told_so(runtime):
     await busy
     await waiting
     await wait_until(lambda: runtime.find(pid).state is IDLE)
+
+
+@pytest.mark.otp("S32")
+@pytest.mark.parametrize("then", ["returns", "crashes"])
+async def test_a_reply_made_inside_the_handler_is_the_reply_whatever_follows(runtime, then):
+    class Early(st.GenServer):
+        @st.call
+        def ask(self) -> str:
+            self.reply(self.sender, "early")
+            if then == "crashes":
+                raise ValueError("late")
+            return "late"
+
+    replies = []
+    for _ in range(3):  # the first one queues
+        replies.append(await Early.ask(await Early.start()))
+
+    assert replies == ["early"] * 3
+
+
+async def test_the_clean_up_of_a_dying_caller_may_call_whichever_way_the_call_goes(runtime):
+    pid = await Server.start_link()
+    await warm(pid)
+    after: list[object] = []
+
+    async def caller() -> None:
+        try:
+            await st.receive()
+        finally:
+            after.append(await Server.add(pid, 0))
+
+    dying = runtime.spawn(caller)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    st.exit(dying, "bye")
+
+    assert await wait_down(dying) == "bye"
+    assert after == [0]
+
+
+async def test_a_task_that_outlives_its_process_gets_its_replies(runtime):
+    pid = await Server.start_link()
+    await warm(pid)
+    tasks: list[asyncio.Task[list[int]]] = []
+
+    async def beside() -> list[int]:
+        await wait_down(owner)
+        return [await Server.add(pid, 1) for _ in range(3)]
+
+    async def leaves_it() -> None:
+        tasks.append(asyncio.create_task(beside()))
+
+    owner = runtime.spawn(leaves_it)
+    await wait_down(owner)
+
+    assert await asyncio.wait_for(tasks[0], 60) == [1, 2, 3]

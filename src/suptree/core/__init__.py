@@ -85,7 +85,7 @@ from suptree.core.portal import Portal
 from suptree.core.process import Process
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.runtime import Runtime, Target, ViaName
-from suptree.core.slot import ReplyTo, Slot, SlotExpiredError
+from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
@@ -153,6 +153,7 @@ __all__ = [
     "Target",
     "Timer",
     "TreeNode",
+    "Unanswered",
     "ViaName",
     "cancel_timer",
     "check_delay",

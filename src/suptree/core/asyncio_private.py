@@ -50,7 +50,9 @@ def _made(loop: asyncio.AbstractEventLoop) -> TaskHiding | None:
     table: Any = getattr(asyncio.tasks, "_current_tasks", None)
     if sys.version_info < (3, 12) and isinstance(table, dict):
         current = cast("dict[Any, Task]", table)
-        return TaskHiding(partial(current.pop, loop, None), partial(current.__setitem__, loop))
+        # setdefault, for unlike __setitem__ it needs no stack: showing must not fail where hiding
+        # worked.  What it sets is absent: `hide` has popped it.
+        return TaskHiding(partial(current.pop, loop, None), partial(current.setdefault, loop))
     return None
 
 

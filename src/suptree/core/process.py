@@ -11,6 +11,7 @@ Its life is drawn in `lifecycle.py`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from suptree.core.lifecycle import (
 )
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
-from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError
+from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
 
 if TYPE_CHECKING:
@@ -321,7 +322,11 @@ class Process:
         """Run a plain handler in the caller's turn (a direct call).
 
         The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
-        is the server's: it ends here, and the caller finds the process not RUNNING.
+        is the server's: it ends here, and the caller gets `Unanswered`.
+
+        Raises:
+            RecursionError: The caller had no stack left to enter the handler; the
+                process is as before.
         """
         runtime = self.runtime
         hidden = runtime.hide_task()
@@ -334,32 +339,82 @@ class Process:
             else:
                 result = self.context.run(handler, self.server)
         except BaseException as error:
-            if self.current is None:
-                self.current = (CALL, None, handler, args, kwargs)
-            self._crash(error)
-            result = None
-        if hidden is not None:
-            runtime.show_task(hidden)
+            trace = error.__traceback__
+            if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
+                self.state = IDLE
+                raise
+            if self.current is None:  # nobody has asked for `sender`
+                reply_to = ReplyTo(runtime.runqueue, self, self.direct_caller)
+                self.current = (CALL, reply_to, handler, args, kwargs)
+            result = Unanswered((self.current[1],))
+            self.crash_where_there_is_room(error)
+        finally:
+            if hidden is not None:
+                runtime.show_task(hidden)
         self.messages_in += 1
         return result
 
+    def crash_where_there_is_room(self, error: BaseException) -> None:
+        """As `_crash`, in the run loop if the caller of a direct call stands deep.
+
+        A burial that runs out of stack half-way would leave others waiting for ever.
+        Calls nothing written in Python before it knows that there is room.
+        """
+        try:
+            sys._getframe(sys.getrecursionlimit() // 3)
+        except ValueError:
+            self._crash(error)
+            return
+        late = Slot.__new__(Slot)
+        late._callback = lambda _: self._crash(error)  # pyright: ignore[reportPrivateUsage]
+        late._context = None  # pyright: ignore[reportPrivateUsage]
+        queue = self.runtime.runqueue
+        queue.resuming.append(late)
+        if self.state is RUNNING:
+            self.state = WAITING
+        if not queue.scheduled:
+            try:
+                queue.schedule()
+            except RecursionError:
+                return  # the next message or timer of this runtime has it done
+
     def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
         """What follows from the answer of a direct call: a directive, carried out."""
+        if stands_deep():
+            self._put_off(self._rest_of_direct, function, *args)
+            if self.state is RUNNING:
+                self.state = WAITING
+            return
         hidden = self.runtime.hide_task()
+        try:
+            self._rest_of_direct(function, *args)
+        finally:
+            if hidden is not None:
+                self.runtime.show_task(hidden)
+
+    def _rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
+        if self.state is WAITING:  # it was put off
+            self.state = RUNNING
         try:
             self.enter(function, *args)
         except BaseException as error:
             self._crash(error)
-        if hidden is not None:
-            self.runtime.show_task(hidden)
         self.leave_direct()
 
     def leave_direct(self) -> None:
         """The direct call is over: rest, or go on with what arrived meanwhile."""
         if self.state is RUNNING:
             self.settle()
+        elif self.state is EXITING and stands_deep():
+            self._put_off(self._left_turn)
         else:
             self._left_turn()
+
+    def _put_off(self, function: Callable[..., object], *args: object) -> None:
+        """Have the run loop call *function*, on a stack of its own."""
+        late = Slot(self.runtime.runqueue)
+        late.add_done_callback(lambda _: function(*args))
+        late.set(None)
 
     def answer_system(self, envelope: Envelope) -> None:
         """Carry out a system request; what it raises goes to who asked (S50)."""
@@ -620,6 +675,15 @@ class Process:
         else:
             self._left_turn()
         return 1
+
+
+def stands_deep() -> bool:
+    """Whether a third of the stack is used up: it may be little that is left."""
+    try:
+        sys._getframe(sys.getrecursionlimit() // 3)
+    except ValueError:
+        return False
+    return True
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from suptree.core.process import Process
     from suptree.core.runqueue import RunQueue
 
-__all__ = ["ReplyTo", "Slot", "SlotExpiredError"]
+__all__ = ["ReplyTo", "Slot", "SlotExpiredError", "Unanswered"]
 
 
 class SlotState(enum.IntEnum):
@@ -189,3 +189,12 @@ class ReplyTo(Slot):
 
     def __repr__(self) -> str:
         return f"<ReplyTo {self.pid} from {self.callee.pid} {self.state.name.lower()}>"
+
+
+class Unanswered(tuple[ReplyTo]):
+    """What a direct call has instead of a reply: the handler crashed.
+
+    The end of the process fills the slot, unless the handler replied before it crashed.
+    """
+
+    __slots__ = ()

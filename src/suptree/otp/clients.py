@@ -9,6 +9,7 @@ re-entered.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from threading import get_ident
@@ -19,21 +20,16 @@ from suptree.core import (
     CALL,
     CAST,
     CURRENT,
-    DEAD,
     EXITING,
     IDLE,
     RUNNING,
-    WAITING,
     Pid,
     Process,
     ReplyTo,
     SlotExpiredError,
+    Unanswered,
 )
-from suptree.errors import (
-    BadRequestError,
-    NoProcessError,
-    ServerExitError,
-)
+from suptree.errors import BadRequestError, NoProcessError
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
@@ -99,15 +95,26 @@ class CallClient(Generic[P, R]):
                 caller = CURRENT.get()
                 handler = self._direct[cls]
                 process.direct_caller = caller
-                result = process.run_direct(handler, args, kwargs)
-                if process.state is RUNNING and result.__class__ not in DIRECTIVES:
-                    if process.mailbox or process.current is not None:
-                        process.leave_direct()
-                    else:
-                        process.state = process.resting
-                    if caller is None or caller.state < EXITING:
-                        return result  # type: ignore[no-any-return]
-                return await _finish_direct(process, caller, handler, args, result, self.timeout)  # type: ignore[no-any-return]
+                try:
+                    result = process.run_direct(handler, args, kwargs)
+                    if (
+                        process.state is RUNNING
+                        and result.__class__ not in DIRECTIVES
+                        and process.current is None
+                    ):
+                        if process.mailbox:
+                            process.leave_direct()
+                        else:
+                            process.state = process.resting
+                        if caller is None or caller.state < EXITING:
+                            return result  # type: ignore[no-any-return]
+                    return await _finish_direct(  # type: ignore[no-any-return]
+                        process, caller, handler, args, result, self.timeout
+                    )
+                except RecursionError as error:
+                    if process.state in (RUNNING, EXITING):  # no room for what has to follow
+                        process.crash_where_there_is_room(error)
+                    raise
         known = self._known.get(cls)
         if known is None:
             known = self._learn(process)
@@ -206,36 +213,29 @@ async def _finish_direct(
     """What a direct call does beside returning a bare value."""
     runtime = process.runtime
     state = process.state
-    if (state is RUNNING or state is EXITING) and result.__class__ in DIRECTIVES:
-        reply_to = process.current[1] if process.current is not None else None
-        if reply_to is None:
-            reply_to = ReplyTo(runtime.runqueue, process, caller)
-            process.current = (CALL, reply_to, handler, args, {})
-        process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
+    if result.__class__ is Unanswered:
+        reply_to: ReplyTo = result[0]
     else:
-        reply_to = ReplyTo(runtime.runqueue, process, caller)
-        if state is DEAD:
-            reply_to.fail(ServerExitError(process.pid, process.exit_reason))
-        elif state is EXITING:  # killed on the stack: its reply counts, then it ends (law 2)
+        if process.current is not None:
+            reply_to = process.current[1]
+        else:
+            reply_to = ReplyTo(runtime.runqueue, process, caller)
+        if state is not RUNNING and state is not EXITING:
+            reply_to.set(result)  # it has answered and gone on: only the caller died
+        elif result.__class__ in DIRECTIVES:
+            process.current = (CALL, reply_to, handler, args, {})
+            process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
+        else:  # it asked for `sender`, or was killed on the stack: its reply counts (law 2)
             reply_to.set(result)
             process.leave_direct()
-        elif state is WAITING:  # it crashed, and its terminate is async
-            _owe(process, reply_to)
-        # else it has answered and gone on: only the caller died
     if caller is not None and caller.state >= EXITING:
-        await runtime.park()  # unwound at this await (law 2)
+        await asyncio.sleep(0)  # one that this call ended is unwound here (law 2)
     if timeout is not None and not reply_to.done():
         runtime.ticker.expire_after(reply_to, timeout)
     try:
         return await reply_to
     except SlotExpiredError:
         raise timed_out(process, reply_to, handler, args, timeout) from None
-
-
-def _owe(process: Process, reply_to: ReplyTo) -> None:
-    if process.pending is None:
-        process.pending = set()
-    process.pending.add(reply_to)
 
 
 # -- decorators ------------------------------------------------------------------------

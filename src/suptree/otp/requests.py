@@ -23,6 +23,7 @@ from suptree.core import (
     Process,
     ReplyTo,
     SlotExpiredError,
+    Unanswered,
     describe_wait,
     find_runtime,
     safe_repr,
@@ -72,7 +73,7 @@ DEFAULT_TIMEOUT: Final = 5.0
 """Seconds that a call waits unless told otherwise (S30)."""
 
 DIRECTIVES: Final = frozenset(
-    (Reply, NoReply, Stop, CoroutineType, Continue, Timeout, Hibernate, Ignore)
+    (Reply, NoReply, Stop, CoroutineType, Continue, Timeout, Hibernate, Ignore, Unanswered)
 )
 """What a handler may return that is not simply the reply."""
 
