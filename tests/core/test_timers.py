@@ -169,3 +169,22 @@ def test_timers_expire_in_order_whatever_the_order_of_start():
 
     assert [timer._id for timer in timers.expire(3.0)] == [1, 3, 2]
     assert timers.next_due() == 5.0
+
+
+async def test_a_timer_whose_work_cancels_many_others_upsets_no_grid(runtime):
+    """A process with many timers is buried by a timer: the grid of others goes on."""
+    start = runtime.now()
+    many = [runtime.ticker.call_after(60, lambda: None) for _ in range(500)]
+    ticks: list[float] = []
+
+    def cancel_many() -> None:
+        for timer in many:
+            runtime.ticker.cancel(timer)
+
+    runtime.ticker.call_after(1, cancel_many)
+    st.send_interval(1, "tick")
+    for _ in range(4):
+        assert await st.receive() == "tick"
+        ticks.append(runtime.now() - start)
+
+    assert ticks == pytest.approx([1, 2, 3, 4])

@@ -86,7 +86,8 @@ class Timers:
             return False
         self._retire(timer)
         if len(self._heap) > 2 * self.live + PRUNE_SLACK:
-            self._heap = [entry for entry in self._heap if entry[2].active]
+            # In place: `expire` may be walking this very list when a timer's work cancels others.
+            self._heap[:] = [entry for entry in self._heap if entry[2].active]
             heapq.heapify(self._heap)
         return True
 
