@@ -275,4 +275,4 @@ class SupervisorMachine(RuleBasedStateMachine):
 
 
 TestSupervisor = SupervisorMachine.TestCase
-TestSupervisor.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestSupervisor.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
