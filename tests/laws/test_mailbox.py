@@ -104,6 +104,7 @@ async def test_a_bounded_mailbox_does_what_its_policy_says(steps, limit, policy)
                 orders.put_nowait(value)
                 await wait_until(lambda: len(took) == len(expected))
         info = rt.info(pid)
+        st.exit(pid, st.KILL)  # it traps, and would have the block wait for its stop timeout
 
     assert took == expected
     assert (info.mailbox, info.dropped, refused) == (len(model.lane), model.dropped, model.refused)
