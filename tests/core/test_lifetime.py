@@ -506,3 +506,32 @@ def test_a_runtime_whose_task_is_over_counts_cancels_as_the_end_of_the_host():
     asyncio.run(main())
 
     assert seen == []
+
+
+async def test_what_the_host_starts_while_the_runtime_closes_does_not_outlive_it():
+    ended: list[int] = []
+
+    async def work(number: int) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(number)
+
+    async def spawn_until_closed(runtime: st.Runtime) -> int:
+        count = 0
+        while True:
+            try:
+                runtime.spawn(work, count)
+            except st.RuntimeClosedError:
+                return count
+            count += 1
+            await asyncio.sleep(0)
+
+    async with st.Runtime() as runtime:
+        spawning = asyncio.create_task(spawn_until_closed(runtime))
+        await asyncio.sleep(0)
+    await spawning
+    await turn(2)
+
+    assert not runtime.processes
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -294,3 +294,50 @@ def test_a_bound_refuses_a_limit_that_is_no_count(limit):
 def test_a_bound_refuses_an_unknown_policy():
     with pytest.raises(ValueError, match="overflow must be 'drop_new', 'drop_old' or 'reject'"):
         st.MailboxBound(1, "block")
+
+
+async def test_senders_that_gave_up_leave_nothing_behind_in_a_full_mailbox(runtime):
+    pid = await st.child(Slow).with_(bound=st.MailboxBound(1)).start_unlinked()
+    gate = asyncio.Event()
+    blocking = asyncio.create_task(Slow.block.within(None)(pid, gate))
+    await wait_until(lambda: pid._process.current is not None)
+    st.send(pid, "the one place")
+    for _ in range(5):
+        with pytest.raises(st.MailboxFullError):
+            await Slow.ask.within(0.01)(pid, "too late")
+        cancelled = asyncio.create_task(st.send_wait(pid, "unwanted"))
+        await turn()
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+
+    assert not pid._process.bounded.waiting
+    gate.set()
+    await blocking
+    assert await Slow.ask(pid, "last") == "last"
+
+
+@pytest.mark.otp("S34")
+@pytest.mark.parametrize("policy", ["reject", "drop_new", "drop_old"])
+async def test_a_full_mailbox_of_a_dying_process_refuses_nothing(runtime, policy):
+    class Reluctant(st.GenServer):
+        @st.cast
+        async def work(self) -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                await asyncio.sleep(0.1)
+
+        @st.cast
+        def note(self) -> None: ...
+
+    pid = await st.child(Reluctant).with_(bound=st.MailboxBound(1, policy)).start_unlinked()
+    Reluctant.work(pid)
+    await wait_until(lambda: pid._process.task is not None)
+    await turn()
+    Reluctant.note(pid)
+    down = runtime.down_slot(pid)
+    st.exit(pid, "bye")
+    for _ in range(3):
+        Reluctant.note(pid)
+
+    assert await down == "bye"

@@ -183,6 +183,8 @@ async def _gone(runtime: Runtime, process: Process, seconds: float) -> None:
 
 def _finish_closing(runtime: Runtime, root: Process) -> None:
     for process in list(runtime.processes.values()):  # the guests
+        if process.body.kind != "guest":  # somebody of the host started it while we were closing
+            process.doom(KILLED)
         process.finish(NORMAL if process is root else SHUTDOWN)
     runtime.ticker.close()
     runtime.closed = True

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,6 +106,11 @@ class BoundedState:
         """Note that an envelope left the lane, and keep its place for who waits longest."""
         if is_user(envelope):
             self.release()
+
+    def forget(self, place: Slot) -> None:
+        """Whoever waited for *place* does not any more."""
+        with suppress(ValueError):  # passed over by `release` already
+            self.waiting.remove(place)
 
     def release(self) -> None:
         """A place is free again."""

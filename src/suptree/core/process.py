@@ -560,9 +560,14 @@ class Process:
 
     def deliver(self, envelope: Envelope) -> None:
         """Put an envelope at the end of the lane and see that it is looked at."""
-        if self.bounded is not None and is_user(envelope) and not self._admit(envelope):
-            return
         state = self.state
+        if (
+            self.bounded is not None
+            and state < EXITING  # the dead refuse nothing: what they are sent is lost (S15)
+            and is_user(envelope)
+            and not self._admit(envelope)
+        ):
+            return
         if state is IDLE or state is RESTING:
             self.mailbox.append(envelope)
             self.state = READY
@@ -632,9 +637,12 @@ class Process:
         try:
             await place
         except SlotExpiredError:
+            bounded.forget(place)
             raise MailboxFullError(self.pid, bounded.bound.limit) from None
         except asyncio.CancelledError:
-            if place.state is DONE and self.state < EXITING:  # woken, and cancelled before it ran
+            if place.state is not DONE:
+                bounded.forget(place)
+            elif self.state < EXITING:  # woken, and cancelled before it ran
                 bounded.release()
             raise
         return self.state < EXITING
