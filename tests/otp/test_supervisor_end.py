@@ -506,3 +506,29 @@ async def test_an_automatic_end_does_not_end_the_block_that_started_it(runtime):
 
     assert not st.is_alive(sup)
     assert not runtime.is_ending()
+
+
+@pytest.mark.parametrize("kind", ["in order", "together"])
+async def test_a_child_that_is_being_stopped_ends_in_its_time_though_its_supervisor_is_killed(
+    runtime, kind
+):
+    class Slow(st.GenServer):
+        trap_exit = True
+
+        async def terminate(self, reason: object) -> None:
+            await asyncio.sleep(3600)
+
+    spec = st.child(Slow).with_(shutdown=2.0, name="slow")
+    if kind == "in order":
+        supervisor = await st.Supervisor.child([spec]).start_unlinked()
+    else:
+        supervisor = await st.DynamicSupervisor.child().start_unlinked()
+        await st.DynamicSupervisor.start_child(supervisor, spec)
+    child = st.whereis("slow")
+    stopping = asyncio.create_task(st.Supervisor.stop(supervisor))
+    await turn()
+    st.exit(supervisor, st.KILL)
+
+    assert await wait_down(child) is st.KILLED
+    with pytest.raises(st.ServerExitError):
+        await stopping

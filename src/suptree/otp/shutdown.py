@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from suptree.core import EXITING, KILL, SHUTDOWN, Pid, Process, Slot, SlotExpiredError, Timer
+from suptree.core import EXITING, KILL, SHUTDOWN, Pid, Process, Slot, Timer
 from suptree.otp.child_spec import Shutdown
 
 __all__ = ["stop_child", "stop_together"]
@@ -35,12 +35,13 @@ async def stop_child(supervisor: Process, pid: Pid[Any], shutdown: Shutdown) -> 
         Its exit reason; NOPROC if it was dead before.
     """
     down = _tell(supervisor, pid, shutdown)
-    if not down.done() and not isinstance(shutdown, str):
-        supervisor.runtime.ticker.expire_after(down, shutdown)
-    try:
-        return await down
-    except SlotExpiredError:
-        return await _tell(supervisor, pid, "brutal_kill")
+    if down.done():
+        return down.result()
+    timers = _kill_in_time(supervisor, [(pid, shutdown, down)])
+    reason = await down
+    for timer in timers:
+        supervisor.runtime.ticker.cancel(timer)
+    return reason
 
 
 async def stop_together(
@@ -99,7 +100,11 @@ def _tell(supervisor: Process, pid: Pid[Any], shutdown: Shutdown) -> Slot:
 def _kill_in_time(
     supervisor: Process, slow: Iterable[tuple[Pid[Any], Shutdown, Slot]]
 ) -> list[Timer]:
-    """One timer for each shutdown time that occurs."""
+    """One timer for each shutdown time that occurs.
+
+    They are nobody's: if the supervisor is killed meanwhile, the children, which it has
+    unlinked, still end in their time (law 3).
+    """
     by_time: dict[float, list[Pid[Any]]] = {}
     for pid, shutdown, _ in slow:
         if not isinstance(shutdown, str):
