@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
+import weakref
 
 import pytest
 
@@ -253,3 +255,26 @@ async def test_law3_the_caller_of_a_handler_that_outlived_its_kill_is_answered(r
     with pytest.raises(st.ServerExitError) as caught:
         await asking.response(60)
     assert caught.value.reason is st.KILLED
+
+
+@pytest.mark.parametrize("how", ["returns", "is killed", "is killed before its first step"])
+async def test_a_dead_plain_process_goes_without_the_garbage_collector(runtime, how):
+    async def work() -> None:
+        if how != "returns":
+            await st.receive()
+
+    pid = runtime.spawn(work)
+    context = weakref.ref(pid._process.context)  # which everything else of it hangs on
+    gc.disable()
+    try:
+        if how == "is killed":
+            await turn()
+        if how != "returns":
+            st.exit(pid, st.KILL)
+        await wait_down(pid)
+        await turn(3)
+        gone = context() is None
+    finally:
+        gc.enable()
+
+    assert gone

@@ -76,6 +76,7 @@ class PlainBody:
             return False
         self._coroutine.close()
         self.process.task.cancel()
+        self.process.task = None
         return True
 
     def subject(self) -> object:

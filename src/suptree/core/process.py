@@ -500,6 +500,7 @@ class Process:
             if self.job is not None:
                 continue
             if self.state is DEAD:
+                self.task = None  # its context leads back here: the dead must not be a cycle
                 return
             if task.cancelling():  # law 11: the next TaskGroup of 3.13 would misread it
                 self.task = None
@@ -528,6 +529,8 @@ class Process:
             self._task_failed(error)
         else:
             self.finish(NORMAL)
+        finally:
+            self.task = None  # its context leads back here: the dead must not be a cycle
 
     def start_owned_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task beside the handlers: cancelled with the process, and its exception is an exit signal."""
