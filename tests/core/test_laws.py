@@ -790,3 +790,25 @@ async def test_a_direct_call_without_room_on_the_stack_leaves_nobody_waiting(run
             assert await Deep.warm.within(60)(pid) == 1
         except (st.ServerExitError, st.NoProcessError):
             assert not pid.is_alive()
+
+
+async def test_an_exit_signal_without_room_on_the_stack_leaves_nobody_waiting(runtime):
+    """It is carried out later, or not at all, and then its sender is told."""
+
+    class Holder(st.GenServer):
+        @st.call(timeout=None)
+        def hold(self) -> st.NoReply:
+            return st.NoReply()
+
+    for left in range(60):
+        pid = await Holder.start()
+        asking = Holder.hold.send_request(pid)
+        await turn()
+        st.monitor(pid)
+        at_depth(left, lambda pid=pid: runtime.exit(pid, st.KILL, None))
+        await turn(2)
+        st.exit(pid, st.KILL)
+
+        with pytest.raises(st.ServerExitError):
+            await asking.response(60)
+        assert (await st.receive(st.Down, timeout=60)).process == pid

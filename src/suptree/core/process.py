@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from suptree.core.runtime import Runtime
     from suptree.core.timers import Timer
 
-__all__ = ["Process"]
+__all__ = ["Process", "stands_deep"]
 
 
 class Process:
@@ -381,7 +381,7 @@ class Process:
     def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
         """What follows from the answer of a direct call: a directive, carried out."""
         if stands_deep():
-            self._put_off(self._rest_of_direct, function, *args)
+            self.put_off(self._rest_of_direct, function, *args)
             if self.state is RUNNING:
                 self.state = WAITING
             return
@@ -406,11 +406,11 @@ class Process:
         if self.state is RUNNING:
             self.settle()
         elif self.state is EXITING and stands_deep():
-            self._put_off(self._left_turn)
+            self.put_off(self._left_turn)
         else:
             self._left_turn()
 
-    def _put_off(self, function: Callable[..., object], *args: object) -> None:
+    def put_off(self, function: Callable[..., object], *args: object) -> None:
         """Have the run loop call *function*, on a stack of its own."""
         late = Slot(self.runtime.runqueue)
         late.add_done_callback(lambda _: function(*args))

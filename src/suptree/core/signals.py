@@ -13,7 +13,7 @@ from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
 from suptree.core.lifecycle import EXITING, Monitor
 from suptree.core.messages import DOWN, EXIT, Down, Exit
 from suptree.core.pid import Pid, Ref
-from suptree.core.process import Process
+from suptree.core.process import Process, stands_deep
 from suptree.core.slot import Slot
 from suptree.errors import NoProcessError
 
@@ -50,10 +50,16 @@ class Signals:
                 if dying is not None and reason is KILL:
                     dying.doom(KILLED)
             return
+        if stands_deep():  # no burial may run out of stack half-way: the run loop has its own
+            process.put_off(self._exit, process, sender, reason)
+        else:
+            self._exit(process, sender, reason)
+
+    def _exit(self, process: Process, sender: Process | None, reason: object) -> None:
         if reason is KILL:
             process.doom(KILLED)
-            return
-        self._exit_signal(process, sender, reason, asked=True)
+        else:
+            self._exit_signal(process, sender, reason, asked=True)
 
     def exit_from_link(self, dead: Process, process: Process, reason: object) -> None:
         """The reaper's: *dead* was linked to *process* (S8); KILL is an ordinary reason here (S6)."""
