@@ -12,7 +12,18 @@ import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    Unpack,
+    cast,
+)
 
 from suptree.core import (
     MailboxBound,
@@ -39,7 +50,14 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-S = TypeVar("S")
+if TYPE_CHECKING:  # checkers know the package without its being installed
+    from typing_extensions import TypeVar
+
+    S = TypeVar("S", default=Any)  # so that a bare `list[ChildSpec]` is a whole type
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S")
 
 Restart = Literal["permanent", "transient", "temporary"]
 ChildType = Literal["worker", "supervisor"]
@@ -111,6 +129,23 @@ _TYPES: Final = ("worker", "supervisor")
 _UNSET: Final = cast("Any", object())
 
 
+class ChildChanges(TypedDict, total=False):
+    """What `ChildSpec.with_` takes: the fields of `ChildSpec`."""
+
+    start: Startable
+    id: Any
+    restart: Restart
+    shutdown: Shutdown
+    type: ChildType
+    significant: bool
+    modules: tuple[Any, ...]
+    name: str | ViaName | None
+    bound: MailboxBound | None
+    start_timeout: float | None
+    backoff: Backoff | None
+    depends_on: tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec(Generic[S]):
     """One child of a supervisor (S104 for the defaults).
@@ -177,7 +212,7 @@ class ChildSpec(Generic[S]):
                 "Make it transient or temporary."
             )
 
-    def with_(self, **changes: Any) -> ChildSpec[S]:
+    def with_(self, **changes: Unpack[ChildChanges]) -> ChildSpec[S]:
         """A copy with some fields changed.
 
         Raises:

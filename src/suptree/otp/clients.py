@@ -49,12 +49,13 @@ __all__ = ["Call", "CallClient", "Cast", "CastClient", "call_handler", "cast_han
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+T = TypeVar("T")  # the class of the server: `Counter` in `Counter.increment`
 
 Directive = Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
 _OWN: Final = float("nan")  # no timeout given: the default of the server's class
 
 
-class CallClient(Generic[P, R]):
+class CallClient(Generic[T, P, R]):
     """`Counter.increment`: call it with a server and the handler's own arguments.
 
     ``await Counter.increment(counter, by=2)`` sends at its first await.
@@ -68,7 +69,7 @@ class CallClient(Generic[P, R]):
         owner: type,
         function: Handler,
         timeout: float | None,
-        like: CallClient[P, R] | None = None,
+        like: CallClient[T, P, R] | None = None,
     ) -> None:
         self._owner = owner
         self._function = function
@@ -77,11 +78,11 @@ class CallClient(Generic[P, R]):
         self._known: dict[type, Handler] = {} if like is None else like._known
         self._direct: dict[type, Handler] = {} if like is None else like._direct
 
-    def within(self, timeout: float | None) -> CallClient[P, R]:
+    def within(self, timeout: float | None) -> CallClient[T, P, R]:
         """The same client with another deadline in seconds; None waits for ever."""
         return CallClient(self._owner, self._function, timeout, self)
 
-    async def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def __call__(self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Send the request and wait for the reply; raises what `GenServer.call` raises."""
         process = server._process if isinstance(server, Pid) else resolve(server, "call")
         if process is None or process.state is EXITING or process.runtime.thread_id != get_ident():
@@ -127,7 +128,7 @@ class CallClient(Generic[P, R]):
             raise timed_out(process, reply_to, known, args, self.timeout) from None
 
     def send_request(
-        self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs
+        self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Request[R]:
         """Send the request now, and wait for the reply later; see `send_request`."""
         process = resolve(server, "send_request")
@@ -154,7 +155,7 @@ class CallClient(Generic[P, R]):
         return f"<call {self._owner.__name__}.{self._function.__name__}>"
 
 
-class CastClient(Generic[P]):
+class CastClient(Generic[T, P]):
     """`Counter.reset`: call it with a server and the handler's own arguments; returns at once."""
 
     __slots__ = ("_function", "_known", "_owner")
@@ -164,7 +165,7 @@ class CastClient(Generic[P]):
         self._function = function
         self._known: dict[type, Handler] = {}
 
-    def __call__(self, server: ServerRef[Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def __call__(self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Send the request; nobody there is no error (S34)."""
         process = server._process if isinstance(server, Pid) else resolve(server, "cast")
         if process is None:
@@ -250,10 +251,10 @@ class Call(Generic[S, P, R]):
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__wrapped__ = function
-        self._clients: dict[type, CallClient[Any, Any]] = {}
+        self._clients: dict[type, CallClient[Any, Any, Any]] = {}
 
     @overload
-    def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
+    def __get__(self, instance: None, owner: type[T]) -> CallClient[T, P, R]: ...
     @overload
     def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
@@ -276,10 +277,10 @@ class Cast(Generic[S, P]):
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__wrapped__ = function
-        self._clients: dict[type, CastClient[Any]] = {}
+        self._clients: dict[type, CastClient[Any, Any]] = {}
 
     @overload
-    def __get__(self, instance: None, owner: type) -> CastClient[P]: ...
+    def __get__(self, instance: None, owner: type[T]) -> CastClient[T, P]: ...
     @overload
     def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
