@@ -20,7 +20,11 @@ class Counter(st.GenServer):
         self.count = to
 
 
-async def client(pid: st.Pid[Counter]) -> None:
+class Other(st.GenServer):
+    """Another server."""
+
+
+async def client(pid: st.Pid[Counter], other: st.Pid[Other]) -> None:
     """What must not pass."""
     await Counter.increment(pid, "one")  # refused
     await Counter.increment(pid, times=2)  # refused
@@ -31,6 +35,10 @@ async def client(pid: st.Pid[Counter]) -> None:
     await Counter.start_link("five")  # refused
     await Counter.start_link()  # refused
     st.child(Counter, "five")  # refused
+    st.child(Counter, 5).with_(restart="permanant")  # refused
+    st.child(Counter, 5).with_(nmae="counter")  # refused
+    await Counter.increment(other)  # refused
+    Counter.reset(other, 0)  # refused
     st.Keep("what")  # refused
     st.NextEvent("what")  # refused
     print(text)

@@ -18,6 +18,7 @@ from typing import (
     Final,
     Generic,
     Literal,
+    NoReturn,
     ParamSpec,
     Protocol,
     TypedDict,
@@ -202,6 +203,7 @@ class ChildSpec(Generic[S]):
                 f"{who}: start must be a start function; got {safe_repr(self.start)}. "
                 "Make the spec with child(Server, ...) or Server.child(...)."
             )
+        self._check_extras(who)
         try:
             hash(self.id)
         except TypeError:
@@ -211,6 +213,21 @@ class ChildSpec(Generic[S]):
                 f"{who}: significant must be False for a permanent child, which never just ends. "
                 "Make it transient or temporary."
             )
+
+    def _check_extras(self, who: str) -> None:
+        """Refuse here what would else end the supervisor when it first uses it, at a restart."""
+        if self.name is not None and not (
+            isinstance(self.name, str) or hasattr(self.name, "claim")
+        ):
+            _refuse(who, "name", "a string or via(registry, key)", self.name)
+        if self.bound is not None and not isinstance(self.bound, MailboxBound):
+            _refuse(who, "bound", "a MailboxBound", self.bound)
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            _refuse(who, "backoff", "a Backoff", self.backoff)
+        if self.start_timeout is not None and not _is_seconds(self.start_timeout):
+            _refuse(who, "start_timeout", "seconds (0 or more) or None", self.start_timeout)
+        if not isinstance(self.depends_on, (tuple, list)):
+            _refuse(who, "depends_on", "a tuple of ids", self.depends_on)
 
     def with_(self, **changes: Unpack[ChildChanges]) -> ChildSpec[S]:
         """A copy with some fields changed.
@@ -303,10 +320,14 @@ def _one_of(who: str, name: str, value: object, allowed: tuple[str, ...]) -> Non
 
 
 def _check_shutdown(who: str, value: object) -> None:
-    if value in ("brutal_kill", "infinity"):
-        return
+    if value not in ("brutal_kill", "infinity") and not _is_seconds(value):
+        _refuse(who, "shutdown", "seconds (0 or more), 'brutal_kill' or 'infinity'", value)
+
+
+def _is_seconds(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(cast("float", value)) or cast("float", value) < 0:
-        raise ChildSpecError(
-            f"{who}: shutdown must be seconds (0 or more), 'brutal_kill' or 'infinity'; got {value!r}."
-        )
+    return number and math.isfinite(cast("float", value)) and cast("float", value) >= 0
+
+
+def _refuse(who: str, name: str, what: str, value: object) -> NoReturn:
+    raise ChildSpecError(f"{who}: {name} must be {what}; got {safe_repr(value, 200)}.")
