@@ -270,3 +270,19 @@ def test_scope_says_which_tests_are_checked(
     result = pytester.runpytest_subprocess(*QUIET, f"--suptree-leaks={scope}")
 
     result.assert_outcomes(passed=2, errors=errors)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_timer_that_is_due_is_no_leak_on_any_loop(pytester: pytest.Pytester, loop: str) -> None:
+    write(
+        pytester,
+        "test_due",
+        """
+        async def test_due():
+            KEPT.append(asyncio.get_running_loop().call_later(0, print))
+        """,
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, f"--suptree-loop={loop}")
+
+    result.assert_outcomes(passed=1)

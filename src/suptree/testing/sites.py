@@ -112,6 +112,8 @@ class Sites:
         @functools.wraps(arm)
         def noting(when: float, callback: Any, *args: Any, **options: Any) -> asyncio.TimerHandle:
             handle = arm(when, callback, *args, **options)
+            if not hasattr(handle, "when"):
+                return handle  # uvloop makes a delay of 0 a plain callback, which is due at once
             maker = inspect.currentframe()
             if is_asyncio(None if maker is None else maker.f_back):
                 return handle  # of a sleep or a timeout: it goes with the task that waits
