@@ -11,6 +11,12 @@ import suptree as st
 from suptree.testing import turn, wait_down
 
 
+@pytest.fixture
+def runtime_options(runtime_options):
+    """Processes that trap exits and never end stand here at the end of many a test: kill them soon."""
+    return {**runtime_options, "stop_timeout": 0.1}
+
+
 async def wait_for_ever() -> None:
     await st.receive(lambda message: False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -515,16 +516,6 @@ async def test_a_subclass_request_is_refused_by_a_server_of_the_base_class(runti
         await Louder.add(pid)
 
 
-async def test_wrong_arguments_crash_the_server_as_a_missing_clause_would(runtime):
-    pid = await Server.start()
-    await warm(pid)
-
-    with pytest.raises(st.ServerExitError) as caught:
-        await Server.add(pid, 1, 2, 3)
-
-    assert caught.value.reason.type == "TypeError"
-
-
 @VIRTUAL
 async def test_a_client_sends_at_its_first_await(runtime):
     pid = await Server.start_link()
@@ -843,3 +834,64 @@ async def test_a_task_that_outlives_its_process_gets_its_replies(runtime):
     await wait_down(owner)
 
     assert await asyncio.wait_for(tasks[0], 60) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("timeout", ["1", -1, math.nan, math.inf, True])
+async def test_what_is_no_time_to_wait_is_refused_before_anything_is_sent(runtime, timeout):
+    pid = await Server.start()
+
+    with pytest.raises(ValueError, match="timeout must be a finite number"):
+        Server.add.within(timeout)
+    with pytest.raises(ValueError, match="timeout must be a finite number"):
+        await st.GenServer.call(pid, "add", timeout=timeout)
+
+
+@pytest.mark.parametrize("target", [None, 5, object()])
+async def test_what_is_no_address_is_refused_with_what_to_give(runtime, target):
+    with pytest.raises(TypeError, match="a pid, a name or via"):
+        await Server.add(target, 1)
+    with pytest.raises(TypeError, match="a pid, a name or via"):
+        st.send(target, 1)
+
+
+async def test_arguments_that_do_not_fit_are_the_callers_mistake_and_the_server_lives(runtime):
+    pid = await Server.start()
+
+    for call in (
+        lambda: Server.add(pid, bye=3),
+        lambda: Server.add(pid, 1, 2),
+        lambda: Server.slow(pid),
+    ):
+        with pytest.raises(st.BadRequestError, match="what its signature asks for"):
+            await call()
+
+    assert await Server.add(pid, 3) == 3
+
+
+async def test_a_cast_whose_arguments_do_not_fit_is_dropped_and_told(runtime, caplog):
+    class Casts(st.GenServer):
+        @st.cast
+        def note(self, number: int) -> None: ...
+
+        @st.call
+        def ready(self) -> bool:
+            return True
+
+    pid = await Casts.start()
+
+    Casts.note(pid, 1, 2)
+
+    assert await Casts.ready(pid)
+    assert "a cast was dropped" in caplog.text
+
+
+async def test_a_type_error_inside_a_handler_is_the_servers_crash(runtime):
+    class Wrong(st.GenServer):
+        @st.call
+        def work(self) -> int:
+            return len(5)
+
+    pid = await Wrong.start()
+
+    with pytest.raises(st.ServerExitError):
+        await Wrong.work(pid)

@@ -41,6 +41,7 @@ from suptree.core.exits import (
     ExitWord,
     FailedToStartChild,
     Shutdown,
+    crash_in,
     is_normal,
 )
 from suptree.core.info import ProcessInfo, TreeNode
@@ -84,7 +85,7 @@ from suptree.core.pid import Pid, Ref
 from suptree.core.portal import Portal
 from suptree.core.process import Process
 from suptree.core.reports import CrashReport, Reporter
-from suptree.core.runtime import Runtime, Target, ViaName
+from suptree.core.runtime import Runtime, Target, ViaName, check_target
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
@@ -157,6 +158,8 @@ __all__ = [
     "ViaName",
     "cancel_timer",
     "check_delay",
+    "check_target",
+    "crash_in",
     "current",
     "current_process",
     "demonitor",

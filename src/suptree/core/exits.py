@@ -28,6 +28,7 @@ __all__ = [
     "ExitWord",
     "FailedToStartChild",
     "Shutdown",
+    "crash_in",
     "is_normal",
 ]
 
@@ -70,6 +71,20 @@ class FailedToStartChild:
 
     id: object
     reason: object
+
+
+def crash_in(reason: object) -> Crashed | None:
+    """The crash that *reason* tells of, through the levels of a tree that failed to start (S101)."""
+    while True:
+        match reason:
+            case Crashed():
+                return reason
+            case Shutdown(detail):
+                reason = detail
+            case FailedToStartChild():
+                reason = reason.reason
+            case _:
+                return None
 
 
 def is_normal(reason: object) -> bool:

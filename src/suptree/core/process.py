@@ -11,6 +11,7 @@ Its life is drawn in `lifecycle.py`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
@@ -37,7 +38,13 @@ from suptree.core.lifecycle import (
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
 from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError, Unanswered
-from suptree.errors import InternalError, MailboxFullError, ProcessDeadError, ProcessExit
+from suptree.errors import (
+    BadRequestError,
+    InternalError,
+    MailboxFullError,
+    ProcessDeadError,
+    ProcessExit,
+)
 
 if TYPE_CHECKING:
     from suptree.core.pid import Pid
@@ -157,6 +164,9 @@ class Process:
         slot, self.start_slot = self.start_slot, None
         if slot is not None:
             slot.set(self.pid)
+        if self.escalation is not None:  # of a start with a timeout
+            self.runtime.ticker.cancel(self.escalation)
+            self.escalation = None
 
     def owe(self, reply_to: ReplyTo) -> None:
         """A call is left open: the death of this process answers it."""
@@ -291,7 +301,8 @@ class Process:
             try:
                 self.turn(envelope)
             except BaseException as error:
-                self._crash(error)
+                if not (isinstance(error, TypeError) and self._refused()):
+                    self._crash(error)
             if self.state is not RUNNING:
                 self._left_turn()
                 break
@@ -327,6 +338,7 @@ class Process:
         Raises:
             RecursionError: The caller had no stack left to enter the handler; the
                 process is as before.
+            BadRequestError: The arguments do not fit the handler; likewise.
         """
         runtime = self.runtime
         hidden = runtime.hide_task()
@@ -343,6 +355,11 @@ class Process:
             if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
                 self.state = IDLE
                 raise
+            if isinstance(error, TypeError) and self.current is None:
+                refusal = self._misfit(handler, args, kwargs)
+                if refusal is not None:
+                    self.state = IDLE
+                    raise refusal from None
             if self.current is None:  # nobody has asked for `sender`
                 reply_to = ReplyTo(runtime.runqueue, self, self.direct_caller)
                 self.current = (CALL, reply_to, handler, args, kwargs)
@@ -455,6 +472,36 @@ class Process:
             reason = self.reason_of(error)
             self.note_crash(reason)
             self.enter(self.body.failed, reason)
+
+    def _misfit(
+        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> BadRequestError | None:
+        """A TypeError came up: the error for the caller, if its arguments do not fit the handler.
+
+        Then the handler was never entered, and the mistake is not the server's.
+        """
+        try:
+            inspect.signature(handler).bind(self.server, *args, **kwargs)
+        except TypeError as why:
+            return BadRequestError(
+                self.pid, handler.__name__, f"{why}. Give it what its signature asks for."
+            )
+        return None
+
+    def _refused(self) -> bool:
+        """Whether the TypeError of this turn is the sender's mistake; the sender is told, if it waits."""
+        envelope = self.current
+        if envelope is None or envelope[0] not in (CALL, CAST) or envelope[2] is None:
+            return False
+        _, reply_to, handler, args, kwargs = envelope
+        refusal = self._misfit(handler, args, kwargs)
+        if refusal is None:
+            return False
+        if reply_to is not None:
+            reply_to.fail(refusal)
+        else:
+            self.runtime.reporter.refused(self, refusal)
+        return True
 
     def note_crash(self, reason: object) -> None:
         """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46).

@@ -164,6 +164,10 @@ class Reporter:
         self._write(report)
         return True
 
+    def refused(self, process: Process, error: Exception) -> None:
+        """A cast whose arguments do not fit was dropped: its sender waits for nothing."""
+        LOG.warning("a cast was dropped: %s", error)
+
     def unexpected(self, process: Process, message: object) -> None:
         """A server got a message that it has no handle_info for."""
         LOG.warning(

@@ -33,6 +33,7 @@ from suptree.core import events
 from suptree.core.asyncio_private import TaskHiding, task_hiding
 from suptree.core.bodies import GuestBody, PlainBody
 from suptree.core.context import CURRENT, OPEN
+from suptree.core.crashes import safe_repr
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
 from suptree.core.lifecycle import EXITING, IDLE, RESTING, Body
@@ -66,7 +67,7 @@ from suptree.telemetry import TelemetryBus
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Runtime", "Target", "ViaName"]
+__all__ = ["Runtime", "Target", "ViaName", "check_target"]
 
 NO_THREAD: Final = -1
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
@@ -301,7 +302,9 @@ class Runtime(Signals):
                 return slot
         self._begin(process)
         if timeout is not None and not slot.done():
-            self.ticker.call_after(timeout, lambda: self._start_expired(process, slot, timeout))
+            process.escalation = self.ticker.call_after(
+                timeout, lambda: self._start_expired(process, slot, timeout)
+            )
         return slot
 
     def _make(
@@ -427,6 +430,7 @@ class Runtime(Signals):
         elif isinstance(target, str):
             process = self.names.get(target)
         else:
+            check_target(target, doing)
             pid = target.whereis(self)
             process = None if pid is None else pid._process  # pyright: ignore[reportPrivateUsage]
         return process if process is not None and process.state < EXITING else None
@@ -591,6 +595,15 @@ def _hide_nothing() -> None:
 
 def _show_nothing(task: asyncio.Task[Any]) -> None:
     return None
+
+
+def check_target(target: object, doing: str) -> None:
+    """Refuse what is neither pid nor name nor a name of the `ViaName` kind."""
+    if not hasattr(target, "whereis"):
+        raise TypeError(
+            f"{doing}: must go to a pid, a name or via(registry, key); got {safe_repr(target, 200)}. "
+            "Look the process up, or give it a name."
+        )
 
 
 def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:

@@ -11,7 +11,19 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from suptree.core import INFO, LOG, SHUTDOWN, Crashed, Exit, Pid, PlainBody, Process, Slot, receive
+from suptree.core import (
+    INFO,
+    LOG,
+    SHUTDOWN,
+    Crashed,
+    Exit,
+    Pid,
+    PlainBody,
+    Process,
+    Slot,
+    crash_in,
+    receive,
+)
 from suptree.errors import ApplicationError, StartError
 from suptree.otp.application import Application, StartType
 from suptree.otp.directives import BadReturn
@@ -138,13 +150,13 @@ class Master:
         try:
             answer = await _result_of(self._application.start())
         except StartError as error:
-            raise ApplicationError(self.name, error.reason, self._place("start")) from error
+            raise self._start_failed(error.reason, "start") from error
         except Exception as error:
-            raise ApplicationError(self.name, Crashed(error), self._place("start")) from error
+            raise self._start_failed(Crashed(error), "start") from error
         pid, state = _pair(answer)
         tree = None if pid is None else pid._process
         if pid is None or tree is None or tree.parent is not self.process:  # S231
-            raise ApplicationError(self.name, BadReturn(answer), self._place("start"))
+            raise self._start_failed(BadReturn(answer), "start")
         self._tree = pid
         self._body = tree.body
         return pid, state
@@ -154,9 +166,15 @@ class Master:
             try:
                 await _result_of(self._application.start_phase(phase, argument))
             except Exception as error:
-                raise ApplicationError(
-                    self.name, Crashed(error), self._place(f"start_phase({phase!r})")
-                ) from error
+                raise self._start_failed(Crashed(error), f"start_phase({phase!r})") from error
+
+    def _start_failed(self, reason: object, place: str) -> ApplicationError:
+        """The error of a start; with the traceback of the crash behind it, which has lost its frames."""
+        error = ApplicationError(self.name, reason, self._place(place))
+        crash = crash_in(reason)
+        if crash is not None:
+            error.add_note(crash.traceback)
+        return error
 
     def _is_news_of(self, tree: Pid[Any]) -> Callable[[Any], bool]:
         """What the master waits for; anything else that arrives stays where it is."""

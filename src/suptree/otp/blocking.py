@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from suptree.core import Pid, Portal
+from suptree.core import Pid, Portal, safe_repr
 from suptree.errors import RuntimeClosedError, UsageError
 from suptree.otp.application import Application, StartType
 from suptree.otp.runtime import Runtime
@@ -70,7 +70,16 @@ class BlockingRuntime(Portal):
         Raises:
             StartError: Its init failed.
         """
-        return self.run(server.start, *args, **kwargs)  # type: ignore[attr-defined]
+        given: Any = server
+        if isinstance(given, Application) or (
+            isinstance(given, type) and issubclass(given, Application)
+        ):
+            raise UsageError(
+                f"BlockingRuntime.start: {safe_repr(given, 100)} is an application. "
+                "Start it with start_application."
+            )
+        cls: Any = server
+        return self.run(cls.start, *args, **kwargs)
 
     def start_application(
         self,

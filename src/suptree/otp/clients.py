@@ -36,6 +36,7 @@ from suptree.otp.requests import (
     DEFAULT_TIMEOUT,
     DIRECTIVES,
     Handler,
+    check_timeout,
     lost_cast,
     post_call,
     queued_call,
@@ -71,6 +72,7 @@ class CallClient(Generic[T, P, R]):
         timeout: float | None,
         like: CallClient[T, P, R] | None = None,
     ) -> None:
+        check_timeout(function.__name__, timeout)
         self._owner = owner
         self._function = function
         self.timeout = timeout

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, find_runtime
+from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, check_target, find_runtime
 
 __all__ = [
     "NOTHING",
@@ -121,6 +121,7 @@ def resolve(server: Pid[Any] | str | ViaName, doing: str) -> Process | None:
     if isinstance(server, str):
         return runtime.find(server, doing)
     runtime.check_thread(doing)
+    check_target(server, doing)
     pid = server.whereis(runtime)
     return None if pid is None else runtime.find(pid, doing)
 

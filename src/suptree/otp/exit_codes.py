@@ -40,9 +40,9 @@ _EXPLAINED: Final[Mapping[int, str]] = {
     0: "ended in order",
     1: "ended although nobody asked it to",
     2: "could not begin",
-    3: "an application failed to start",
+    3: "could not start: an application failed",
     70: "stopped, but some code could not be ended",
     124: "did not stop within its time, and the rest was killed",
-    130: "killed by a second signal, SIGINT",
-    143: "killed by a second signal, SIGTERM",
+    130: "was killed by a second signal, SIGINT",
+    143: "was killed by a second signal, SIGTERM",
 }

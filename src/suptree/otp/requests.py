@@ -24,6 +24,7 @@ from suptree.core import (
     ReplyTo,
     SlotExpiredError,
     Unanswered,
+    check_delay,
     describe_wait,
     find_runtime,
     safe_repr,
@@ -53,6 +54,7 @@ __all__ = [
     "Handler",
     "call",
     "cast",
+    "check_timeout",
     "is_own_code",
     "lost_cast",
     "post_call",
@@ -96,10 +98,17 @@ async def call(
         CallTimeoutError: No reply in time; the server is unaffected, a late reply is dropped (S31).
         SelfCallError: The server called itself.
     """
+    check_timeout("call", timeout)
     process = resolve(server, "call")
     if process is None:
         raise NoProcessError(server, "call")
     return await queued_call(process, None, (request,), {}, timeout)
+
+
+def check_timeout(who: str, timeout: float | None) -> None:
+    """Refuse what is no time to wait: a wrong one would only be found when nobody can be told."""
+    if timeout is not None:
+        check_delay(who, "timeout", timeout)
 
 
 def cast(server: ServerRef[Any], request: object) -> None:

@@ -219,7 +219,7 @@ class _Program:
                 await runtime.applications.ensure_all_started(application, "permanent", env=env)
                 await runtime.park()
         except ApplicationError as error:
-            LOG.error("%s", error, exc_info=error.__cause__)
+            LOG.error("%s", "\n".join([str(error), *getattr(error, "__notes__", ())]))
             return ExitCode.START_FAILED
         except RuntimeStoppedError as stopped:
             return self._why(stopped)
