@@ -30,6 +30,7 @@ from suptree.core.api import (
     whereis,
 )
 from suptree.core.bodies import KernelBody, PlainBody
+from suptree.core.bounds import reserve_place
 from suptree.core.context import CURRENT, current_process, find_runtime, require_process
 from suptree.core.crashes import Crashed, safe_repr, safe_text
 from suptree.core.exits import (
@@ -177,6 +178,7 @@ __all__ = [
     "register",
     "reply",
     "require_process",
+    "reserve_place",
     "safe_repr",
     "safe_text",
     "send",

@@ -11,12 +11,12 @@ Its life is drawn in `lifecycle.py`.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from suptree.core.bounds import admit
 from suptree.core.context import CURRENT
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
 from suptree.core.lifecycle import (
@@ -37,11 +37,10 @@ from suptree.core.lifecycle import (
 )
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
-from suptree.core.slot import DONE, ReplyTo, Slot, SlotExpiredError, Unanswered
+from suptree.core.misfits import misfit, refused
+from suptree.core.slot import ReplyTo, Slot, Unanswered
 from suptree.errors import (
-    BadRequestError,
     InternalError,
-    MailboxFullError,
     ProcessDeadError,
     ProcessExit,
 )
@@ -301,7 +300,7 @@ class Process:
             try:
                 self.turn(envelope)
             except BaseException as error:
-                if not (isinstance(error, TypeError) and self._refused()):
+                if not (isinstance(error, TypeError) and refused(self)):
                     self._crash(error)
             if self.state is not RUNNING:
                 self._left_turn()
@@ -356,7 +355,7 @@ class Process:
                 self.state = IDLE
                 raise
             if isinstance(error, TypeError) and self.current is None:
-                refusal = self._misfit(handler, args, kwargs)
+                refusal = misfit(self, handler, args, kwargs)
                 if refusal is not None:
                     self.state = IDLE
                     raise refusal from None
@@ -473,36 +472,6 @@ class Process:
             self.note_crash(reason)
             self.enter(self.body.failed, reason)
 
-    def _misfit(
-        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> BadRequestError | None:
-        """A TypeError came up: the error for the caller, if its arguments do not fit the handler.
-
-        Then the handler was never entered, and the mistake is not the server's.
-        """
-        try:
-            inspect.signature(handler).bind(self.server, *args, **kwargs)
-        except TypeError as why:
-            return BadRequestError(
-                self.pid, handler.__name__, f"{why}. Give it what its signature asks for."
-            )
-        return None
-
-    def _refused(self) -> bool:
-        """Whether the TypeError of this turn is the sender's mistake; the sender is told, if it waits."""
-        envelope = self.current
-        if envelope is None or envelope[0] not in (CALL, CAST) or envelope[2] is None:
-            return False
-        _, reply_to, handler, args, kwargs = envelope
-        refusal = self._misfit(handler, args, kwargs)
-        if refusal is None:
-            return False
-        if reply_to is not None:
-            reply_to.fail(refusal)
-        else:
-            self.runtime.reporter.refused(self, refusal)
-        return True
-
     def note_crash(self, reason: object) -> None:
         """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46).
 
@@ -615,7 +584,7 @@ class Process:
             self.bounded is not None
             and state < EXITING  # the dead refuse nothing: what they are sent is lost (S15)
             and is_user(envelope)
-            and not self._admit(envelope)
+            and not admit(self, envelope)
         ):
             return
         if state is IDLE or state is RESTING:
@@ -643,59 +612,6 @@ class Process:
         self.bounded = bounded
         if bounded is not None and is_user(envelope):
             bounded.users += 1
-
-    def _admit(self, envelope: Envelope) -> bool:
-        bounded = self.bounded
-        assert bounded is not None
-        if bounded.users < bounded.bound.limit:
-            bounded.users += 1
-            return True
-        policy = bounded.bound.overflow
-        self.runtime.overflowed(self, policy)
-        if policy == "reject":
-            raise MailboxFullError(self.pid, bounded.bound.limit)
-        bounded.dropped += 1
-        self.runtime.losses.overflowed += 1
-        oldest = self.mailbox.take(is_user) if policy == "drop_old" else None
-        dropped = envelope if oldest is None else oldest  # every place may be kept for a waiter
-        if dropped[0] == CALL:
-            dropped[1].fail(MailboxFullError(self.pid, bounded.bound.limit))
-        return oldest is not None
-
-    async def reserve_place(self, timeout: float | None = None) -> bool:
-        """Wait for a place in the bounded mailbox, in the order of asking; it is kept for the caller.
-
-        Give it back with `bounded.users -= 1` right before `deliver`, which takes it.
-
-        Returns:
-            False if the process ended meanwhile.
-
-        Raises:
-            MailboxFullError: No place within *timeout* seconds, or it would wait for itself.
-        """
-        bounded = self.bounded
-        assert bounded is not None
-        if bounded.users < bounded.bound.limit:
-            bounded.users += 1
-            return True
-        if CURRENT.get() is self:
-            raise MailboxFullError(self.pid, bounded.bound.limit)
-        place = Slot(self.runtime.runqueue)
-        bounded.waiting.append(place)
-        if timeout is not None:
-            self.runtime.ticker.expire_after(place, timeout)
-        try:
-            await place
-        except SlotExpiredError:
-            bounded.forget(place)
-            raise MailboxFullError(self.pid, bounded.bound.limit) from None
-        except asyncio.CancelledError:
-            if place.state is not DONE:
-                bounded.forget(place)
-            elif self.state < EXITING:  # woken, and cancelled before it ran
-                bounded.release()
-            raise
-        return self.state < EXITING
 
     def wake_receiver(self) -> None:
         """A plain process or supervisor waits for a message, and there is one."""

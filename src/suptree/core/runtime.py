@@ -32,6 +32,7 @@ from suptree.clock import loop_clock
 from suptree.core import events
 from suptree.core.asyncio_private import TaskHiding, task_hiding
 from suptree.core.bodies import GuestBody, PlainBody
+from suptree.core.bounds import reserve_place
 from suptree.core.context import CURRENT, OPEN
 from suptree.core.crashes import safe_repr
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
@@ -492,7 +493,7 @@ class Runtime(Signals):
         """
         process = self.find(target, "send_wait")
         bounded = None if process is None else process.bounded
-        if process is None or bounded is None or not await process.reserve_place():
+        if process is None or bounded is None or not await reserve_place(process):
             self.send(target, message)
         else:
             bounded.users -= 1

@@ -27,6 +27,7 @@ from suptree.core import (
     check_delay,
     describe_wait,
     find_runtime,
+    reserve_place,
     safe_repr,
 )
 from suptree.errors import (
@@ -218,7 +219,7 @@ async def _wait_for_place(
     if caller is process and is_own_code(process):
         raise SelfCallError(process.pid, request_name(handler, args))
     started = process.runtime.now()
-    if not await process.reserve_place(timeout):
+    if not await reserve_place(process, timeout):
         raise ServerExitError(process.pid, process.exit_reason)
     bounded.users -= 1  # and taken at once by the envelope
     if timeout is None:

@@ -1,0 +1,50 @@
+"""Misfits: requests whose arguments do not fit the handler.  The mistake is the sender's.
+
+Looked at only after a TypeError came up in a turn: what fits costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from suptree.core.messages import CALL, CAST
+from suptree.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from suptree.core.process import Process
+
+__all__ = ["misfit", "refused"]
+
+
+def misfit(
+    process: Process, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> BadRequestError | None:
+    """A TypeError came up: the error for the caller, if its arguments do not fit the handler.
+
+    Then the handler was never entered, and the mistake is not the server's.
+    """
+    try:
+        inspect.signature(handler).bind(process.server, *args, **kwargs)
+    except TypeError as why:
+        return BadRequestError(
+            process.pid, handler.__name__, f"{why}. Give it what its signature asks for."
+        )
+    return None
+
+
+def refused(process: Process) -> bool:
+    """Whether the TypeError of this turn is the sender's mistake; the sender is told, if it waits."""
+    envelope = process.current
+    if envelope is None or envelope[0] not in (CALL, CAST) or envelope[2] is None:
+        return False
+    _, reply_to, handler, args, kwargs = envelope
+    refusal = misfit(process, handler, args, kwargs)
+    if refusal is None:
+        return False
+    if reply_to is not None:
+        reply_to.fail(refusal)
+    else:
+        process.runtime.reporter.refused(process, refusal)
+    return True
