@@ -508,6 +508,7 @@ async def test_an_automatic_end_does_not_end_the_block_that_started_it(runtime):
     assert not runtime.is_ending()
 
 
+@VIRTUAL
 @pytest.mark.parametrize("kind", ["in order", "together"])
 async def test_a_child_that_is_being_stopped_ends_in_its_time_though_its_supervisor_is_killed(
     runtime, kind
