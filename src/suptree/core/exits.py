@@ -45,6 +45,8 @@ class ExitWord(enum.Enum):
     def __repr__(self) -> str:
         return self.name
 
+    __str__ = __repr__
+
 
 NORMAL: Final = ExitWord.NORMAL
 """The process finished its work."""

@@ -38,6 +38,7 @@ def open_runtime(runtime: Runtime) -> None:
     runtime.attach(asyncio.get_running_loop())
     runtime.outer = CURRENT.get()
     runtime.root = _enter_guest(runtime, "main")
+    runtime.interrupts.watch()
     CURRENT.set(runtime.root)
 
 
@@ -187,6 +188,7 @@ def _finish_closing(runtime: Runtime, root: Process) -> None:
             process.doom(KILLED)
         process.finish(NORMAL if process is root else SHUTDOWN)
     runtime.ticker.close()
+    runtime.interrupts.done()
     runtime.closed = True
     runtime.thread_id = -1
     OPEN[runtime.loop].remove(runtime)

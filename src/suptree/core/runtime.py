@@ -37,6 +37,7 @@ from suptree.core.context import CURRENT, OPEN
 from suptree.core.crashes import safe_repr
 from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
 from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
+from suptree.core.interrupts import Interrupts
 from suptree.core.lifecycle import EXITING, IDLE, RESTING, Body
 from suptree.core.lifetime import close_runtime, guest, open_runtime
 from suptree.core.losses import Losses
@@ -128,6 +129,7 @@ class Runtime(Signals):
         self.root: Process | None = None
         self.outer: Process | None = None
         self.stop_reason: object = SHUTDOWN
+        self.interrupts = Interrupts(self)
         self.interrupt_hook: Callable[[], bool] | None = None
         self.close_hooks: list[Callable[[], Awaitable[object]]] = []
         self.abandoned: list[tuple[Pid[Any], str]] = []

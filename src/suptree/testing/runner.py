@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import signal
+import threading
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
@@ -88,6 +91,7 @@ class TestRunner:
             self._driver = asyncio.Task(self._drive(), loop=self.loop, name="test")
         job = self._job = _Job(awaitable, self.loop.create_future())
         self._wake.set()
+        ours = _take_sigint()
         try:
             self.loop.run_until_complete(job.over)
         except VirtualDeadlockError as error:
@@ -96,6 +100,8 @@ class TestRunner:
             place = None if job.error is None else job.error.__traceback__
             raise error.with_traceback(place) from None
         finally:
+            if ours is not None and signal.getsignal(signal.SIGINT) is ours:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             if not job.over.done():
                 self._give_up(job)
         if job.error is not None:
@@ -163,3 +169,17 @@ class _Job:
 async def _within(seconds: float, future: asyncio.Future[Any]) -> None:
     async with asyncio.timeout(seconds):
         await asyncio.shield(future)
+
+
+def _take_sigint() -> Callable[[int, FrameType | None], None] | None:
+    """Stand before Python's default handler, so that Ctrl-C ends pytest and not one runtime (law 13)."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return None
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupt
