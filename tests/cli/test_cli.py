@@ -174,6 +174,20 @@ def test_a_tree_as_deep_as_there_are_processes_is_drawn_and_can_be_cut() -> None
     assert list(render(snapshot, 2))[-1].endswith("… 1 below")
 
 
+def test_the_tree_prints_the_wait_chain_of_a_call_cycle() -> None:
+    stuck = node("till") | {"wait_chain": ["<0.7 till>", "<0.8 bank>", "<0.7 till>"]}
+    snapshot = {
+        "runtime": "r",
+        "os_pid": 1,
+        "processes": 1,
+        "crashes": 0,
+        "losses": {},
+        "tree": [stuck],
+    }
+
+    assert list(render(snapshot))[-1].endswith("waits: <0.7 till> -> <0.8 bank> -> <0.7 till>")
+
+
 def test_control_characters_in_labels_never_reach_the_terminal() -> None:
     snapshot = {
         "runtime": "r\x1b[2J",

@@ -645,6 +645,29 @@ async def test_law16_the_timeout_of_a_call_cycle_prints_the_chain(runtime):
     assert f"{a!r} -> {b!r} -> {a!r}" in str(caught.value)
 
 
+async def test_law16_the_tree_has_the_wait_chain_of_who_waits(runtime):
+    a, b = await Ring.start(), await Ring.start()
+    Ring.ask.send_request(a, b, a)
+    await wait_until(lambda: runtime.info(b).waiting_for == a)
+
+    chains = {node.pid: node.wait_chain for node in runtime.tree()}
+
+    assert chains[a] == (a, b, a)
+    assert chains[b] == (b, a, b)
+    assert chains[st.current()] == ()  # it has sent, and does not wait
+
+
+async def test_law16_the_tree_follows_a_long_chain_for_twenty_calls(runtime):
+    pids = [await Ring.start() for _ in range(30)]
+    Ring.ask.send_request(pids[0], *pids[1:], pids[0])
+    await wait_until(lambda: runtime.info(pids[29]).waiting_for == pids[0])
+
+    chains = {node.pid: node.wait_chain for node in runtime.tree()}
+
+    assert chains[pids[0]] == tuple(pids[:21])
+    assert runtime.info(pids[0]).wait_chain == (*pids, pids[0])
+
+
 async def test_law16_a_self_call_is_refused_at_once(runtime):
     a = await Ring.start()
     with pytest.raises(st.ServerExitError) as caught:

@@ -85,6 +85,19 @@ from suptree.core.messages import (
 from suptree.core.pid import Pid, Ref
 from suptree.core.portal import Portal
 from suptree.core.process import Process
+from suptree.core.propagation import (
+    Carried,
+    ContextPropagator,
+    Propagator,
+    attach,
+    attach_direct,
+    carry,
+    carry_on,
+    in_the_place_of,
+    limited,
+    pack_for_task,
+    time_left,
+)
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.runtime import Runtime, Target, ViaName, check_target
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
@@ -124,7 +137,9 @@ __all__ = [
     "Body",
     "BoundedState",
     "CallMessage",
+    "Carried",
     "CastMessage",
+    "ContextPropagator",
     "CrashReport",
     "Crashed",
     "Down",
@@ -142,6 +157,7 @@ __all__ = [
     "Portal",
     "Process",
     "ProcessInfo",
+    "Propagator",
     "Ref",
     "ReplyTo",
     "Reporter",
@@ -157,7 +173,11 @@ __all__ = [
     "TreeNode",
     "Unanswered",
     "ViaName",
+    "attach",
+    "attach_direct",
     "cancel_timer",
+    "carry",
+    "carry_on",
     "check_delay",
     "check_target",
     "crash_in",
@@ -168,12 +188,15 @@ __all__ = [
     "exit",
     "find_runtime",
     "guest",
+    "in_the_place_of",
     "is_alive",
     "is_normal",
+    "limited",
     "link",
     "message_of",
     "monitor",
     "own",
+    "pack_for_task",
     "receive",
     "register",
     "reply",
@@ -189,6 +212,7 @@ __all__ = [
     "spawn",
     "spawn_link",
     "spawn_monitor",
+    "time_left",
     "trap_exit",
     "unlink",
     "unregister",

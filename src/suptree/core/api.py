@@ -24,6 +24,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import Process
+from suptree.core.propagation import attach, detach
 from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay
@@ -321,8 +322,10 @@ async def receive(
         deadline = process.runtime.now() + timeout
     scanned = 0
     while True:
-        found, scanned, message = _scan(process, match, scanned)
-        if found:
+        envelope, scanned, message = _scan(process, match, scanned)
+        if envelope is not None:
+            if process.body.kind == "plain":
+                _take_over(process, envelope)
             return message
         remaining = None if deadline is None else deadline - process.runtime.now()
         if timeout is not None and remaining is not None and remaining <= 0:
@@ -339,7 +342,15 @@ async def receive(
                 process.state = WAITING
 
 
-def _scan(process: Process, match: Any, scanned: int) -> tuple[bool, int, Any]:
+def _take_over(process: Process, envelope: Envelope) -> None:
+    """What the message carries is current until the next one is received (OTP: `seq_trace`)."""
+    if envelope.__class__ is not tuple:
+        attach(process, envelope.carried)  # type: ignore[attr-defined]
+    elif process.carried is not None:
+        detach(process)
+
+
+def _scan(process: Process, match: Any, scanned: int) -> tuple[Envelope | None, int, Any]:
     mailbox = process.mailbox
     index = scanned
     while index < len(mailbox):
@@ -355,9 +366,9 @@ def _scan(process: Process, match: Any, scanned: int) -> tuple[bool, int, Any]:
             process.messages_in += 1
             if envelope[0] == CALL:
                 process.owe(envelope[1])
-            return True, index, message
+            return envelope, index, message
         index += 1
-    return False, index, None
+    return None, index, None
 
 
 def _readable(envelope: Envelope) -> bool:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ProcessInfo", "TreeNode", "info_of", "tree_of"]
 
 TEXT: Final = 300
+CALLS_FOLLOWED: Final = 20
+"""How far the wait chains of a tree are followed: a long one would stand at each of its links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class TreeNode:
         pid: Who; None for a child that is down or being restarted.
         id: The id that its supervisor knows it by; None outside supervisors.
         name, label, kind, state, mailbox: As in `ProcessInfo`.
+        wait_chain: As in `ProcessInfo`, but of the first 20 calls only.
         children: In start order.
     """
 
@@ -112,6 +115,7 @@ class TreeNode:
     kind: str
     state: str
     mailbox: int = 0
+    wait_chain: tuple[Pid[Any], ...] = ()
     children: list[TreeNode] = field(default_factory=list["TreeNode"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +133,7 @@ class TreeNode:
                 kind=node.kind,
                 state=node.state,
                 mailbox=node.mailbox,
+                wait_chain=_plain(node.wait_chain, of_many=True),
                 children=below,
             )
             work += zip(node.children, below, strict=True)
@@ -138,8 +143,7 @@ class TreeNode:
 def info_of(process: Process) -> ProcessInfo:
     """Look at a process that is not DEAD."""
     bounded = process.bounded
-    following = waiting_for(process)
-    chain = wait_chain(process)
+    chain = _chain(process)
     return ProcessInfo(
         pid=process.pid,
         name=process.name,
@@ -157,8 +161,8 @@ def info_of(process: Process) -> ProcessInfo:
         handled=process.messages_in,
         owes=len(process.pending or ()),
         current="" if process.current is None else describe_envelope(process.current)[:TEXT],
-        waiting_for=None if following is None else following.pid,
-        wait_chain=tuple(p.pid for p in chain) if len(chain) > 1 else (),
+        waiting_for=chain[1] if chain else None,
+        wait_chain=chain,
         links=tuple(p.pid for p in process.links or ()),
         monitors=tuple(m.object for m in (process.watching or {}).values()),
         monitored_by=tuple(_watcher(m) for m in process.monitors or ()),
@@ -191,7 +195,15 @@ def _node(process: Process) -> TreeNode:
         process.body.kind,
         process.state.name.lower(),
         len(process.mailbox),
+        _chain(process, CALLS_FOLLOWED),
     )
+
+
+def _chain(process: Process, limit: int | None = None) -> tuple[Pid[Any], ...]:
+    """The pids along the pending calls from *process*; empty if it waits for nobody."""
+    if waiting_for(process) is None:
+        return ()
+    return tuple(p.pid for p in wait_chain(process, limit))
 
 
 def _as_supervisor_knows(process: Process, node: TreeNode) -> None:

@@ -13,7 +13,8 @@ A tuple costs a tenth of a frozen record, and there is one per message.
     (IDLE_TIMEOUT, Timer)                      nothing came for as long as the server said
     (CONTINUE, argument)                       put in front by a server that said Continue(argument)
 
-Only CALL, CAST and INFO count against the bound of a mailbox.
+Only CALL, CAST and INFO count against the bound of a mailbox.  With a propagator they have
+an optional field beside what stands here: see `propagation.py`.
 """
 
 from __future__ import annotations

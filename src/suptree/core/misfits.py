@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.messages import CALL, CAST
+from suptree.core.propagation import detach
 from suptree.errors import BadRequestError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def refused(process: Process) -> bool:
     refusal = misfit(process, handler, args, kwargs)
     if refusal is None:
         return False
+    detach(process)
     if reply_to is not None:
         reply_to.fail(refusal)
     else:

@@ -38,6 +38,7 @@ from suptree.core.lifecycle import (
 from suptree.core.mailbox import BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
 from suptree.core.misfits import misfit, refused
+from suptree.core.propagation import Carried, attach, detach
 from suptree.core.slot import ReplyTo, Slot, Unanswered
 from suptree.errors import (
     InternalError,
@@ -65,6 +66,7 @@ class Process:
         "body",
         "bounded",
         "callers",
+        "carried",
         "child_lineage",
         "context",
         "crash_noted",
@@ -132,6 +134,7 @@ class Process:
         self.lineage: tuple[Pid[Any], ...] = ()
         self.child_lineage: tuple[Pid[Any], ...] | None = None
         self.callers: tuple[Pid[Any], ...] = ()
+        self.carried: Carried | None = None
         self.debug: Any = None
         self.direct_caller: Process | None = None
         self.crash_noted = False
@@ -187,6 +190,8 @@ class Process:
             self.finish(self.exit_reason)
             return
         self.current = None
+        if self.carried is not None:
+            detach(self)
         if state is RUNNING or state is WAITING or state is INIT:
             if self.mailbox:
                 self.state = READY
@@ -298,7 +303,10 @@ class Process:
             self.messages_in += 1
             count += 1
             try:
-                self.turn(envelope)
+                if envelope.__class__ is tuple:
+                    self.turn(envelope)
+                else:
+                    self.turn_carrying(envelope, self.turn, envelope)
             except BaseException as error:
                 if not (isinstance(error, TypeError) and refused(self)):
                     self._crash(error)
@@ -315,6 +323,18 @@ class Process:
                 self.runtime.runqueue.make_ready(self)
                 break
         return count
+
+    def turn_carrying(
+        self, envelope: Envelope, function: Callable[..., object], *args: object
+    ) -> None:
+        """Call *function* with what *envelope* carries attached, until the message is done.
+
+        After a crash it stays so: the report and `terminate` belong to the message.
+        """
+        attach(self, envelope.carried)  # type: ignore[attr-defined]
+        function(*args)
+        if self.state is not WAITING:
+            detach(self)
 
     def _left_turn(self) -> None:
         """A turn ended in another state than RUNNING."""
@@ -353,11 +373,13 @@ class Process:
             trace = error.__traceback__
             if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
                 self.state = IDLE
+                detach(self)
                 raise
             if isinstance(error, TypeError) and self.current is None:
                 refusal = misfit(self, handler, args, kwargs)
                 if refusal is not None:
                     self.state = IDLE
+                    detach(self)
                     raise refusal from None
             if self.current is None:  # nobody has asked for `sender`
                 reply_to = ReplyTo(runtime.runqueue, self, self.direct_caller)

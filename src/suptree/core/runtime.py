@@ -48,6 +48,7 @@ from suptree.core.owned import Closers
 from suptree.core.pid import Pid
 from suptree.core.portal import Portal
 from suptree.core.process import Process
+from suptree.core.propagation import Propagator, carry
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
 from suptree.core.runqueue import RunQueue
@@ -100,6 +101,9 @@ class Runtime(Signals):
         stop_timeout: Seconds that everything together has to end in order when the
             block is left; what is still there then is killed.
         telemetry: The bus to emit to; default: one of its own.
+
+    Attributes:
+        propagator: Says what travels beside messages; None, the default: nothing does.
     """
 
     def __init__(
@@ -118,6 +122,7 @@ class Runtime(Signals):
         self.keep_frames = keep_frames
         self.stop_timeout = stop_timeout
         self.telemetry = TelemetryBus() if telemetry is None else telemetry
+        self.propagator: Propagator | None = None
         self.closing = False
         self.closed = True
         self.os_pid = 0
@@ -480,7 +485,8 @@ class Runtime(Signals):
         """
         process = self.find(target)
         if process is not None:
-            process.deliver((INFO, message))
+            envelope = (INFO, message)
+            process.deliver(envelope if self.propagator is None else carry(self, envelope))
         elif isinstance(target, Pid):
             self.losses.to_dead += 1
         else:
@@ -499,7 +505,7 @@ class Runtime(Signals):
             self.send(target, message)
         else:
             bounded.users -= 1
-            process.deliver((INFO, message))
+            process.deliver(carry(self, (INFO, message)))
 
     def reply(self, sender: ReplyTo, value: object) -> None:
         """Answer a call, from any process (S32); a second or late reply is dropped."""

@@ -19,16 +19,23 @@ def waiting_for(process: Process) -> Process | None:
     return slot.callee if isinstance(slot, ReplyTo) and not slot.done() else None
 
 
-def wait_chain(process: Process) -> list[Process]:
-    """Follow the pending calls from *process*; ends with a repeated process if they form a ring."""
+def wait_chain(process: Process, limit: int | None = None) -> list[Process]:
+    """Follow the pending calls from *process*; ends with a repeated process if they form a ring.
+
+    Args:
+        limit: How many calls to follow; None follows them all.
+    """
     chain = [process]
-    while True:
+    seen = {process}
+    while limit is None or len(chain) <= limit:
         following = waiting_for(chain[-1])
         if following is None:
-            return chain
+            break
         chain.append(following)
-        if following in chain[:-1]:
-            return chain
+        if following in seen:
+            break
+        seen.add(following)
+    return chain
 
 
 def describe_wait(server: Process, caller: Process | None) -> str:

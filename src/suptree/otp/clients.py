@@ -28,6 +28,9 @@ from suptree.core import (
     ReplyTo,
     SlotExpiredError,
     Unanswered,
+    attach_direct,
+    carry,
+    limited,
 )
 from suptree.errors import BadRequestError, NoProcessError
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
@@ -91,19 +94,23 @@ class CallClient(Generic[T, P, R]):
             process = _require(server)
         cls: type = process.server.__class__
         state = process.state
+        runtime = process.runtime
         if state is IDLE and cls in self._direct:
-            runqueue = process.runtime.runqueue
+            runqueue = runtime.runqueue
             if runqueue.direct_budget > 0:
                 runqueue.direct_budget -= 1
                 caller = CURRENT.get()
                 handler = self._direct[cls]
                 process.direct_caller = caller
                 try:
+                    if runtime.propagator is not None:
+                        attach_direct(process, self.timeout)
                     result = process.run_direct(handler, args, kwargs)
                     if (
                         process.state is RUNNING
                         and result.__class__ not in DIRECTIVES
                         and process.current is None
+                        and process.carried is None
                     ):
                         if process.mailbox:
                             process.leave_direct()
@@ -121,13 +128,16 @@ class CallClient(Generic[T, P, R]):
         known = self._known.get(cls)
         if known is None:
             known = self._learn(process)
+        timeout = self.timeout
+        if runtime.propagator is not None:
+            timeout = limited(timeout)
         if process.bounded is not None:
-            return await queued_call(process, known, args, kwargs, self.timeout)  # type: ignore[no-any-return]
-        reply_to = post_call(process, CURRENT.get(), known, args, kwargs, self.timeout)
+            return await queued_call(process, known, args, kwargs, timeout)  # type: ignore[no-any-return]
+        reply_to = post_call(process, CURRENT.get(), known, args, kwargs, timeout)
         try:
             return await reply_to  # type: ignore[no-any-return]
         except SlotExpiredError:
-            raise timed_out(process, reply_to, known, args, self.timeout) from None
+            raise timed_out(process, reply_to, known, args, timeout) from None
 
     def send_request(
         self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs
@@ -173,13 +183,15 @@ class CastClient(Generic[T, P]):
         if process is None:
             lost_cast(server)
             return
-        if process.runtime.thread_id != get_ident():
-            process.runtime.check_thread("cast")
+        runtime = process.runtime
+        if runtime.thread_id != get_ident():
+            runtime.check_thread("cast")
         cls = process.server.__class__
         handler = self._known.get(cls)
         if handler is None:
             handler = self._known[cls] = _handler_for(process, self._owner, self._function)
-        process.deliver((CAST, None, handler, args, kwargs))
+        envelope = (CAST, None, handler, args, kwargs)
+        process.deliver(envelope if runtime.propagator is None else carry(runtime, envelope))
 
     def __repr__(self) -> str:
         return f"<cast {self._owner.__name__}.{self._function.__name__}>"
@@ -233,6 +245,8 @@ async def _finish_direct(
             process.leave_direct()
     if caller is not None and caller.state >= EXITING:
         await asyncio.sleep(0)  # one that this call ended is unwound here (law 2)
+    if runtime.propagator is not None:
+        timeout = limited(timeout)
     if timeout is not None and not reply_to.done():
         runtime.ticker.expire_after(reply_to, timeout)
     try:

@@ -35,6 +35,7 @@ from suptree.core import (
     Exit,
     ReplyTo,
     Timer,
+    carry_on,
 )
 from suptree.otp.behaviour import Behaviour, ServerStart
 from suptree.otp.directives import (
@@ -214,7 +215,7 @@ class ServerBody(TurnBody):
             case None | Hibernate():
                 return
             case Continue(argument):
-                process.mailbox.appendleft((CONTINUE, argument))
+                process.mailbox.appendleft(carry_on(process, (CONTINUE, argument)))
             case Timeout(seconds):
                 process.runtime.set_idle_timeout(process, seconds)
             case _:

@@ -29,6 +29,7 @@ from suptree.core import (
     Envelope,
     ReplyTo,
     Timer,
+    carry_on,
 )
 from suptree.errors import UnknownStateError
 from suptree.otp.directives import NOTHING, BadReturn, Hibernate, NoReply, Reply, Stop
@@ -153,8 +154,11 @@ class MachineBody(TurnBody):
                 self._enter_first(envelope[1])
                 return
             occurrence = self._next()
-            process.current = occurrence.envelope
-            self._handle(occurrence)
+            envelope = process.current = occurrence.envelope
+            if envelope.__class__ is tuple:
+                self._handle(occurrence)
+            else:
+                process.turn_carrying(envelope, self._handle, occurrence)
         elif kind == SYSTEM:
             process.answer_system(envelope)
         elif kind == EXIT and process.parent is not None and envelope[1].pid is process.parent.pid:
@@ -322,9 +326,15 @@ class MachineBody(TurnBody):
                 self._postponed.clear()
                 self._timeouts.cancel(STATE)
         self._timeouts.apply(change.timeouts)
-        self._queue.extendleft(_internal(event) for event in reversed(change.inserted))
+        self._queue.extendleft(self._goes_on(event) for event in reversed(change.inserted))
         if self._queue or self._timeouts:
             self.process.mailbox.appendleft((CONTINUE, None))
+
+    def _goes_on(self, event: Event) -> _Occurrence:
+        """An inserted event carries what the message did from which it follows."""
+        occurrence = _internal(event)
+        occurrence.envelope = carry_on(self.process, occurrence.envelope)
+        return occurrence
 
     def _owe(self, reply_to: ReplyTo | None) -> None:
         """A call is left open: the death of this process answers it."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Generic, NoReturn, TypeVar
 
-from suptree.core import CURRENT, ReplyTo, Slot, SlotExpiredError, describe_wait
+from suptree.core import CURRENT, ReplyTo, Slot, SlotExpiredError, describe_wait, limited
 from suptree.errors import CallTimeoutError, SelfCallError, UsageError
 
 __all__ = ["Request"]
@@ -80,6 +80,7 @@ class Request(Generic[R_co]):
             CallTimeoutError: No reply in time; a late one is dropped.
             As `result` does.
         """
+        timeout = limited(timeout)
         if not await self.wait(timeout):
             error = self._timed_out(timeout)
             self.cancel()

@@ -24,9 +24,11 @@ from suptree.core import (
     ReplyTo,
     SlotExpiredError,
     Unanswered,
+    carry,
     check_delay,
     describe_wait,
     find_runtime,
+    limited,
     reserve_place,
     safe_repr,
 )
@@ -103,7 +105,7 @@ async def call(
     process = resolve(server, "call")
     if process is None:
         raise NoProcessError(server, "call")
-    return await queued_call(process, None, (request,), {}, timeout)
+    return await queued_call(process, None, (request,), {}, limited(timeout))
 
 
 def check_timeout(who: str, timeout: float | None) -> None:
@@ -122,7 +124,7 @@ def cast(server: ServerRef[Any], request: object) -> None:
     if process is None:
         lost_cast(server)
     else:
-        process.deliver((CAST, None, None, (request,), {}))
+        process.deliver(carry(process.runtime, (CAST, None, None, (request,), {})))
 
 
 def lost_cast(server: ServerRef[Any]) -> None:
@@ -160,7 +162,7 @@ def requested(
         slot.fail(NoProcessError(server, "send_request"))
         return Request(server, name, slot)
     reply_to = ReplyTo(process.runtime.runqueue, process, CURRENT.get())
-    process.deliver((CALL, reply_to, handler, args, kwargs))
+    process.deliver(carry(process.runtime, (CALL, reply_to, handler, args, kwargs)))
     return Request(process.pid, name, reply_to)
 
 
@@ -197,9 +199,14 @@ def post_call(
     """Put the envelope of a call in the mailbox; returns the slot of the answer."""
     if caller is process and is_own_code(process):
         raise SelfCallError(process.pid, request_name(handler, args))
-    runqueue = process.runtime.runqueue
+    runtime = process.runtime
+    runqueue = runtime.runqueue
     reply_to = ReplyTo(runqueue, process, caller)
-    process.deliver((CALL, reply_to, handler, args, kwargs))
+    envelope = (CALL, reply_to, handler, args, kwargs)
+    if runtime.propagator is None:
+        process.deliver(envelope)
+    else:
+        process.deliver(carry(runtime, envelope, timeout))
     if timeout is not None:
         runqueue.unanswered.append((reply_to, timeout))
         if not runqueue.scheduled:

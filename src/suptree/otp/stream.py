@@ -36,6 +36,7 @@ from suptree.core import (
     check_delay,
     current_process,
     find_runtime,
+    pack_for_task,
 )
 from suptree.errors import TaskOwnerError, TaskTimeoutError, UsageError
 from suptree.otp.task_process import Outcome, TaskExit, TaskStart, TaskValue
@@ -219,6 +220,7 @@ class _Engine:
         self.runtime.check_thread("stream")
         self.closed = False
         self._owner = current_process()
+        self._carried = pack_for_task(self.runtime)
         self._spawn = spawn
         self._function = function
         self._input = _Input(self.runtime, source)
@@ -303,7 +305,14 @@ class _Engine:
         self._taken += 1
         self._running[item.number] = item
         outcome.watchers.append(lambda: self._ended(item))
-        start = TaskStart(self._function, (value,), {}, outcome=outcome, asked=self._owner)
+        start = TaskStart(
+            self._function,
+            (value,),
+            {},
+            outcome=outcome,
+            asked=self._owner,
+            carried=self._carried,
+        )
         started = self._spawn(self.runtime, self._owner, start)
         started.add_done_callback(lambda slot: self._started(item, slot))
         self._wake()

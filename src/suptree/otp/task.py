@@ -34,6 +34,7 @@ from suptree.core import (
     check_delay,
     current_process,
     find_runtime,
+    pack_for_task,
     require_process,
 )
 from suptree.errors import TaskError, TaskExitError, TaskOwnerError, TaskTimeoutError
@@ -96,7 +97,15 @@ class Task(Generic[T_co]):
         owner = require_process("Task.async_")
         runtime = owner.runtime
         outcome = Outcome(runtime)
-        start = TaskStart(function, args, kwargs, outcome=outcome, asked=owner, linked=True)
+        start = TaskStart(
+            function,
+            args,
+            kwargs,
+            outcome=outcome,
+            asked=owner,
+            linked=True,
+            carried=pack_for_task(runtime),
+        )
         return Task(start.start(runtime, owner, _LINKED).result(), owner, outcome)
 
     @staticmethod

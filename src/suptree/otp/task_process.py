@@ -14,7 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
-from suptree.core import SHUTDOWN, Pid, PlainBody, Process, Runtime, Shutdown, Slot
+from suptree.core import (
+    SHUTDOWN,
+    Carried,
+    Pid,
+    PlainBody,
+    Process,
+    Runtime,
+    Shutdown,
+    Slot,
+    attach,
+)
 from suptree.errors import TaskExitError
 from suptree.otp.child_spec import StartOptions
 
@@ -107,10 +117,18 @@ class TaskBody(PlainBody):
         kwargs: dict[str, Any],
         outcome: Outcome | None,
         owner: Process | None,
+        carried: Carried | None,
     ) -> None:
         super().__init__(function, args, kwargs)
         self._outcome = outcome
         self._owner = owner
+        self._carried = carried
+
+    def begin(self, process: Process) -> None:
+        """Attach what the one who asked had: this process works on its behalf, all its life."""
+        if self._carried is not None:
+            attach(process, self._carried)
+        super().begin(process)
 
     def returned(self, value: object) -> None:
         """Keep the value, and let go of the owner, who needs no Exit(NORMAL) beside it."""
@@ -127,13 +145,15 @@ class TaskStart:
 
     With an *outcome* somebody waits for the value.  With a *linked* process the task is
     linked to it beside its parent; one that has died meanwhile had its task started for
-    nobody, which then ends with Shutdown(reason) before its first step (S199).
+    nobody, which then ends with Shutdown(reason) before its first step (S199).  What is
+    *carried* is attached to it, the deadline only if somebody waits.
     """
 
     __slots__ = (
         "_args",
         "_asked",
         "_callers",
+        "_carried",
         "_function",
         "_kwargs",
         "_linked",
@@ -152,6 +172,7 @@ class TaskStart:
         outcome: Outcome | None = None,
         asked: Process | None = None,
         linked: bool = False,
+        carried: Carried | None = None,
     ) -> None:
         self._function = function
         self._args = args
@@ -160,6 +181,7 @@ class TaskStart:
         self._asked = asked
         self._linked = linked
         self._callers = callers_of(asked)
+        self._carried = carried
         self._process: Process | None = None
         self._unwanted = False
         self.label: str = getattr(function, "__qualname__", None) or type(function).__qualname__
@@ -179,6 +201,7 @@ class TaskStart:
             self._kwargs,
             self._outcome,
             asked if self._linked else None,
+            self._carried_along(),
         )
         started = runtime.start_process(
             body,
@@ -194,6 +217,12 @@ class TaskStart:
             self._process = body.process
             self._tie(runtime, body.process, asked, self._outcome)
         return started
+
+    def _carried_along(self) -> Carried | None:
+        carried = self._carried
+        if carried is None:
+            return None
+        return carried.again(None if self._outcome is None else carried.deadline)
 
     def give_up(self) -> None:
         """Whoever asked went away before it got the handle: end the task, now or at its start."""

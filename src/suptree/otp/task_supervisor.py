@@ -29,6 +29,7 @@ from suptree.core import (
     Slot,
     current_process,
     find_runtime,
+    pack_for_task,
     require_process,
 )
 from suptree.errors import NoProcessError
@@ -137,7 +138,9 @@ class TaskSupervisor:
             MaxChildrenError: The supervisor has as many tasks as it may.
             NoProcessError: There is no such supervisor.
         """
-        start = TaskStart(function, args, kwargs, asked=current_process())
+        asked = current_process()
+        runtime = asked.runtime if asked is not None else find_runtime("TaskSupervisor.start_child")
+        start = TaskStart(function, args, kwargs, asked=asked, carried=pack_for_task(runtime))
         spec = _spec(start, shutdown, restart)
         pid: Pid[Any] = await ask(supervisor, StartChild(spec), "TaskSupervisor.start_child")
         return pid
@@ -275,7 +278,15 @@ async def _ask_for_task(
 ) -> Task[Any]:
     runtime = owner.runtime if owner is not None else find_runtime("TaskSupervisor.async_nolink")
     outcome = Outcome(runtime)
-    start = TaskStart(function, args, kwargs, outcome=outcome, asked=owner, linked=linked)
+    start = TaskStart(
+        function,
+        args,
+        kwargs,
+        outcome=outcome,
+        asked=owner,
+        linked=linked,
+        carried=pack_for_task(runtime),
+    )
     try:
         pid = await ask(supervisor, StartChild(_spec(start)), "TaskSupervisor.async_")
     except asyncio.CancelledError:

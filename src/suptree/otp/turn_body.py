@@ -23,6 +23,7 @@ from suptree.core import (
     Process,
     ReplyTo,
     State,
+    in_the_place_of,
     safe_repr,
 )
 from suptree.errors import CodeChangeError, NotSuspendedError, StartIgnoredError
@@ -210,7 +211,8 @@ class TurnBody:
             return envelope
         kind, reply_to, handler, args, kwargs = envelope
         method = getattr(self.server, handler.__name__, None)
-        return (kind, reply_to, getattr(method, "__func__", handler), args, kwargs)
+        handler = getattr(method, "__func__", handler)
+        return in_the_place_of(envelope, (kind, reply_to, handler, args, kwargs))
 
     def _change_code(self, new_class: type | None, old_version: object, extra: object) -> None:
         if new_class is not None:

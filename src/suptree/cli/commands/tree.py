@@ -22,8 +22,9 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "tree",
         help="show the supervision tree of a running system",
-        description="Print every process under its supervisor: name or label, pid, state, and "
-        "the length of its mailbox when it is not empty.",
+        description="Print every process under its supervisor: name or label, pid, state, "
+        "the length of its mailbox when it is not empty, and for one that waits for a reply "
+        "whom it waits for, and whom that one waits for.",
     )
     which_system(parser)
     parser.add_argument("--depth", type=int, metavar="N", help="show N levels only")
@@ -79,4 +80,6 @@ def _line(node: dict[str, Any]) -> str:
     parts = [plain(known_as), pid, plain(node["state"])]
     if node["mailbox"]:
         parts.append(f"mailbox {node['mailbox']}")
+    if node.get("wait_chain"):  # a system of an older suptree has none
+        parts.append(f"waits: {' -> '.join(plain(pid) for pid in node['wait_chain'])}")
     return "  ".join(parts)

@@ -1,0 +1,471 @@
+"""Law 15: trace ids and deadlines travel beside messages, when a propagator is attached."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from typing import Any
+
+import pytest
+
+import suptree as st
+from suptree.core import Process
+from suptree.testing import turn, wait_down, wait_until
+
+TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
+TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
+
+
+@pytest.fixture
+def traced(runtime: st.Runtime) -> st.Runtime:
+    """The runtime, with a propagator for TRACE and deadlines; the test has the trace 't1'."""
+    runtime.propagator = st.ContextPropagator(TRACE)
+    return runtime
+
+
+class Seen(st.GenServer):
+    """Notes the trace that it sees in each handler."""
+
+    def __init__(self, next_one: st.Pid[Seen] | None = None) -> None:
+        self.next_one = next_one
+        self.log: list[str] = []
+        self.waiting: st.ReplyTo | None = None
+
+    @st.call
+    def plain(self) -> str:
+        return TRACE.get()
+
+    @st.call
+    async def slow(self) -> str:
+        before = TRACE.get()
+        await asyncio.sleep(0.01)
+        return f"{before} {TRACE.get()}"
+
+    @st.call
+    def asks_sender(self) -> tuple[str, object]:
+        return TRACE.get(), self.sender.pid
+
+    @st.call
+    async def through(self) -> str:
+        assert self.next_one is not None
+        return await Seen.plain(self.next_one)
+
+    @st.call
+    def goes_on(self) -> st.Reply[str]:
+        return st.Reply(TRACE.get(), st.Continue("more"))
+
+    @st.call
+    def changes(self) -> str:
+        TRACE.set("changed by the handler")
+        return TRACE.get()
+
+    @st.cast
+    def note(self) -> None:
+        self.log.append(f"cast {TRACE.get()}")
+
+    @st.call
+    def log_so_far(self) -> list[str]:
+        return list(self.log)
+
+    @st.call
+    def arm(self) -> None:
+        self.send_after(0.01, "timer")
+
+    @st.call
+    def fail(self) -> None:
+        raise ValueError("on purpose")
+
+    @st.call
+    def left(self) -> float | None:
+        return st.time_left()
+
+    @st.call
+    async def left_in_a_task(self) -> float | None:
+        return await st.Task.async_(st.time_left)
+
+    @st.call(timeout=60.0)
+    async def asks_who_never_answers(self, silent: st.Pid[Seen]) -> None:
+        try:
+            await Seen.never(silent)
+        except st.CallTimeoutError as error:
+            self.log.append(str(error))
+
+    @st.call(timeout=None)
+    def never(self) -> st.NoReply:
+        return st.NoReply()
+
+    def handle_call(self, request: object, sender: st.ReplyTo) -> object:
+        return f"{request} {TRACE.get()}"
+
+    def handle_cast(self, request: object) -> None:
+        self.log.append(f"{request} {TRACE.get()}")
+
+    def handle_info(self, message: object) -> None:
+        self.log.append(f"{message} {TRACE.get()}")
+
+    def handle_continue(self, argument: object) -> None:
+        self.log.append(f"{argument} {TRACE.get()}")
+
+    def terminate(self, reason: object) -> None:
+        self.log.append(f"terminate {TRACE.get()}")
+
+
+async def test_law15_without_a_propagator_an_envelope_is_a_plain_tuple(runtime):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    Seen.note(pid)
+
+    process: Any = pid._process
+    assert type(process.mailbox[0]) is tuple
+    assert await Seen.log_so_far(pid) == ["cast none"]
+
+
+@pytest.mark.parametrize("request_name", ["plain", "asks_sender", "goes_on"])
+async def test_law15_what_the_caller_has_is_current_in_a_plain_handler(traced, request_name):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    answer = await getattr(Seen, request_name)(pid)
+
+    assert answer in ("t1", ("t1", st.current()))
+
+
+async def test_law15_it_stays_current_while_an_async_handler_waits(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+    assert await Seen.slow(pid) == "t1 t1"
+
+
+async def test_law15_it_goes_on_to_whom_the_handler_calls(traced):
+    end = await Seen.start()
+    middle = await Seen.start(end)
+    TRACE.set("t1")
+    assert await Seen.through(middle) == "t1"
+
+
+async def test_law15_calls_casts_messages_and_requests_carry_it(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    Seen.note(pid)
+    st.GenServer.cast(pid, "untyped cast")
+    st.send(pid, "message")
+    await st.send_wait(pid, "waited for")
+
+    assert await st.GenServer.call(pid, "untyped call") == "untyped call t1"
+    assert await st.send_request(pid, "request") == "request t1"
+    assert await Seen.plain.send_request(pid) == "t1"
+    assert await Seen.log_so_far(pid) == [
+        "cast t1",
+        "untyped cast t1",
+        "message t1",
+        "waited for t1",
+    ]
+
+
+async def test_law15_a_continue_belongs_to_the_message_that_asked_for_it(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+    await Seen.goes_on(pid)
+    TRACE.set("t2")
+    assert await Seen.log_so_far(pid) == ["more t1"]
+
+
+async def test_law15_timers_carry_nothing(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    await Seen.arm(pid)
+    await wait_until(lambda: len(traced.info(pid).timers) == 0)
+
+    assert await Seen.log_so_far(pid) == ["timer none"]
+
+
+@pytest.mark.parametrize("request_name", ["plain", "slow", "goes_on", "changes", "asks_sender"])
+async def test_law15_after_the_message_a_process_has_its_own_context_again(traced, request_name):
+    TRACE.set("of its start")
+    pid = await Seen.start()
+    TRACE.set("t1")
+    await getattr(Seen, request_name)(pid)
+    process: Any = pid._process
+
+    await turn()
+
+    assert process.carried is None
+    assert process.context[TRACE] == "of its start"
+
+
+async def test_law15_a_variable_that_the_sender_has_not_set_is_left_alone(runtime):
+    runtime.propagator = st.ContextPropagator(TRACE, TENANT)
+    pid = await Seen.start()
+    TRACE.set("t1")
+    assert await Seen.plain(pid) == "t1"
+
+
+async def test_law15_a_crash_is_reported_and_terminated_in_the_context_of_the_message(
+    traced, caplog
+):
+    traces: list[str] = []
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            traces.append(TRACE.get())
+
+    pid = await Seen.start()
+    log: list[str] = (await st.sys.get_state(pid))["log"]
+    handler = Listening()
+    logging.getLogger("suptree").addHandler(handler)
+    TRACE.set("t1")
+    try:
+        with pytest.raises(st.ServerExitError):
+            await Seen.fail(pid)
+    finally:
+        logging.getLogger("suptree").removeHandler(handler)
+
+    assert log == ["terminate t1"]
+    assert traces == ["t1"]
+
+
+async def test_law15_arguments_that_do_not_fit_leave_nothing_attached(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    with pytest.raises(st.BadRequestError):
+        await Seen.plain(pid, "one too many")
+    Seen.note(pid, "one too many")
+    await turn()
+
+    process: Any = pid._process
+    assert process.carried is None
+    assert process.context.get(TRACE) is None
+
+
+async def test_law15_a_plain_process_has_what_came_with_the_message_received_last(traced):
+    log: list[str] = []
+
+    async def reads() -> None:
+        for _ in range(3):
+            await st.receive(str)
+            log.append(TRACE.get())
+
+    pid = traced.spawn(reads)
+    TRACE.set("t1")
+    st.send(pid, "first")
+    TRACE.set("t2")
+    st.send(pid, "second")
+    contextvars.Context().run(st.send, pid, "from nowhere in particular")
+    await wait_down(pid)
+
+    assert log == ["t1", "t2", "none"]
+
+
+async def test_law15_a_guest_keeps_the_context_of_its_host(traced):
+    test = st.current()
+
+    def replies() -> None:
+        TRACE.set("of the other one")
+        st.send(test, "hello")
+
+    TRACE.set("of the test")
+    traced.spawn(replies)
+    assert await st.receive(str) == "hello"
+    assert TRACE.get() == "of the test"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+async def test_law15_a_supervised_task_has_what_its_caller_had(traced, linked):
+    tasks = await st.TaskSupervisor.start_link()
+    TRACE.set("t1")
+    ask = st.TaskSupervisor.async_ if linked else st.TaskSupervisor.async_nolink
+
+    task = await ask(tasks, TRACE.get)
+
+    assert await task == "t1"
+
+
+async def test_law15_a_task_that_nobody_waits_for_has_it_too_but_no_deadline(traced):
+    class Asks(st.GenServer):
+        @st.call
+        async def ask(self, tasks: st.Pid[Any], log: Any) -> None:
+            await st.TaskSupervisor.start_child(tasks, lambda: log((TRACE.get(), st.time_left())))
+
+    tasks = await st.TaskSupervisor.start_link()
+    asks = await Asks.start()
+    seen: list[object] = []
+    TRACE.set("t1")
+
+    await Asks.ask(asks, tasks, seen.append)
+    await wait_until(lambda: len(seen) == 1)
+
+    assert seen == [("t1", None)]
+
+
+async def test_law15_every_task_of_a_stream_has_what_the_consumer_had(traced):
+    tasks = await st.TaskSupervisor.start_link()
+    TRACE.set("t1")
+
+    stream = st.TaskSupervisor.stream(tasks, lambda _: TRACE.get(), range(5), max_concurrency=2)
+
+    assert [result.result() async for result in stream] == ["t1"] * 5
+
+
+async def test_law15_a_child_that_a_handler_asks_for_does_not_inherit_the_trace(traced):
+    children = await st.DynamicSupervisor.start_link()
+    TRACE.set("t1")
+
+    pid = await st.DynamicSupervisor.start_child(children, st.child(Seen))
+
+    assert await contextvars.Context().run(asyncio.create_task, Seen.plain(pid)) == "none"
+
+
+class Gate(st.GenStateMachine):
+    """Postpones knocks while it is shut."""
+
+    state_enter = False
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def init(self) -> object:
+        return "shut"
+
+    def shut(self, event: Any) -> Any:
+        if isinstance(event, st.CastMessage) and event.request == "open":
+            return st.Next("open", st.NextEvent(st.Internal("creak")))
+        return st.Keep(st.Postpone())
+
+    def open(self, event: Any) -> Any:
+        if isinstance(event, st.CallMessage):
+            return st.Keep(st.Reply(list(self.log)))
+        what = event.content if isinstance(event, st.Internal) else event.request
+        self.log.append(f"{what} {TRACE.get()}")
+        return st.Keep()
+
+
+async def test_law15_a_postponed_event_keeps_what_came_with_it(traced):
+    pid = await Gate.start()
+    TRACE.set("t1")
+    Gate.cast(pid, "knock")
+    TRACE.set("t2")
+    Gate.cast(pid, "open")
+    TRACE.set("t3")
+
+    assert await Gate.call(pid, "log") == ["creak t2", "knock t1"]
+
+
+async def test_law15_a_code_change_leaves_it_with_the_messages_that_wait(traced):
+    pid = await Seen.start()
+    await st.sys.suspend(pid)
+    TRACE.set("t1")
+    Seen.note(pid)
+
+    await st.sys.change_code(pid, None)
+    await st.sys.resume(pid)
+
+    assert await Seen.log_so_far(pid) == ["cast t1"]
+
+
+# -- deadlines --------------------------------------------------------------------------
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_law15_a_handler_knows_how_long_its_caller_waits(traced):
+    pid = await Seen.start()
+
+    assert await Seen.left.within(2.0)(pid) == pytest.approx(2.0)
+    assert await Seen.left.within(None)(pid) is None
+    assert await Seen.left_in_a_task.within(3.0)(pid) == pytest.approx(3.0)
+    assert st.time_left() is None
+
+
+async def test_law15_without_deadlines_there_is_none(runtime):
+    runtime.propagator = st.ContextPropagator(TRACE, deadlines=False)
+    pid = await Seen.start()
+    assert await Seen.left(pid) is None
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_law15_a_call_made_for_a_caller_waits_no_longer_than_that_one(traced):
+    loop = asyncio.get_running_loop()
+    silent, asks = await Seen.start(), await Seen.start()
+    began = loop.time()
+
+    with pytest.raises(st.CallTimeoutError):
+        await Seen.asks_who_never_answers.within(2.0)(asks, silent)
+
+    [text] = await Seen.log_so_far(asks)
+    assert "no reply to never within 2.0 s" in text
+    assert loop.time() - began == pytest.approx(2.0)
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_law15_a_request_made_for_a_caller_inherits_its_deadline(traced):
+    loop = asyncio.get_running_loop()
+    pid = await Seen.start()
+    ended: list[float] = []
+
+    class Asks(st.GenServer):
+        @st.call
+        async def ask(self) -> object:
+            return await Seen.left.send_request(pid)
+
+        @st.call
+        async def ask_on(self) -> None:
+            with pytest.raises(st.CallTimeoutError):
+                await Seen.never.send_request(pid).response(60.0)
+            ended.append(loop.time())
+
+    asks = await Asks.start()
+    assert await Asks.ask.within(4.0)(asks) == pytest.approx(4.0)
+    began = loop.time()
+    with pytest.raises(st.CallTimeoutError):
+        await Asks.ask_on.within(4.0)(asks)
+    await wait_until(lambda: len(ended) == 1)
+    assert ended[0] - began == pytest.approx(4.0)
+
+
+# -- propagators that fail ------------------------------------------------------------------
+
+
+class Failing:
+    """Raises in the step that it was told."""
+
+    deadlines = True
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def _do(self, step: str) -> object:
+        if step == self.step:
+            raise OSError(f"{step} fails")
+        return step
+
+    def inject(self) -> object:
+        return self._do("inject")
+
+    def attach(self, carrier: object) -> object:
+        return self._do("attach")
+
+    def detach(self, token: object) -> None:
+        self._do("detach")
+
+
+@pytest.mark.parametrize("step", ["inject", "attach", "detach"])
+@pytest.mark.parametrize("request_name", ["plain", "slow"])
+async def test_law15_a_propagator_that_raises_is_taken_off_and_the_message_goes_its_way(
+    runtime, caplog, step, request_name
+):
+    runtime.propagator = Failing(step)
+    pid = await Seen.start()
+
+    assert await getattr(Seen, request_name)(pid) in ("none", "none none")
+    await turn()
+
+    assert runtime.propagator is None
+    [record] = [one for one in caplog.records if "is taken off" in one.getMessage()]
+    assert f"the {step} of" in record.getMessage()
+    assert record.exc_info is not None
+    process: Process = pid._process  # type: ignore[assignment]
+    assert process.carried is None
