@@ -52,7 +52,7 @@ class Census(st.Application):
             st.child(Collector, job).with_(name=COLLECTOR, restart="transient", significant=True),
             st.child(Coordinator, job).with_(name=COORDINATOR),
             crew(job),
-            st.child(Display, job.tally, job.line).with_(name=DISPLAY),
+            st.child(Display, job).with_(name=DISPLAY),
         ]
 
     def stop(self, state: object) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import suptree as st
-from tests.otp.probes import Log, Worker
+from tests.otp.probes import Book, Log, Worker
 
 IDS = some.sampled_from("abcd")
 RESTARTS = some.sampled_from(["permanent", "transient", "temporary"])
@@ -154,7 +154,7 @@ class SupervisorMachine(RuleBasedStateMachine):
         assert self.model is not None
         significant &= restart != "permanent" and self.model.auto_shutdown != "never"
         self.kept[id] = Kept(restart, significant, script)
-        spec = st.child(Worker, id, self.log, list(script))
+        spec = st.child(Worker, id, Book(self.log, list(script)))
         return spec.with_(id=id, restart=restart, significant=significant)
 
     @precondition(alive)

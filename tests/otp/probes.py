@@ -9,19 +9,29 @@ import suptree as st
 Log = list[str]
 
 
-class Worker(st.GenServer):
-    """Writes ``+id`` when it starts and ``-id`` when it says goodbye.
+class Book:
+    """What all starts of a worker share on purpose, which is why it is no plain list.
 
-    *script* is consumed one word per start, by all starts of the child together:
-    'ok', 'error' (Stop("no_start")), 'raise', 'ignore'; after the last one 'ok'.
+    Args:
+        log: Where they write.
+        script: Consumed one word per start: 'ok', 'error' (Stop("no_start")), 'raise',
+            'ignore'; after the last one 'ok'.
     """
+
+    def __init__(self, log: Log, script: list[str] | None = None) -> None:
+        self.log = log
+        self.script = script if script is not None else []
+
+
+class Worker(st.GenServer):
+    """Writes ``+id`` when it starts and ``-id`` when it says goodbye; follows the script of its book."""
 
     trap_exit = True
 
-    def __init__(self, id: str, log: Log, script: list[str] | None = None) -> None:
+    def __init__(self, id: str, book: Book) -> None:
         self.id = id
-        self.log = log
-        self.script = script if script is not None else []
+        self.log = book.log
+        self.script = book.script
         self.goodbye: Any = None
 
     def init(self) -> Any:
@@ -60,7 +70,7 @@ class Worker(st.GenServer):
 
 def worker(id: str, log: Log, script: list[str] | None = None, **changes: Any) -> st.ChildSpec[Any]:
     """The spec of a worker, registered as *id*."""
-    spec = st.child(Worker, id, log, script)
+    spec = st.child(Worker, id, Book(log, script))
     return spec.with_(**{"id": id, "name": id, **changes})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import suptree as st
 from suptree.testing import turn, wait_down, wait_until
-from tests.otp.probes import Worker, crash, die, kill, paused, settled, worker
+from tests.otp.probes import Book, Worker, crash, die, kill, paused, settled, worker
 
 D = st.DynamicSupervisor
 VIRTUAL = pytest.mark.suptree_loop("virtual")
@@ -54,7 +54,7 @@ async def test_its_children_can_be_looked_at(runtime):
 @pytest.mark.otp("S170")
 async def test_the_same_spec_may_be_started_many_times(runtime):
     sup = await start()
-    spec = st.child(Worker, "a", [])
+    spec = st.child(Worker, "a", Book([]))
 
     pids = {await D.start_child(sup, spec) for _ in range(5)}
 
@@ -199,9 +199,9 @@ async def test_a_class_says_its_options(runtime):
 
     sup = await Pool.start_link("p")
     log: list[str] = []
-    await D.start_child(sup, st.child(Worker, log))  # the prefix is its id
+    await D.start_child(sup, st.child(Worker, Book(log)))  # the prefix is its id
     with pytest.raises(st.MaxChildrenError):
-        await D.start_child(sup, st.child(Worker, log))
+        await D.start_child(sup, st.child(Worker, Book(log)))
 
     assert log == ["+p"]
     assert Pool.child("p").restart == "transient"
@@ -381,7 +381,7 @@ async def test_terminate_removes_the_child_whatever_its_restart_type(runtime, re
 async def test_terminate_refuses_what_is_no_child(runtime, target):
     sup = await start()
     await D.start_child(sup, worker("a", []))
-    stranger = await Worker.start_link("s", [])
+    stranger = await Worker.start_link("s", Book([]))
     dead = runtime.spawn(lambda: None)
     await wait_down(dead)
     pid: Any = {"stranger": stranger, "dead": dead}.get(str(target), target)
@@ -512,17 +512,17 @@ async def test_a_template_starts_none_and_takes_more_arguments(runtime):
     ("word", "error"), [("ignore", st.StartIgnoredError), ("error", st.StartError)]
 )
 async def test_a_template_keeps_nothing_of_a_start_that_fails(runtime, word, error):
-    sup = await start(template=st.child(Worker, "a", []))
+    sup = await start(template=st.child(Worker, "a"))
 
     with pytest.raises(error):
-        await D.start_more(sup, [word])
+        await D.start_more(sup, Book([], [word]))
 
     assert await D.which_children(sup) == []
 
 
 @pytest.mark.otp("S161")
 async def test_children_of_a_template_are_named_by_their_pids_only(runtime):
-    sup = await start(template=st.child(Worker, "a", []))
+    sup = await start(template=st.child(Worker, "a", Book([])))
     pid = await D.start_more(sup)
 
     for request in (st.Supervisor.restart_child, st.Supervisor.delete_child):
@@ -538,7 +538,7 @@ async def test_children_of_a_template_are_named_by_their_pids_only(runtime):
 @pytest.mark.otp("S160")
 async def test_a_template_and_a_spec_exclude_each_other(runtime):
     plain = await start()
-    templated = await start(template=st.child(Worker, "a", []))
+    templated = await start(template=st.child(Worker, "a", Book([])))
 
     with pytest.raises(st.ChildSpecError, match="no template"):
         await D.start_more(plain, 1)

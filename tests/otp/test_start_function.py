@@ -8,7 +8,7 @@ import pytest
 
 import suptree as st
 from suptree.testing import wait_down
-from tests.otp.probes import Worker, crash, ids_up, kill, settled, start, states, worker
+from tests.otp.probes import Book, Worker, crash, ids_up, kill, settled, start, states, worker
 
 
 async def idle() -> None:
@@ -57,7 +57,7 @@ async def test_a_function_that_returns_a_spec_makes_fresh_arguments_at_each_star
     class Child(Worker):
         def __init__(self, basket: list[object]) -> None:
             seen.append(basket)
-            super().__init__("x", [])
+            super().__init__("x", Book([]))
 
     sup = await start([st.start_function(lambda: st.child(Child, [])).with_(id="x", name="x")])
     await crash("x", sup)

@@ -8,7 +8,7 @@ import pytest
 
 import suptree as st
 from suptree.testing import wait_until
-from tests.otp.probes import Worker, crash, ids_up, settled, states, worker
+from tests.otp.probes import Book, Worker, crash, ids_up, settled, states, worker
 
 
 class Shop(st.Supervisor):
@@ -297,7 +297,7 @@ def test_an_async_callback_is_refused_at_class_creation():
 
 @pytest.mark.otp("S104")
 def test_what_is_not_said_has_its_default():
-    spec = st.child(Worker, "a", [])
+    spec = st.child(Worker, "a", Book([]))
     nested = st.Supervisor.child([])
 
     assert (spec.restart, spec.type, spec.shutdown, spec.significant) == (

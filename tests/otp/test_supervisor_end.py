@@ -10,6 +10,7 @@ import pytest
 import suptree as st
 from suptree.testing import turn, wait_down, wait_until
 from tests.otp.probes import (
+    Book,
     Worker,
     crash,
     die,
@@ -241,7 +242,7 @@ async def test_children_stop_one_after_another_in_reverse_order(runtime):
             await asyncio.sleep(1)
             log.append(f"-{self.id}")
 
-    sup = await start([st.child(Slow, id, log).with_(id=id) for id in "abc"])
+    sup = await start([st.child(Slow, id, Book(log)).with_(id=id) for id in "abc"])
     log.clear()
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -9,6 +9,7 @@ import pytest
 import suptree as st
 from suptree.testing import turn
 from tests.otp.probes import (
+    Book,
     Worker,
     crash,
     die,
@@ -363,7 +364,7 @@ async def test_a_request_to_nobody_says_so(runtime):
 
 
 async def test_a_request_to_a_server_is_refused_and_does_not_hurt_it(runtime):
-    server = await Worker.start_link("a", [])
+    server = await Worker.start_link("a", Book([]))
 
     with pytest.raises(st.BadRequestError, match="not a supervisor"):
         await S.which_children(server)

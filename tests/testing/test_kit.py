@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -125,8 +126,8 @@ async def test_turn_lets_others_run() -> None:
 
 
 class Vase(suptree.GenServer):
-    def __init__(self, works: list[bool]) -> None:
-        if not works.pop(0):
+    def __init__(self, works: Iterator[bool]) -> None:
+        if not next(works):
             raise RuntimeError("broken for good")
 
     @suptree.cast
@@ -135,7 +136,7 @@ class Vase(suptree.GenServer):
 
 
 async def shelf(works: list[bool], **options: int) -> tuple[suptree.Pid[object], suptree.Pid[Vase]]:
-    children = [suptree.child(Vase, works).with_(id="vase", name="vase")]
+    children = [suptree.child(Vase, iter(works)).with_(id="vase", name="vase")]
     supervisor = await suptree.Supervisor.start_link(children, **options)
     first = suptree.whereis("vase")
     assert first is not None

@@ -21,7 +21,7 @@ from suptree.otp.directives import (
 )
 from suptree.otp.dynamic import DynamicSupervisor
 from suptree.otp.exit_codes import ExitCode
-from suptree.otp.gen_server import GenServer
+from suptree.otp.gen_server import GenServer, ServerStart
 from suptree.otp.gen_statem import GenStateMachine
 from suptree.otp.partition import PartitionSupervisor, partition
 from suptree.otp.pending import Request
@@ -32,7 +32,7 @@ from suptree.otp.request_set import RequestSet
 from suptree.otp.requests import send_request
 from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
-from suptree.otp.start_function import start_function
+from suptree.otp.start_function import FunctionStart, start_function
 from suptree.otp.status import Status
 from suptree.otp.stream import TaskStream
 from suptree.otp.supervisor import Supervisor
@@ -84,6 +84,7 @@ __all__ = [
     "EventTimeout",
     "ExitCode",
     "Expired",
+    "FunctionStart",
     "GenServer",
     "GenStateMachine",
     "GenericTimeout",
@@ -107,6 +108,7 @@ __all__ = [
     "Repeat",
     "Reply",
     "Runtime",
+    "ServerStart",
     "ServerRef",
     "StartOptions",
     "Startable",

@@ -14,10 +14,12 @@ from suptree.testing.kit import (
 )
 from suptree.testing.leaks import Leak, LeakError
 from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
+from suptree.testing.sharing import SharedChangeWarning
 
 __all__ = [
     "Leak",
     "LeakError",
+    "SharedChangeWarning",
     "VirtualDeadlockError",
     "VirtualLoop",
     "WaitTimeoutError",

@@ -20,15 +20,17 @@ import pytest
 from suptree.testing.leaks import KINDS, Leak, Snapshot, loop_leaks
 from suptree.testing.ledger import Ledger
 from suptree.testing.runner import LOOPS, TestRunner, loop_factory
+from suptree.testing.sharing import Sharing
 from suptree.testing.sites import Sites
 
 if TYPE_CHECKING:
     from suptree.otp import Runtime
 
-__all__ = ["DIRECT_CALL", "SCOPES", "SETTINGS", "Case", "Settings"]
+__all__ = ["DIRECT_CALL", "SCOPES", "SETTINGS", "SHARING", "Case", "Settings"]
 
 DIRECT_CALL: Final = ("on", "off", "random")
 SCOPES: Final = ("all", "async", "off")
+SHARING: Final = ("warn", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Settings:
     seed: int | None
     direct_call: str
     leaks: str
+    sharing: str
 
     def header(self) -> str:
         """One line for the head of the report and of each failure."""
@@ -75,6 +78,7 @@ class Settings:
             seed=seed,
             direct_call=direct_call,
             leaks=_choice("suptree_leaks", str(leaks), SCOPES),
+            sharing=_choice("suptree_sharing", str(config.getini("suptree_sharing")), SHARING),
         )
 
 
@@ -89,6 +93,7 @@ class Case:
         self.settings = item.config.stash[SETTINGS]
         self.sites = Sites()
         self.ledger = Ledger(self.sites)
+        self.sharing = Sharing(self.sites)
         self.leaks: list[Leak] = []
         self.runtimes: list[Runtime] = []
         self.kind = self._kind()
@@ -121,6 +126,17 @@ class Case:
             )
         return allowed, strict
 
+    def _sharing(self) -> str:
+        marker = self.item.get_closest_marker("suptree_sharing")
+        if marker is None:
+            return self.settings.sharing
+        if len(marker.args) != 1:
+            raise pytest.UsageError(
+                "suptree_sharing: the marker must say 'warn' or 'off', "
+                "e.g. @pytest.mark.suptree_sharing('off')."
+            )
+        return _choice("suptree_sharing", str(marker.args[0]), SHARING)
+
     @property
     def seed(self) -> int | None:
         """The seed of this test: that of the run mixed with its name, so that order is free."""
@@ -152,6 +168,8 @@ class Case:
             loop_factory("uvloop")().close()  # libuv opens a pipe of its own with the first loop
         self._watching.enter_context(self.sites.watch_process())
         self._watching.enter_context(self.ledger.watch())
+        if self._sharing() == "warn":
+            self._watching.enter_context(self.sharing.watch())
         self._before = Snapshot.take()
 
     @contextlib.contextmanager

@@ -12,6 +12,7 @@ or `yield`) run in the same loop and the same task.
     @pytest.mark.suptree_loop("asyncio")    a loop for this test; "real" is any that is not virtual
     @pytest.mark.suptree_leaks(allow=("thread",))   kinds that this test may leave behind
     @pytest.mark.suptree_leaks(strict=True)         its runtime must be empty when the test ends
+    @pytest.mark.suptree_sharing("off")             it changes what it has sent, on purpose
 
 Fixtures: `runtime`, an open `suptree.Runtime` whose root process is the test;
 `runtime_options`, the keyword arguments it was made with, for tests that open their own.
@@ -23,6 +24,7 @@ import asyncio
 import functools
 import inspect
 import os
+import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +33,7 @@ import pytest
 from suptree.testing.case import DIRECT_CALL, SCOPES, SETTINGS, Case, Settings
 from suptree.testing.leaks import LeakError, loop_leaks
 from suptree.testing.runner import LOOPS, TestRunner, loop_factory
+from suptree.testing.sharing import SharedChangeWarning
 
 if TYPE_CHECKING:
     from suptree.otp import Runtime
@@ -79,6 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "suptree_leaks", "which tests must leave nothing behind: all, async, off", default="async"
     )
+    parser.addini(
+        "suptree_sharing", "what passed by reference and then changed: warn, off", default="warn"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,6 +98,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "suptree_leaks(allow=(), strict=False): kinds that may be left behind; "
         "strict: the runtime fixture must be empty when the test ends",
+    )
+    config.addinivalue_line(
+        "markers", "suptree_sharing(what): 'off': what is passed by reference may change here"
     )
 
 
@@ -247,6 +256,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         result = yield
     finally:
         leaks = [] if case is None else case.end()
+    if case is not None:
+        for text in case.sharing.found:
+            warnings.warn(text, SharedChangeWarning, stacklevel=1)
     if leaks and not item.stash.get(FAILED, False):
         raise LeakError(leaks)
     return result

@@ -47,6 +47,10 @@ class Sites:
         """As `note`, for what takes no weak reference: *key* stands for it."""
         self._keys[key] = _place()
 
+    def place(self) -> Site | None:
+        """Return the nearest caller outside suptree."""
+        return _place()
+
     def of(self, thing: object) -> Site | None:
         """Return the place that made *thing*; None if nobody saw it."""
         return self._things.get(thing)
