@@ -43,3 +43,20 @@ def test_right_fields_pass():
     )
 
     assert spec.depends_on == ("ledger",)
+
+
+def test_an_instance_is_no_child():
+    with pytest.raises(st.ChildSpecError, match=r"is made already\. Give its class"):
+        st.child(Worker())  # type: ignore[arg-type]
+
+
+def test_what_is_no_behaviour_has_no_child_spec():
+    with pytest.raises(st.ChildSpecError, match="has no child spec"):
+        st.child(dict)
+
+
+def test_an_async_init_method_of_python_is_refused_where_the_class_is_made():
+    with pytest.raises(TypeError, match=r"__init__ must not be async\. Put what waits into"):
+
+        class Wrong(st.GenServer):
+            async def __init__(self) -> None: ...  # type: ignore[misc]

@@ -7,6 +7,7 @@ it.  The process side, which calls the callbacks, is `turn_body.py`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
@@ -71,6 +72,11 @@ class Behaviour:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
+        if inspect.iscoroutinefunction(cls.__init__):
+            raise TypeError(
+                f"{cls.__qualname__}: __init__ must not be async. "
+                "Put what waits into `async def init(self)`, which runs right after it."
+            )
         given = {"restart": restart, "shutdown": shutdown, "significant": significant}
         cls.spec_defaults = {
             **cls.spec_defaults,

@@ -281,6 +281,11 @@ def child(server: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> ChildSpe
     Options are given apart: ``child(Counter, 5).with_(name="counter")``.
     """
     make = getattr(server, "child", None)
+    if make is not None and not isinstance(server, type):
+        raise ChildSpecError(
+            f"child: {safe_repr(server)} is made already. Give its class and its arguments: "
+            "child(Counter, 5), not child(Counter(5)). The process makes the instance, at each start."
+        )
     if make is None:
         raise ChildSpecError(
             f"child: {safe_repr(server)} has no child spec. "
