@@ -144,6 +144,28 @@ async def test_a_logging_handler_that_raises_does_not_hurt(runtime, capsys):
     assert "ValueError: the disk is full" in capsys.readouterr().err
 
 
+async def test_a_logging_handler_that_raises_does_not_keep_a_supervisor_from_giving_up(
+    runtime, capsys
+):
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ValueError("the disk is full")
+
+    sup = await st.Supervisor.child(
+        [st.child(Crashing).with_(name="c")], max_restarts=0
+    ).start_unlinked()
+    logger = logging.getLogger("suptree")
+    handler = Raising()
+    logger.addHandler(handler)
+    try:
+        st.send("c", "boom")
+        assert await wait_down(sup) is st.SHUTDOWN
+    finally:
+        logger.removeHandler(handler)
+
+    assert "ValueError: the disk is full" in capsys.readouterr().err
+
+
 async def crash() -> st.Pid[Crashing]:
     pid = await Crashing.start()
     st.send(pid, "boom")

@@ -399,3 +399,25 @@ async def test_the_state_of_a_supervisor_can_be_looked_at_but_not_replaced(runti
         await runtime.system(sup, lambda body: body.replace_state(None), "replace_state")
 
     assert state["children"] == [("a", st.whereis("a"), "worker")]
+
+
+class Touchy:
+    """An id that cannot be compared."""
+
+    def __hash__(self) -> int:
+        return hash("a")
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError("do not compare me")
+
+
+@pytest.mark.parametrize("doing", ["start_child", "terminate_child", "get_childspec"])
+async def test_an_id_whose_comparison_raises_is_the_mistake_of_who_asks(runtime, doing):
+    sup = await start([worker("a", [])])
+    spec = worker("b", []).with_(id=Touchy())
+    what = spec if doing == "start_child" else spec.id
+
+    with pytest.raises(st.BadRequestError, match=r"comparing that id raised ArithmeticError"):
+        await getattr(st.Supervisor, doing)(sup, what)
+
+    assert await ids_up(sup) == ["a"]

@@ -6,13 +6,12 @@ the part of a supervisor's body that acts on it.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from functools import cached_property
 from typing import Any, Final
 
-from suptree.core import CONTINUE, SHUTDOWN, KernelBody, Pid, is_normal, safe_repr
+from suptree.core import CONTINUE, LOG, SHUTDOWN, KernelBody, Pid, is_normal, safe_repr
 from suptree.otp import events
 from suptree.otp.children import Child
 from suptree.otp.directives import Stop
@@ -20,7 +19,6 @@ from suptree.otp.restart import Intensity
 
 __all__ = ["RestartingBody"]
 
-LOG: Final = logging.getLogger("suptree")
 WORK_AT_ONCE: Final = 256
 """Starts, stops and messages after which a supervisor lets others run."""
 

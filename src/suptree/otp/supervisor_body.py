@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from suptree.core import SHUTDOWN, FailedToStartChild, Pid
+from suptree.core import SHUTDOWN, FailedToStartChild, Pid, safe_repr
 from suptree.core import Shutdown as ShutdownReason
 from suptree.errors import (
     AlreadyStartedError,
+    BadRequestError,
     ChildAlreadyPresentError,
     ChildNotFoundError,
     ChildRestartingError,
@@ -178,8 +179,8 @@ class SupervisorBody(SupervisingBody):
                 return NotImplemented
 
     async def _start_child(self, spec: ChildSpec[Any]) -> Pid[Any]:
-        self._check_fits(spec)  # before the id is looked up, as the BEAM does (S105, S150)
-        present = self._children.get(spec.id)
+        present = self._lookup(spec.id)
+        self._check_fits(spec)  # refused before a taken id is, as the BEAM does (S105, S150)
         if present is not None:
             if present.pid is not None:
                 raise AlreadyStartedError(f"child {spec.id!r}", present.pid)
@@ -212,11 +213,23 @@ class SupervisorBody(SupervisingBody):
             raise
         return cast("Pid[Any]", child.pid)
 
-    def _find(self, id: Any) -> Child:
+    def _lookup(self, id: Any) -> Child | None:
         try:
-            return self._children[id]
-        except (KeyError, TypeError):  # TypeError: an id that cannot be hashed
-            raise ChildNotFoundError(self.process.pid, id) from None
+            return self._children.get(id)
+        except TypeError:  # it cannot be hashed
+            return None
+        except Exception as error:  # an id with an __eq__ of its own: the mistake of who asks
+            raise BadRequestError(
+                self.process.pid,
+                f"a request about child {safe_repr(id, 200)}",
+                f"comparing that id raised {safe_repr(error, 200)}. Use strings, numbers or tuples.",
+            ) from None
+
+    def _find(self, id: Any) -> Child:
+        child = self._lookup(id)
+        if child is None:
+            raise ChildNotFoundError(self.process.pid, id)
+        return child
 
     def _find_down(self, id: Any) -> Child:
         child = self._find(id)
