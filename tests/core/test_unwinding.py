@@ -149,6 +149,18 @@ async def test_shutdown_meets_its_deadline_although_code_cannot_be_ended():  # F
     assert len(rt.abandoned) == 1
 
 
+async def test_a_runtime_that_is_out_of_time_is_closed_within_a_second(runtime_options):  # F52
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with st.Runtime(stop_timeout=2.0, **runtime_options) as rt:
+        for _ in range(5):
+            rt.spawn(swallow_cancel)
+        await asyncio.sleep(0)
+
+    assert loop.time() - began == pytest.approx(2.75)
+    assert rt.abandoned == []
+
+
 async def test_law3_what_the_frames_of_a_dead_process_ask_for_is_refused(runtime):
     root = st.current()
     asks = {

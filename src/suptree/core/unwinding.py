@@ -3,6 +3,9 @@
 exit signal other than kill   cancel, 5 s of grace, then as for a kill
 kill                          cancel, 1 s of grace, then close the coroutine
 still there                   abandoned: dropped from the tree, counted, reported with its stack
+
+While its runtime closes a killed process has 0.75 s, so that a program which is out of
+time leaves within a second, with the last steps of thousands of others still to be done.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ __all__ = ["Unwinder"]
 
 EXIT_GRACE: Final = 5.0
 KILL_GRACE: Final = 1.0
+LAST_GRACE: Final = 0.75
 
 
 class Unwinder:
@@ -40,8 +44,11 @@ class Unwinder:
         if process.escalation is not None:
             self._runtime.ticker.cancel(process.escalation)
         killed = process.exit_reason is KILLED
+        grace = EXIT_GRACE
+        if killed:
+            grace = LAST_GRACE if self._runtime.closing else KILL_GRACE
         process.escalation = self._runtime.ticker.call_after(
-            KILL_GRACE if killed else EXIT_GRACE,
+            grace,
             lambda: self._close(process) if killed else self.escalate(process),
         )
 
