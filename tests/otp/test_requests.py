@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.core import IDLE
-from suptree.testing import turn, wait_down, wait_until
+from suptree.core import IDLE, RECEIVING, WAITING
+from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
 
@@ -100,7 +100,18 @@ class SlowGoodbye(Server):
 async def warm(pid: st.Pid[Any]) -> None:
     """Make the clients know this server, so that direct calls happen where they can."""
     await Server.add(pid, 0)
-    await turn(2)
+    await wait_mailbox_empty(pid)
+
+
+async def handling(pid: st.Pid[Any], *, mailbox: int = 0) -> None:
+    """Wait until an async handler of it is suspended, and so many messages wait behind that one."""
+    process = pid.runtime.find(pid)
+    await wait_until(lambda: process.state is WAITING and len(process.mailbox) == mailbox)
+
+
+async def owing(pid: st.Pid[Any], count: int = 1) -> None:
+    """Wait until it has put off the replies to so many calls."""
+    await wait_until(lambda: pid.runtime.info(pid).owes == count)
 
 
 # -- S30: every call ends ------------------------------------------------------------------
@@ -166,13 +177,15 @@ async def test_the_death_of_a_server_answers_every_call_to_it(runtime, where):
     match where:
         case "in the mailbox":
             asyncio.ensure_future(_swallow(Server.slow(pid, 1000)))
-            await asyncio.sleep(0.02)
+            await handling(pid)
             asked = asyncio.ensure_future(Server.add(pid))
+            await handling(pid, mailbox=1)
         case "being handled":
             asked = asyncio.ensure_future(Server.slow(pid, 1000))
+            await handling(pid)
         case _:
             asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.02)
+            await owing(pid)
     st.exit(pid, "gone")
 
     with pytest.raises(st.ServerExitError) as caught:
@@ -270,16 +283,15 @@ async def test_a_server_that_calls_itself_is_told_at_once(runtime, typed):
 
 
 async def test_a_server_may_be_called_by_its_own_task(runtime):
-    class Busy(st.GenServer):
-        def __init__(self) -> None:
-            self.seen: list[int] = []
+    seen: list[int] = []
 
+    class Busy(st.GenServer):
         @st.cast
         def begin(self) -> None:
             self.start_task(self._work())
 
         async def _work(self) -> None:
-            self.seen.append(await Busy.one(self.pid))
+            seen.append(await Busy.one(self.pid))
 
         @st.call
         def one(self) -> int:
@@ -287,9 +299,9 @@ async def test_a_server_may_be_called_by_its_own_task(runtime):
 
     pid = await Busy.start_link()
     Busy.begin(pid)
-    await asyncio.sleep(0.02)
+    await wait_until(lambda: seen)
 
-    assert (await st.sys.get_state(pid))["seen"] == [1]
+    assert seen == [1]
 
 
 # -- S31, S32: late and deferred replies ---------------------------------------------------------
@@ -312,7 +324,6 @@ async def test_a_late_reply_is_dropped_and_the_mailbox_stays_clean(runtime):
     assert await Server.add(pid) == 1
 
 
-@VIRTUAL
 @pytest.mark.otp("S32")
 @pytest.mark.parametrize("how", ["hold", "hold_async", "call"])
 async def test_a_reply_may_come_later_and_from_any_process(runtime, how):
@@ -320,7 +331,7 @@ async def test_a_reply_may_come_later_and_from_any_process(runtime, how):
     await warm(pid)
     request = st.GenServer.call(pid, "hold") if how == "call" else getattr(Server, how)(pid)
     asked = asyncio.ensure_future(request)
-    await asyncio.sleep(2)
+    await owing(pid)
     [sender] = await Server.take(pid)
 
     async def other() -> None:
@@ -335,7 +346,7 @@ async def test_a_reply_may_come_later_and_from_any_process(runtime, how):
 async def test_the_server_takes_other_messages_while_a_call_is_open(runtime):
     pid = await Server.start_link()
     asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.02)
+    await owing(pid)
 
     assert await Server.add(pid, 3) == 3
     st.reply((await Server.take(pid))[0], None)
@@ -346,7 +357,7 @@ async def test_the_server_takes_other_messages_while_a_call_is_open(runtime):
 async def test_a_second_reply_is_dropped(runtime):
     pid = await Server.start_link()
     asked = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.02)
+    await owing(pid)
     [sender] = await Server.take(pid)
     st.reply(sender, 1)
     st.reply(sender, 2)
@@ -555,9 +566,9 @@ async def test_a_caller_cancelled_between_request_and_reply_is_not_resumed(runti
     async def ask(request: Any) -> None:
         seen.append(await request)
 
-    for request in (Server.hold(pid), Server.slow(pid, 1)):
+    for request, sent in ((Server.hold(pid), owing), (Server.slow(pid, 1), handling)):
         task = asyncio.ensure_future(ask(request))
-        await asyncio.sleep(0.5)
+        await sent(pid)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -573,8 +584,7 @@ async def test_a_caller_cancelled_between_request_and_reply_is_not_resumed(runti
 async def test_a_cancelled_caller_leaves_nothing_open_in_the_server(runtime):
     pid = await Server.start_link()
     task = asyncio.ensure_future(Server.hold(pid))
-    await asyncio.sleep(0.02)
-    assert runtime.find(pid).pending
+    await owing(pid)
     task.cancel()
     await asyncio.wait([task])
 
@@ -757,7 +767,7 @@ async def test_a_handler_runs_in_the_context_of_its_server(runtime):
 async def test_a_bounded_server_makes_its_callers_wait_for_a_place(runtime):
     pid = await st.child(Server).with_(bound=st.MailboxBound(2)).start_link()
     busy = asyncio.ensure_future(Server.slow(pid, 0.02))
-    await asyncio.sleep(0.02)
+    await handling(pid)
 
     assert sorted(await asyncio.gather(*(Server.add(pid) for _ in range(6)))) == [1, 2, 3, 4, 5, 6]
     await busy
@@ -767,9 +777,9 @@ async def test_a_bounded_server_makes_its_callers_wait_for_a_place(runtime):
 async def test_a_call_that_finds_no_place_in_time_is_told_so(runtime):
     pid = await st.child(Server).with_(bound=st.MailboxBound(1)).start_link()
     busy = asyncio.ensure_future(Server.slow(pid, 4))
-    await asyncio.sleep(0.02)
+    await handling(pid)
     waiting = asyncio.ensure_future(Server.add(pid))
-    await asyncio.sleep(0.02)
+    await handling(pid, mailbox=1)
 
     with pytest.raises(st.MailboxFullError):
         await Server.add.within(0.05)(pid)
@@ -810,8 +820,7 @@ async def test_the_clean_up_of_a_dying_caller_may_call_whichever_way_the_call_go
             after.append(await Server.add(pid, 0))
 
     dying = runtime.spawn(caller)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await wait_until(lambda: runtime.find(dying).state is RECEIVING)
     st.exit(dying, "bye")
 
     assert await wait_down(dying) == "bye"
