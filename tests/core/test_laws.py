@@ -789,6 +789,35 @@ class Deep(st.GenServer):
     def warm(self) -> int:
         return 1
 
+    @st.call
+    def deeper(self) -> int:
+        return self._one()
+
+    def _one(self) -> int:
+        return 1
+
+
+async def test_a_block_ends_at_once_although_a_crash_had_no_room_left_on_the_stack(
+    runtime_options,
+):
+    """The crash is put off, and nobody could be told that there is something to do."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for left in range(60):
+        async with st.Runtime(**runtime_options) as rt:
+            pid = await Deep.start()
+            await Deep.deeper(pid)
+            rt.runqueue.refill()
+
+            def step(pid: st.Pid[Deep] = pid) -> None:
+                calling = Deep.deeper(pid)
+                with contextlib.suppress(StopIteration, st.ServerExitError):
+                    calling.send(None)
+                calling.close()
+
+            at_depth(left, step)
+    assert loop.time() - began < rt.stop_timeout
+
 
 @pytest.mark.parametrize("request_name", ["plain", "given", "asked", "stops", "raises"])
 async def test_a_direct_call_without_room_on_the_stack_leaves_nobody_waiting(runtime, request_name):

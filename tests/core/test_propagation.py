@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -197,6 +198,61 @@ async def test_law15_after_the_message_a_process_has_its_own_context_again(trace
     assert process.context[TRACE] == "of its start"
 
 
+class Busy(st.GenServer):
+    """Has tasks of its own beside its handlers."""
+
+    def __init__(self, back: st.Pid[Seen] | None = None) -> None:
+        self.back = back
+        self.log: list[object] = []
+        self.go = asyncio.Event()
+        self.over = asyncio.Event()
+
+    @st.call
+    def trace(self) -> str:
+        return TRACE.get()
+
+    @st.call
+    def work(self) -> None:
+        self.start_task(self._work())
+
+    async def _work(self) -> None:
+        TRACE.set("of the task")
+        for _ in range(3):  # the first one queues, the others are direct
+            self.log.append(await Busy.trace(self.pid))
+        self.over.set()
+
+    @st.call
+    def background(self) -> None:
+        self.start_task(self._background())
+
+    async def _background(self) -> None:
+        await self.go.wait()
+        self.log.append(st.time_left())
+        self.over.set()
+
+    @st.call
+    async def wait_for_background(self) -> None:
+        self.go.set()
+        await self.over.wait()
+
+    @st.call
+    def so_far(self) -> list[object]:
+        return list(self.log)
+
+
+async def test_law15_a_task_beside_the_handlers_may_call_its_own_server(traced):
+    pid = await Busy.start()
+    attached = traced.propagator
+
+    await Busy.work(pid)
+    state = await st.sys.get_state(pid)
+    await state["over"].wait()
+
+    assert traced.propagator is attached
+    assert state["log"] == ["of the task"] * 3
+    assert await contextvars.Context().run(asyncio.create_task, Busy.trace(pid)) == "none"
+
+
 async def test_law15_a_variable_that_the_sender_has_not_set_is_left_alone(runtime):
     runtime.propagator = st.ContextPropagator(TRACE, TENANT)
     pid = await Seen.start()
@@ -226,6 +282,65 @@ async def test_law15_a_crash_is_reported_and_terminated_in_the_context_of_the_me
 
     assert log == ["terminate t1"]
     assert traces == ["t1"]
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+@pytest.mark.parametrize("deep", [0, 500])
+async def test_law15_the_crash_of_a_direct_call_is_reported_as_that_of_a_queued_one(
+    traced, supervised, deep
+):
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            traces.append(TRACE.get())
+
+    class Spans(st.ContextPropagator):
+        """Each message is a child of the one that it was sent from."""
+
+        def attach(self, carrier: Any, deadline: float | None) -> list[contextvars.Token[Any]]:
+            [(variable, value)] = carrier
+            return super().attach([(variable, f"{value} > callee")], deadline)
+
+    async def call(depth: int) -> None:
+        await (call(depth - 1) if depth else Seen.fail(pid))
+
+    traces: list[str] = []
+    traced.propagator = Spans(TRACE)
+    spec = st.child(Seen).with_(name="seen", restart="temporary")
+    if supervised:
+        await st.Supervisor.start_link([spec])
+        pid = st.whereis("seen")
+    else:
+        pid = await spec.start_unlinked()
+    handler = Listening()
+    logging.getLogger("suptree").addHandler(handler)
+    TRACE.set("t1")
+    try:
+        with pytest.raises(st.ServerExitError):
+            await call(deep)
+        await wait_until(lambda: traces)
+    finally:
+        logging.getLogger("suptree").removeHandler(handler)
+
+    assert traces == ["t1 > callee"]
+
+
+async def test_law15_at_the_end_of_the_stack_the_server_and_the_propagator_are_as_before(traced):
+    async def call(depth: int, pid: st.Pid[Seen]) -> None:
+        await (call(depth - 1, pid) if depth else Seen.plain(pid))
+
+    attached = traced.propagator
+    depth = sys.getrecursionlimit() - 200
+    refused = 0
+    for more in range(250):
+        pid = await Seen.start()
+        await Seen.plain(pid)
+        try:
+            await call(depth + more, pid)
+        except RecursionError:
+            refused += 1
+        assert await Seen.plain(pid) == "none"
+    assert traced.propagator is attached
+    assert refused > 10
 
 
 async def test_law15_arguments_that_do_not_fit_leave_nothing_attached(traced):
@@ -386,6 +501,51 @@ async def test_law15_without_deadlines_there_is_none(runtime):
     assert await Seen.left(pid) is None
 
 
+async def test_law15_a_deadline_is_nobodys_but_of_the_code_that_works_for_the_caller(traced):
+    pid = await Busy.start()
+    await contextvars.Context().run(asyncio.create_task, Busy.background.within(None)(pid))
+
+    await Busy.wait_for_background.within(3.0)(pid)
+
+    assert await Busy.so_far(pid) == [None]
+
+
+async def test_law15_a_task_that_a_handler_starts_keeps_its_deadline(traced):
+    pid = await Busy.start()
+    await Busy.background.within(30.0)(pid)
+
+    await Busy.wait_for_background.within(3.0)(pid)
+
+    [left] = await Busy.so_far(pid)
+    assert isinstance(left, float)
+    assert 3.0 < left <= 30.0
+
+
+async def test_law15_a_process_that_a_handler_starts_has_no_deadline(traced):
+    class Starts(st.GenServer):
+        @st.call
+        async def start_one(self) -> st.Pid[Seen]:
+            return await Seen.start()
+
+    starts = await Starts.start()
+    pid = await Starts.start_one(starts)
+
+    assert await Seen.left.within(None)(pid) is None
+
+
+async def test_law15_a_plain_process_has_no_deadline_for_nobody_knows_when_it_is_done(traced):
+    left: list[float | None] = []
+
+    async def answers() -> None:
+        message = await st.receive(st.CallMessage)
+        left.append(st.time_left())
+        st.reply(message.sender, TRACE.get())
+
+    TRACE.set("t1")
+    assert await st.GenServer.call(traced.spawn(answers), "x") == "t1"
+    assert left == [None]
+
+
 @pytest.mark.suptree_loop("virtual")
 async def test_law15_a_call_made_for_a_caller_waits_no_longer_than_that_one(traced):
     loop = asyncio.get_running_loop()
@@ -445,14 +605,17 @@ class Failing:
     def inject(self) -> object:
         return self._do("inject")
 
-    def attach(self, carrier: object) -> object:
+    def attach(self, carrier: object, deadline: float | None) -> object:
         return self._do("attach")
+
+    def deadline(self) -> float | None:
+        return None if self._do("deadline") else 0.0
 
     def detach(self, token: object) -> None:
         self._do("detach")
 
 
-@pytest.mark.parametrize("step", ["inject", "attach", "detach"])
+@pytest.mark.parametrize("step", ["inject", "attach", "detach", "deadline"])
 @pytest.mark.parametrize("request_name", ["plain", "slow"])
 async def test_law15_a_propagator_that_raises_is_taken_off_and_the_message_goes_its_way(
     runtime, caplog, step, request_name
@@ -469,3 +632,14 @@ async def test_law15_a_propagator_that_raises_is_taken_off_and_the_message_goes_
     assert record.exc_info is not None
     process: Process = pid._process  # type: ignore[assignment]
     assert process.carried is None
+
+
+async def test_law15_messages_under_way_do_not_tell_of_a_failed_propagator_again(runtime, caplog):
+    runtime.propagator = Failing("attach")
+    pid = await Seen.start()
+    for _ in range(100):
+        Seen.note(pid)
+
+    assert len(await Seen.log_so_far(pid)) == 100
+
+    assert caplog.text.count("is taken off") == 1

@@ -84,7 +84,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.portal import Portal
-from suptree.core.process import Process
+from suptree.core.process import Process, stands_deep
 from suptree.core.propagation import (
     Carried,
     ContextPropagator,
@@ -212,6 +212,7 @@ __all__ = [
     "spawn",
     "spawn_link",
     "spawn_monitor",
+    "stands_deep",
     "time_left",
     "trap_exit",
     "unlink",

@@ -345,7 +345,7 @@ async def receive(
 def _take_over(process: Process, envelope: Envelope) -> None:
     """What the message carries is current until the next one is received (OTP: `seq_trace`)."""
     if envelope.__class__ is not tuple:
-        attach(process, envelope.carried)  # type: ignore[attr-defined]
+        attach(process, envelope.carried.again())  # type: ignore[attr-defined]
     elif process.carried is not None:
         detach(process)
 

@@ -124,6 +124,7 @@ async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
 
 async def _stop_in_order(runtime: Runtime, root: Process) -> None:
     deadline = runtime.now() + runtime.stop_timeout
+    runtime.runqueue.wake()
     for hook in reversed(runtime.close_hooks):
         try:
             await hook()
@@ -157,6 +158,7 @@ async def _settle(runtime: Runtime) -> None:
     """Let waiters go on that were answered, and the parked tasks of the dead return."""
     await asyncio.sleep(0)
     while not runtime.runqueue.idle():
+        runtime.runqueue.wake()
         await asyncio.sleep(0)
 
 

@@ -259,14 +259,29 @@ class Process:
 
     def enter(self, function: Callable[..., Any], *args: object) -> Any:
         """Call *function* in the context of this process, which may be entered already."""
-        if CURRENT.get() is self:
+        if CURRENT.get() is self and self._is_entered():
             return function(*args)
         return self.context.run(function, *args)
+
+    def _is_entered(self) -> bool:
+        """Whether its context is entered; a task beside it is in a copy, which looks the same."""
+        try:
+            self.context.run(bool)
+        except RuntimeError:
+            return True
+        return False
 
     def guard(self, function: Callable[..., object], *args: object) -> tuple[bool, Any]:
         """Run user code on behalf of the runtime; (True, value), or (False, exit reason)."""
         try:
             return True, self.enter(function, *args)
+        except BaseException as error:
+            return False, self.reason_of(error)
+
+    def guard_inside(self, function: Callable[..., object], *args: object) -> tuple[bool, Any]:
+        """As `guard`, where the context of this process is known to be entered."""
+        try:
+            return True, function(*args)
         except BaseException as error:
             return False, self.reason_of(error)
 
@@ -414,7 +429,7 @@ class Process:
             try:
                 queue.schedule()
             except RecursionError:
-                return  # the next message or timer of this runtime has it done
+                return  # the next message, timer or turn of this runtime has it done
 
     def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
         """What follows from the answer of a direct call: a directive, carried out."""
@@ -490,9 +505,11 @@ class Process:
             self.drop_job()
             self.finish(self.exit_reason)
         elif self.state is not DEAD:
-            reason = self.reason_of(error)
-            self.note_crash(reason)
-            self.enter(self.body.failed, reason)
+            self.enter(self._failed, self.reason_of(error))
+
+    def _failed(self, reason: object) -> None:
+        self.note_crash(reason)
+        self.body.failed(reason)
 
     def note_crash(self, reason: object) -> None:
         """The process ends by itself with *reason*: a crash report, unless that is normal-ish (S46).
@@ -624,6 +641,8 @@ class Process:
                 self.wake_receiver()
             elif state is SUSPENDED and self._passes_suspension(envelope):
                 self.runtime.runqueue.make_ready(self)
+            else:
+                self.runtime.runqueue.wake()
         elif envelope[0] in (INFO, CAST):
             self.runtime.losses.to_dead += 1
 

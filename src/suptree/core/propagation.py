@@ -59,12 +59,12 @@ __all__ = [
 class Propagator(Protocol):
     """Says what travels with messages; `rt.propagator = ...` attaches it (OpenTelemetry: propagator).
 
-    All three are called often and must be quick.  One that raises is taken off the
+    All four are called often and must be quick.  One that raises is taken off the
     runtime, which is logged; the message goes its way.
 
     Attributes:
-        deadlines: Whether the deadline of a call goes along.  Then no call made on
-            behalf of a call waits longer than that one's caller does.
+        deadlines: Whether the deadline of a call goes along.  Then a call that is made on
+            behalf of a call waits no longer than that one's caller does.
     """
 
     deadlines: bool
@@ -73,8 +73,13 @@ class Propagator(Protocol):
         """What is to go along, taken from the sender's context; None for nothing."""
         ...
 
-    def attach(self, carrier: object) -> object:
-        """Make *carrier* current in the context of the process that handles the message.
+    def attach(self, carrier: object, deadline: float | None) -> object:
+        """Make both current in the context of the process that handles the message.
+
+        Args:
+            carrier: What `inject` returned.
+            deadline: When the caller stops waiting, in seconds of the runtime's clock;
+                None if there is none, or deadlines do not travel.
 
         Returns:
             The token for `detach`.
@@ -83,6 +88,10 @@ class Propagator(Protocol):
 
     def detach(self, token: object) -> None:
         """The message is done: undo `attach`, in the same context."""
+        ...
+
+    def deadline(self) -> float | None:
+        """The deadline that is current here; None if there is none."""
         ...
 
 
@@ -97,23 +106,39 @@ class ContextPropagator:
     def __init__(self, *variables: ContextVar[Any], deadlines: bool = True) -> None:
         self.variables = variables
         self.deadlines = deadlines
+        # With whose it is: a process that a handler starts copies its context, and outlives it.
+        self._deadline: ContextVar[tuple[float | None, object]]
+        self._deadline = ContextVar("suptree_deadline", default=(None, None))
 
     def inject(self) -> object:
         """The variables that are set, with their values; None if none is."""
         values = [(one, one.get(_UNSET)) for one in self.variables]
         return [(one, value) for one, value in values if value is not _UNSET] or None
 
-    def attach(self, carrier: Any) -> list[Token[Any]]:
+    def attach(self, carrier: Any, deadline: float | None) -> list[Token[Any]]:
         """Set the variables."""
-        return [variable.set(value) for variable, value in carrier]
+        tokens: list[Token[Any]] = [variable.set(value) for variable, value in carrier or ()]
+        if self.deadlines:
+            tokens.append(self._deadline.set((deadline, _pid())))
+        return tokens
 
     def detach(self, token: Any) -> None:
         """Give the variables back the values that they had."""
         for one in reversed(token):
             one.var.reset(one)
 
+    def deadline(self) -> float | None:
+        """The deadline of the call that is handled here, or on whose behalf this code runs."""
+        deadline, owner = self._deadline.get()
+        return deadline if deadline is not None and owner is _pid() else None
+
 
 _UNSET: Any = object()
+
+
+def _pid() -> object:
+    process = CURRENT.get()
+    return None if process is None else process.pid
 
 
 class Carried:
@@ -136,7 +161,7 @@ class Carried:
         self.attached = False
         self.token: object = None
 
-    def again(self, deadline: float | None) -> Carried:
+    def again(self, deadline: float | None = None) -> Carried:
         """The same for one more message."""
         return Carried(self.propagator, self.carrier, deadline)
 
@@ -154,6 +179,8 @@ def pack(runtime: Runtime, deadline: float | None = None) -> Carried | None:
         return None
     try:
         carrier = propagator.inject()
+    except RecursionError:  # the sender stands at the end of its stack: nothing is sent
+        raise
     except Exception as error:
         _take_off(runtime, propagator, "inject", error)
         return None
@@ -164,7 +191,7 @@ def pack(runtime: Runtime, deadline: float | None = None) -> Carried | None:
 
 def pack_for_task(runtime: Runtime) -> Carried | None:
     """What a task asked for from here has: the context and the deadline of the one who asks."""
-    return pack(runtime, current_deadline())
+    return pack(runtime, current_deadline(runtime))
 
 
 def carry(runtime: Runtime, envelope: Envelope, timeout: float | None = None) -> Envelope:
@@ -178,7 +205,7 @@ def carry_on(process: Process, envelope: Envelope) -> Envelope:
     carried = process.carried
     if carried is None or carried.carrier is None:
         return envelope
-    return _with(envelope, carried.again(None))
+    return _with(envelope, carried.again())
 
 
 def in_the_place_of(old: Envelope, new: Envelope) -> Envelope:
@@ -202,10 +229,8 @@ def attach(process: Process, carried: Carried) -> None:
     if process.carried is not None:
         detach(process)
     process.carried = carried
-    if carried.carrier is None:
-        return
     try:
-        carried.token = carried.propagator.attach(carried.carrier)
+        carried.token = carried.propagator.attach(carried.carrier, carried.deadline)
         carried.attached = True
     except Exception as error:
         _take_off(process.runtime, carried.propagator, "attach", error)
@@ -232,8 +257,9 @@ def detach(process: Process) -> None:
 
 
 def _take_off(runtime: Runtime, propagator: Propagator, doing: str, error: Exception) -> None:
-    if runtime.propagator is propagator:
-        runtime.propagator = None
+    if runtime.propagator is not propagator:
+        return  # told before: this is one of the messages that were under way
+    runtime.propagator = None
     LOG.error(
         "the %s of %r raised: it is taken off, and messages carry nothing any more",
         doing,
@@ -245,33 +271,34 @@ def _take_off(runtime: Runtime, propagator: Propagator, doing: str, error: Excep
 # -- deadlines --------------------------------------------------------------------------------
 
 
-def current_deadline() -> float | None:
+def current_deadline(runtime: Runtime) -> float | None:
     """When the caller of the message that is being handled here stops waiting."""
-    process = CURRENT.get()
-    return None if process is None or process.carried is None else process.carried.deadline
-
-
-def _deadline_of_call(runtime: Runtime, timeout: float | None) -> float | None:
     propagator = runtime.propagator
     if propagator is None or not propagator.deadlines:
         return None
-    timeout = limited(timeout)
-    return None if timeout is None else runtime.now() + timeout
+    try:
+        return propagator.deadline()
+    except RecursionError:
+        raise
+    except Exception as error:
+        _take_off(runtime, propagator, "deadline", error)
+        return None
 
 
 def time_left() -> float | None:
     """Seconds until the caller of this handler stops waiting; None: there is no deadline.
 
-    There is one in the handler of a call, and in what that calls and the tasks that it
-    asks for, while the runtime has a propagator with `deadlines`.  0.0 when it is over.
+    There is one in the handler of a call, in what that calls, and in the tasks that it
+    starts, while the runtime has a propagator with `deadlines`.  0.0 when it is over.
 
     >>> await client.get(url, timeout=st.time_left())
     """
     process = CURRENT.get()
-    deadline = current_deadline()
-    if process is None or deadline is None:
+    if process is None:
         return None
-    return max(0.0, deadline - process.runtime.now())
+    runtime = process.runtime
+    deadline = current_deadline(runtime)
+    return None if deadline is None else max(0.0, deadline - runtime.now())
 
 
 def limited(timeout: float | None) -> float | None:
@@ -280,3 +307,11 @@ def limited(timeout: float | None) -> float | None:
     if left is None:
         return timeout
     return left if timeout is None else min(timeout, left)
+
+
+def _deadline_of_call(runtime: Runtime, timeout: float | None) -> float | None:
+    propagator = runtime.propagator
+    if propagator is None or not propagator.deadlines:
+        return None
+    timeout = limited(timeout)
+    return None if timeout is None else runtime.now() + timeout

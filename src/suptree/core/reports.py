@@ -9,6 +9,7 @@ first reports of a second are written and the rest counted.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.crashes import Crashed, safe_repr
@@ -37,6 +38,7 @@ class CrashReport:
     """
 
     __slots__ = (
+        "_context",
         "_envelope",
         "_redacted",
         "action",
@@ -58,6 +60,8 @@ class CrashReport:
         self.action = "no supervisor"
         self.then_raised: object = None
         self.supervisor = process.parent
+        # Written later, by the supervisor: what travelled with the message is for the log too.
+        self._context = None if process.carried is None else copy_context()
         self._envelope = process.current
         # A server that hides something is asked now; the others are rendered when read.
         redact = getattr(process.body, "redacted", None)
@@ -73,6 +77,13 @@ class CrashReport:
             message = self._redacted.message
             return "" if message is None else safe_repr(message)
         return "" if self._envelope is None else describe_envelope(self._envelope)
+
+    def write(self) -> None:
+        """Log it, in the context of the message that was being handled if that carried one."""
+        if self._context is None:
+            LOG.error("%s", self, extra={"crash_report": self})
+        else:
+            self._context.run(LOG.error, "%s", self, extra={"crash_report": self})
 
     def __str__(self) -> str:
         place = " / ".join([*self.path, self.name or self.label])
@@ -197,7 +208,7 @@ class Reporter:
             self._suppressed += 1
             return
         self._written += 1
-        LOG.error("%s", report, extra={"crash_report": report})
+        report.write()
 
     def _tell_suppressed(self) -> None:
         if self._suppressed == 0:

@@ -114,6 +114,14 @@ class RunQueue:
         self.loop.call_soon(self.drain, context=self.context)
         self.scheduled = True  # only now: call_soon fails at the end of a deep stack
 
+    def wake(self) -> None:
+        """Ask for a turn if there is something to do and nobody has asked.
+
+        Whoever put it there stood at the end of its stack and had no room left to ask.
+        """
+        if not self.scheduled and not self.idle():
+            self.schedule()
+
     def idle(self) -> bool:
         """Whether nothing is ready and nobody is to be resumed."""
         return not self.ready and not self.resuming

@@ -31,6 +31,7 @@ from suptree.core import (
     attach_direct,
     carry,
     limited,
+    stands_deep,
 )
 from suptree.errors import BadRequestError, NoProcessError
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
@@ -97,7 +98,7 @@ class CallClient(Generic[T, P, R]):
         runtime = process.runtime
         if state is IDLE and cls in self._direct:
             runqueue = runtime.runqueue
-            if runqueue.direct_budget > 0:
+            if runqueue.direct_budget > 0 and (runtime.propagator is None or not stands_deep()):
                 runqueue.direct_budget -= 1
                 caller = CURRENT.get()
                 handler = self._direct[cls]

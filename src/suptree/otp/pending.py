@@ -98,7 +98,11 @@ class Request(Generic[R_co]):
             return True
         if isinstance(slot, ReplyTo) and CURRENT.get() is slot.callee:
             raise SelfCallError(self.server, self.text)
-        place = Slot(slot.runqueue)
+        place: Slot
+        if isinstance(slot, ReplyTo):  # seen in wait chains
+            place = ReplyTo(slot.runqueue, slot.callee, slot.caller)
+        else:
+            place = Slot(slot.runqueue)
         self.when_done(place.set)
         if timeout is not None:
             _runtime_of(slot).ticker.expire_after(place, timeout)

@@ -72,12 +72,12 @@ class TurnBody:
         """``__init__`` and `init`, inline; an async `init` goes on in the process's task."""
         self.process = process
         process.resting = self.resting
-        fine, value = process.guard(self._make)
+        fine, value = process.guard_inside(self._make)
         if fine and value.__class__ is CoroutineType:
             process.run_async(value, self._initialised)
             return
         if fine:
-            fine, value = process.guard(self._initialised, value)
+            fine, value = process.guard_inside(self._initialised, value)
         if fine:
             process.settle()
         else:
