@@ -17,8 +17,11 @@ from suptree.testing.sites import Sites
 
 HEAD = """
 import asyncio
+import gc
+import weakref
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from unittest import mock
 
 import pytest
 
@@ -100,6 +103,66 @@ QUIET = {
         first = st.whereis("s")
         Store.fail("s")
         await wait_restarted(sup, "s", first)
+        """,
+    "an equal atom in the place of another": """
+        store = await Store.start()
+        things = {"ab"}
+        table = {"ab": 1}
+        Store.keep(store, things, table)
+        things.clear(), things.add("".join(["a", "b"]))
+        del table["ab"]
+        table["".join(["a", "b"])] = 1
+        await asyncio.sleep(1)
+        """,
+    "what a dataclass computes": """
+        @dataclass
+        class Row:
+            number: int
+            lazy: object = field(init=False, default=lambda self: 1)
+            cache: object = field(default=None, compare=False)
+
+        store = await Store.start()
+        row = Row(1)
+        Store.keep(store, row)
+        row.cache = 5
+        await asyncio.sleep(1)
+        """,
+    "a property that raises, a mock, a dead proxy": """
+        @dataclass
+        class Row:
+            number: int
+
+            def _load(self):
+                raise RuntimeError("session closed")
+
+        Row.lazy = property(Row._load)
+        gone = Row(1)
+        proxy = weakref.proxy(gone)
+        store = await Store.start(mock.Mock(spec=dict))
+        Store.keep(store, Row(1), mock.Mock(spec=list), [mock.Mock(spec=set)], proxy)
+        del gone
+        assert await Store.ask(store, [1]) == 1
+        """,
+    "a matrix, and one that holds itself many times": """
+        store = await Store.start()
+        many = []
+        many.extend([many] * 60)
+        Store.keep(store, [[0] * 1000 for _ in range(1000)], many)
+        await asyncio.sleep(1)
+        """,
+    "what is kept alive": """
+        kept = Order([])
+        ref = weakref.ref(kept)
+        store = await Store.start(kept)
+        await st.GenServer.stop(store)
+        other = await Store.start()
+        await st.sys.suspend(other)
+        Store.keep(other, kept)
+        del kept
+        st.exit(other, st.KILL)
+        await wait_down(other)
+        gc.collect()
+        assert ref() is None
         """,
     "nan is what it was": """
         store = await Store.start()
@@ -250,3 +313,22 @@ async def test_law10_after_the_test_the_mailbox_is_as_it_was():
     with Sharing(Sites()).watch():
         assert Mailbox.popleft is not watched
     assert Mailbox.popleft is watched
+
+
+def test_law10_leaks_are_told_beside_it_and_it_beside_leaks(tmp_path):
+    body = "\n".join(
+        [
+            "store = await Store.start()",
+            "things, others = [1], [2]",
+            "Store.keep(store, things, others)",
+            "things.clear(), others.clear()",
+            "await asyncio.sleep(1)",
+            "asyncio.get_running_loop().call_later(3600, print)",
+        ]
+    )
+
+    told = run(tmp_path, HEAD + source_of("both", body))["both"]
+
+    assert "this test left 1 thing(s) behind" in told
+    assert "it was [1], and is []" in told
+    assert "it was [2], and is []" in told

@@ -257,7 +257,7 @@ def _asked() -> None:
 class ServerStart:
     """The start function of a server: a class and its arguments."""
 
-    __slots__ = ("args", "cls", "kwargs", "label")
+    __slots__ = ("__weakref__", "args", "cls", "kwargs", "label")
 
     def __init__(self, cls: type[Behaviour], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.cls = cls

@@ -51,7 +51,7 @@ def start_function(
 class FunctionStart:
     """The start function of a child as a plain function and its arguments."""
 
-    __slots__ = ("args", "cls", "kwargs", "label")
+    __slots__ = ("__weakref__", "args", "cls", "kwargs", "label")
 
     def __init__(
         self, cls: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

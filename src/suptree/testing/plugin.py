@@ -256,11 +256,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         result = yield
     finally:
         leaks = [] if case is None else case.end()
-    if case is not None:
-        for text in case.sharing.found:
-            warnings.warn(text, SharedChangeWarning, stacklevel=1)
+    shared = [] if case is None else list(case.sharing.found)
     if leaks and not item.stash.get(FAILED, False):
-        raise LeakError(leaks)
+        leaked = LeakError(leaks)
+        for text in shared:
+            leaked.add_note(text)
+        raise leaked
+    if shared:
+        warnings.warn("\n".join(shared), SharedChangeWarning, stacklevel=1)
     return result
 
 
