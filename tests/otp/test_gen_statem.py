@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.testing import turn, wait_down
+from suptree.core import IDLE, RESTING
+from suptree.testing import turn, wait_down, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
 
@@ -94,19 +95,33 @@ SCRIPTS = pytest.mark.parametrize("cls", [Script, AsyncScript])
 
 
 async def tell(
-    cls: type[Script], *messages: Any, seconds: float = 0.05, **options: Any
+    cls: type[Script], *messages: Any, seconds: float | None = None, **options: Any
 ) -> list[Any]:
-    """Start a machine, send it everything at once, and return its story after a while."""
+    """Start a machine, send it everything at once, and return its story, in the end or *seconds* on."""
     story: list[Any] = []
     pid = await cls.start_link(story, **options)
     for message in messages:
         st.send(pid, message)
-    await asyncio.sleep(seconds)
+    if seconds is not None:
+        await asyncio.sleep(seconds)
+    await settled(pid)
     if pid.is_alive():
         told = list(story)
         await cls.stop(pid)
         return told
     return story
+
+
+async def settled(pid: st.Pid[Any]) -> None:
+    """Wait until a machine has handled everything that was sent to it, or has ended."""
+    process = pid.runtime.find(pid)
+    if process is not None:
+        await wait_until(lambda: process.state in (IDLE, RESTING) or not pid.is_alive())
+
+
+async def owing(pid: st.Pid[Any], count: int = 1) -> None:
+    """Wait until it owes so many replies: it has put them off, or postponed the calls."""
+    await wait_until(lambda: pid.runtime.info(pid).owes == count)
 
 
 # -- S60: as a server -----------------------------------------------------------------------------
@@ -272,9 +287,9 @@ async def test_casts_infos_downs_and_timers_are_events(runtime):
     Hearing.cast(pid, 1)
     st.GenServer.cast(pid, 2)
     st.send(pid, "watch")
-    await asyncio.sleep(0.5)
+    await settled(pid)
     st.send(other, "end")
-    await asyncio.sleep(1)
+    await wait_until(lambda: len(story) == 5)
 
     assert story[:3] == [st.CastMessage(1), st.CastMessage(2), Info("watch")]
     assert isinstance(story[3].message, st.Down)
@@ -298,7 +313,7 @@ async def test_the_answer_to_a_call_may_come_from_a_later_event(runtime):
 
     pid = await Waiter.start_link()
     asked = asyncio.ensure_future(Waiter.call(pid, "x"))
-    await asyncio.sleep(0.02)
+    await owing(pid)
     Waiter.cast(pid, "answer")
 
     assert await asked == "answer"
@@ -881,10 +896,9 @@ async def test_a_timeout_cancelled_after_it_fired_never_delivers(runtime):
 
     pid = await Slow.start_link(story)
     st.send(pid, ("set", Keep(st.StateTimeout(1), st.GenericTimeout("n", 1))))
-    await asyncio.sleep(0.1)
+    await settled(pid)
     st.send(pid, "go")
-    await asyncio.sleep(3)
-    assert len(runtime.find(pid).mailbox) == 2
+    await wait_until(lambda: runtime.info(pid).mailbox == 2)
     await asyncio.sleep(10)
 
     assert story == [("a", "set"), ("a", "go")]
@@ -939,7 +953,7 @@ def test_a_timeout_must_be_a_finite_number_or_none(kind, seconds):
 async def test_timeouts_end_with_the_machine(runtime):
     pid = await Script.start([])
     st.send(pid, ("set", Keep(st.StateTimeout(10), st.GenericTimeout("n", 10))))
-    await asyncio.sleep(0.02)
+    await settled(pid)
     live = runtime.ticker.timers.live
     await Script.stop(pid)
 
@@ -1097,7 +1111,7 @@ async def test_a_stop_may_answer_earlier_calls_too(runtime):
 
     pid = await Gathering.start()
     asked = [asyncio.ensure_future(Gathering.call(pid, "wait")) for _ in range(2)]
-    await asyncio.sleep(0.02)
+    await owing(pid, 2)
     Gathering.cast(pid, "stop")
 
     assert await asyncio.gather(*asked) == ["bye", "bye"]
@@ -1109,7 +1123,7 @@ async def test_the_death_of_a_machine_answers_postponed_and_open_calls(runtime, 
     pid = await cls.start([])
     postponed = asyncio.ensure_future(cls.call(pid, ("p", Keep(Postpone()))))
     opened = asyncio.ensure_future(cls.call(pid, ("open", Keep())))
-    await asyncio.sleep(0.02)
+    await owing(pid, 2)
     st.exit(pid, "gone")
 
     for asked in (postponed, opened):
@@ -1240,7 +1254,7 @@ async def test_a_suspended_machine_handles_nothing_and_its_timeouts_wait(runtime
     await asyncio.sleep(5)
     assert story == [("a", "set")]
     await st.sys.resume(pid)
-    await asyncio.sleep(0.1)
+    await settled(pid)
     assert story[1:] == [("a", "waits"), ("a", "state timeout")]
 
 

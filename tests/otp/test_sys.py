@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.core import IDLE, RESTING
-from suptree.testing import turn, wait_down
+from suptree.core import IDLE, RESTING, WAITING
+from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
 
@@ -30,6 +30,10 @@ class Counter(st.GenServer):
     async def slow(self, seconds: float) -> str:
         await asyncio.sleep(seconds)
         return "slow"
+
+    @st.call
+    async def wait_for(self, gate: asyncio.Event) -> None:
+        await gate.wait()
 
     @st.call
     def hold(self) -> st.NoReply:
@@ -69,6 +73,17 @@ class Slotted(st.GenServer):
         return self.value, self.__hidden
 
 
+async def handling(pid: st.Pid[Any], *, mailbox: int = 0) -> None:
+    """Wait until an async handler of it is suspended, and so many messages wait behind that one."""
+    process = pid.runtime.find(pid)
+    await wait_until(lambda: process.state is WAITING and len(process.mailbox) == mailbox)
+
+
+async def owing(pid: st.Pid[Any]) -> None:
+    """Wait until it has put off the reply to a call."""
+    await wait_until(lambda: pid.runtime.info(pid).owes)
+
+
 # -- S50: state ------------------------------------------------------------------------------
 
 
@@ -97,10 +112,10 @@ async def test_the_state_that_is_read_is_a_copy(runtime):
 async def test_a_look_waits_for_the_message_being_handled_and_its_turn(runtime):
     pid = await Counter.start_link()
     asked = asyncio.ensure_future(Counter.slow(pid, 2))
-    await asyncio.sleep(0.1)
+    await handling(pid)
     st.send(pid, "before")
     looking = asyncio.ensure_future(st.sys.get_state(pid))
-    await asyncio.sleep(0.1)
+    await handling(pid, mailbox=2)
     st.send(pid, "after")
 
     assert (await looking)["story"] is (await st.sys.get_state(pid))["story"]
@@ -244,9 +259,9 @@ async def test_the_exit_of_the_parent_that_waits_in_front_of_a_suspend_is_obeyed
 
     pid = await Slow.start_link(story)
     st.send(pid, "busy")
-    await asyncio.sleep(0.1)
+    await handling(pid)
     suspending = asyncio.ensure_future(st.sys.suspend(pid))
-    await asyncio.sleep(0.1)
+    await handling(pid, mailbox=1)
     down = runtime.down_slot(pid)
     st.exit(pid, "parent says")
     await suspending
@@ -329,7 +344,7 @@ async def test_statistics_count_what_comes_in_and_what_is_answered(runtime):
     st.send(pid, 2)
     await Counter.slow(pid, 2)
     asked = asyncio.ensure_future(Counter.hold(pid))
-    await asyncio.sleep(0)
+    await owing(pid)
     counted = await st.sys.get_statistics(pid)
 
     assert counted == st.sys.Statistics(
@@ -414,7 +429,7 @@ async def test_a_deferred_reply_is_seen_when_it_is_given(runtime):
     seen: list[Any] = []
     await st.sys.install(pid, seen.append)
     asked = asyncio.ensure_future(Counter.hold(pid))
-    await asyncio.sleep(0.02)
+    await owing(pid)
     st.reply(story[0], "later")
     await asked
 
@@ -516,11 +531,16 @@ async def test_a_debug_function_runs_in_the_server(runtime):
 async def test_the_message_after_an_install_is_seen_although_it_waited_already(runtime):
     pid = await Counter.start_link()
     seen: list[Any] = []
+    gate = asyncio.Event()
+    busy = asyncio.ensure_future(Counter.wait_for(pid, gate))
+    await handling(pid)
     installing = asyncio.ensure_future(st.sys.install(pid, seen.append))
-    await asyncio.sleep(0)
+    await handling(pid, mailbox=1)
     st.send(pid, "next")
+    gate.set()
+    await busy
     await installing
-    await turn(2)
+    await wait_mailbox_empty(pid)
 
     assert [tell(event) for event in seen] == [("In", "next"), ("Handled", "next")]
 
@@ -718,7 +738,7 @@ async def test_a_request_to_nobody_or_to_no_server_is_refused(runtime):
 async def test_a_request_gives_up_after_its_timeout_and_leaves_nothing(runtime):
     pid = await Counter.start_link()
     asked = asyncio.ensure_future(Counter.slow(pid, 3))
-    await asyncio.sleep(0.02)
+    await handling(pid)
 
     with pytest.raises(st.CallTimeoutError, match="no reply to get_state within 1 s"):
         await st.sys.get_state(pid, timeout=1)
@@ -730,9 +750,9 @@ async def test_a_request_ends_with_the_server(runtime):
     pid = await Counter.start()
     asked = asyncio.ensure_future(Counter.slow(pid, 1000))
     asked.add_done_callback(lambda task: task.exception())
-    await asyncio.sleep(0.02)
+    await handling(pid)
     looking = asyncio.ensure_future(st.sys.get_state(pid))
-    await asyncio.sleep(0.02)
+    await handling(pid, mailbox=1)
     st.exit(pid, "gone")
 
     with pytest.raises(st.ServerExitError):
