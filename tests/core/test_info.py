@@ -144,11 +144,19 @@ async def test_info_survives_objects_that_cannot_be_shown(runtime):
         def __repr__(self) -> str:
             raise ValueError
 
-    pid = await Server.start()
+    gate = asyncio.Event()
+
+    class Busy(Server):
+        async def handle_call(self, request: object, sender: st.ReplyTo) -> object:
+            await gate.wait()
+            return super().handle_call(request, sender)
+
+    pid = await Busy.start()
     pid._process.body.server.own(Nasty(), id)
     asked = asyncio.create_task(st.GenServer.call(pid, Nasty()))
-    await asyncio.sleep(0)
+    await wait_until(lambda: runtime.info(pid).current)
     json.dumps(runtime.info(pid).to_dict())
+    gate.set()
     with pytest.raises(st.ServerExitError):
         await asked
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 import suptree as st
-from suptree.testing import wait_down
+from suptree.core import WAITING
+from suptree.testing import wait_down, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
 
@@ -33,6 +34,12 @@ class Worker(st.GenServer):
     @st.call
     def ping(self) -> str:
         return "pong"
+
+
+async def handling(pid: st.Pid[Any]) -> None:
+    """Wait until an async handler of it is suspended."""
+    process = pid.runtime.find(pid)
+    await wait_until(lambda: process.state is WAITING)
 
 
 async def timeout_inside() -> str:
@@ -267,7 +274,7 @@ async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtim
 
     pid = await Worker.start(story)
     st.send(pid, work)
-    await asyncio.sleep(0.5)
+    await handling(pid)
     down = runtime.down_slot(pid)
     st.exit(pid, signal)
     assert not pid.is_alive()
@@ -292,7 +299,7 @@ async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtim
 
     pid = await Trapping.start_link(story)
     st.send(pid, work)
-    await asyncio.sleep(0.5)
+    await handling(pid)
     st.exit(pid, st.SHUTDOWN)
 
     assert await wait_down(pid, timeout=10) is st.SHUTDOWN
@@ -360,6 +367,6 @@ async def test_an_async_generator_in_a_handler_is_closed_with_it(runtime):
     st.send(pid, work)
     await asyncio.sleep(2.5)
     st.exit(pid, "gone")
-    await asyncio.sleep(1)
+    await wait_down(pid)
 
     assert story == ["closed"]

@@ -497,32 +497,43 @@ async def test_a_failed_init_is_reported(runtime, caplog, answer):
 # -- ends that meet ----------------------------------------------------------------------------------------------
 
 
-@VIRTUAL
 @pytest.mark.otp("S41")
 async def test_a_kill_during_an_async_terminate_ends_it(runtime):
+    terminating = asyncio.Event()
+
     class Stubborn(Leaver):
         async def terminate(self, reason: object) -> None:
+            terminating.set()
             await asyncio.sleep(1000)
 
     pid = await Stubborn.start([])
     down = runtime.down_slot(pid)
     st.GenServer.cast(pid, st.Stop("enough"))
-    await asyncio.sleep(1)
+    await terminating.wait()
     assert pid.is_alive()
     st.exit(pid, st.KILL)
 
     assert await down is st.KILLED
 
 
-@VIRTUAL
 async def test_messages_that_come_during_an_async_terminate_are_not_handled(runtime):
     story: list[object] = []
-    pid = await AsyncLeaver.start(story)
+    terminating, late = asyncio.Event(), asyncio.Event()
+
+    class Slow(AsyncLeaver):
+        async def terminate(self, reason: object) -> None:
+            terminating.set()
+            await late.wait()
+            await super().terminate(reason)
+
+    pid = await Slow.start(story)
     down = runtime.down_slot(pid)
     st.GenServer.cast(pid, st.Stop("enough"))
-    await asyncio.sleep(0.01)
+    await terminating.wait()
     st.send(pid, "late")
     asked = asyncio.ensure_future(st.GenServer.call(pid, "late"))
+    await wait_until(lambda: runtime.info(pid).mailbox == 2)
+    late.set()
     await down
 
     assert story == [("terminate", "enough")]
