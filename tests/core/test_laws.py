@@ -501,8 +501,8 @@ def test_law12_when_the_host_cancels_everything_nothing_is_a_crash():
                 "test", "suptree.process.*", lambda event, _n, facts: note(event.name, facts)
             )
             await Cancelled.start_link()
-            rt.spawn(wait_for_ever)
-            await asyncio.sleep(0.01)
+            waiting = rt.spawn(wait_for_ever)
+            await wait_until(lambda: rt.info(waiting).state == "receiving")
             raise SystemExit(3)  # asyncio.run cancels every task now
 
     def note(name: str, facts: dict[str, object]) -> None:

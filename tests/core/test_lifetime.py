@@ -11,7 +11,7 @@ import pytest
 
 import suptree as st
 from suptree.core import KernelBody
-from suptree.testing import turn, wait_down
+from suptree.testing import turn, wait_down, wait_until
 
 
 async def wait_for_ever() -> None:
@@ -273,17 +273,16 @@ async def leave(block) -> None:
 
 
 async def test_law6_a_guest_that_waits_when_the_runtime_closes_is_told(runtime_options):
-    entered = asyncio.Event()
+    entered: list[st.Pid[object]] = []
 
     async def request(rt: st.Runtime) -> None:
-        async with rt.guest():
-            entered.set()
+        async with rt.guest() as pid:
+            entered.append(pid)
             await st.receive()
 
     async with st.Runtime(**runtime_options) as rt:
         task = asyncio.create_task(request(rt))
-        await entered.wait()
-        await asyncio.sleep(0)
+        await wait_until(lambda: entered and rt.info(entered[0]).state == "receiving")
 
     with pytest.raises(st.ProcessDeadError):
         await task
@@ -328,9 +327,11 @@ async def test_law7_a_bare_task_may_call_and_send_but_is_not_the_process(runtime
 
 
 async def test_law7_an_owned_task_is_cancelled_with_its_process_and_its_error_is_a_signal(runtime):
+    begun = asyncio.Event()
     ended = []
 
     async def work(error: Exception | None) -> None:
+        begun.set()
         try:
             await asyncio.sleep(3600 if error is None else 1)
             assert error is not None
@@ -344,9 +345,9 @@ async def test_law7_an_owned_task_is_cancelled_with_its_process_and_its_error_is
             self.start_task(work(error))
 
     pid = await Owner.start(None)
-    await asyncio.sleep(0)
+    await begun.wait()
     st.exit(pid, "gone")
-    await turn(2)
+    await wait_until(lambda: ended)
     assert ended == ["cancelled"]
 
     pid = await Owner.start(ValueError("inside"))
@@ -463,9 +464,9 @@ def test_host_cancellation_restarts_nothing_and_leaves_nothing():
         async with st.Runtime() as rt:
             opened.append(rt)
             echo = await Echo.start_link()
-            rt.spawn(wait_for_ever)
+            waiting = rt.spawn(wait_for_ever)
             asyncio.create_task(Echo.echo_later(echo, 1))
-            await asyncio.sleep(0.01)
+            await wait_until(lambda: rt.info(waiting).state == "receiving" and rt.info(echo).stack)
             rt.telemetry.attach(
                 "test", "suptree.process.*", lambda event, _n, _f: seen.append(event.name)
             )
@@ -487,17 +488,19 @@ def test_host_cancellation_restarts_nothing_and_leaves_nothing():
 
 def test_a_runtime_whose_task_is_over_counts_cancels_as_the_end_of_the_host():
     seen = []
+    outliving = asyncio.Event()
 
     async def main() -> None:
         rt = st.Runtime()
         await asyncio.create_task(rt.__aenter__())  # a notebook cell: its task ends at once
         rt.telemetry.attach("test", "suptree.process.crashed", lambda *event: seen.append(event))
-        rt.spawn(wait_for_ever)
-        await asyncio.sleep(0.01)
+        waiting = rt.spawn(wait_for_ever)
+        await wait_until(lambda: rt.info(waiting).state == "receiving")
         asyncio.create_task(outlive(rt))
-        await asyncio.sleep(0)
+        await outliving.wait()
 
     async def outlive(rt: st.Runtime) -> None:
+        outliving.set()
         try:
             await asyncio.sleep(3600)
         finally:
@@ -529,7 +532,7 @@ async def test_what_the_host_starts_while_the_runtime_closes_does_not_outlive_it
 
     async with st.Runtime() as runtime:
         spawning = asyncio.create_task(spawn_until_closed(runtime))
-        await asyncio.sleep(0)
+        await wait_until(lambda: len(runtime.alive()) > 1)
     await spawning
     await turn(2)
 

@@ -100,7 +100,7 @@ async def test_signals_downs_timers_and_system_requests_get_through_to_a_full_ma
     st.exit(pid, "stranger")
     st.exit(other, "gone")
     state = runtime.system(pid, lambda body: "looked", "test")
-    await asyncio.sleep(2)
+    await wait_until(lambda: not runtime.info(pid).timers)
     gate.set()
     await blocking
     await wait_until(lambda: len(server.got) == 4)

@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 import suptree as st
-from suptree.testing import turn, wait_down
+from suptree.testing import turn, wait_down, wait_until
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
 
@@ -139,11 +139,8 @@ async def test_shutdown_meets_its_deadline_although_code_cannot_be_ended():  # F
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with st.Runtime(stop_timeout=0.1) as rt:
-        rt.spawn(swallow_everything, stop)
-        rt.spawn(swallow_cancel)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        pids = [rt.spawn(swallow_everything, stop), rt.spawn(swallow_cancel)]
+        await wait_until(lambda: all(rt.info(pid).stack for pid in pids))  # they have begun
 
     assert loop.time() - start < 0.1 + 3.0 + 0.5
     assert len(rt.abandoned) == 1
@@ -153,9 +150,8 @@ async def test_a_runtime_that_is_out_of_time_is_closed_within_a_second(runtime_o
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with st.Runtime(stop_timeout=2.0, **runtime_options) as rt:
-        for _ in range(5):
-            rt.spawn(swallow_cancel)
-        await asyncio.sleep(0)
+        pids = [rt.spawn(swallow_cancel) for _ in range(5)]
+        await wait_until(lambda: all(rt.info(pid).stack for pid in pids))  # they have begun
 
     assert loop.time() - began == pytest.approx(2.75)
     assert rt.abandoned == []

@@ -14,6 +14,7 @@ import pytest
 
 import suptree as st
 from suptree.system import Inspector, SocketNotFoundError, ask, find_socket, socket_folder
+from suptree.testing import wait_until
 
 pytestmark = pytest.mark.suptree_loop("real")
 
@@ -158,8 +159,9 @@ async def test_who_asks_and_does_not_read_holds_nothing_once_the_inspector_has_e
     await st.GenServer.stop(inspector)
 
     assert await silent_reader.read() == b""
-    while any("inspector" in task.get_name() for task in before if not task.done()):
-        await asyncio.sleep(0)
+    await wait_until(
+        lambda: not any("inspector" in task.get_name() for task in before if not task.done())
+    )
     for one in (writer, silent):
         one.close()
 
