@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 import suptree as st
-from suptree.core import WAITING
 from suptree.testing import wait_down, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
@@ -38,8 +37,7 @@ class Worker(st.GenServer):
 
 async def handling(pid: st.Pid[Any]) -> None:
     """Wait until an async handler of it is suspended."""
-    process = pid.runtime.find(pid)
-    await wait_until(lambda: process.state is WAITING)
+    await wait_until(lambda: pid.runtime.info(pid).stack)
 
 
 async def timeout_inside() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.core import IDLE, RESTING, WAITING
+from suptree.core import IDLE, RESTING
 from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_until
 
 VIRTUAL = pytest.mark.suptree_loop("virtual")  # waits, or exact times
@@ -75,8 +75,12 @@ class Slotted(st.GenServer):
 
 async def handling(pid: st.Pid[Any], *, mailbox: int = 0) -> None:
     """Wait until an async handler of it is suspended, and so many messages wait behind that one."""
-    process = pid.runtime.find(pid)
-    await wait_until(lambda: process.state is WAITING and len(process.mailbox) == mailbox)
+
+    def suspended() -> bool:
+        info = pid.runtime.info(pid)
+        return bool(info.stack) and info.mailbox == mailbox
+
+    await wait_until(suspended)
 
 
 async def owing(pid: st.Pid[Any]) -> None:
