@@ -120,15 +120,17 @@ class SuptreeError(Exception):
 class NoProcessError(SuptreeError):
     """Nobody lives at *target*, a pid or a name (OTP: `noproc`)."""
 
-    def __init__(self, target: object, doing: str = "call") -> None:
+    def __init__(self, target: object, doing: str = "call", hint: object = None) -> None:
         super().__init__(target, doing)
         self.target = target
         self.doing = doing
+        self._hint = hint
 
     def __str__(self) -> str:
         return (
             f"{self.doing}: no process at {self.target!r}: it was never there or has ended. "
             "Look the pid up again, or let the supervisor restart it and retry."
+            f"{self._hint() if callable(self._hint) else ''}"
         )
 
 

@@ -33,6 +33,10 @@ class Shop(st.Application):
 class Broken(st.Application):
     def children(self):
         raise RuntimeError("no goods")
+
+class Branch(st.Application):
+    def __init__(self, town):
+        self.town = town
 """
 
 
@@ -118,8 +122,10 @@ def test_an_unknown_process_is_refused_with_what_to_do(
         (["info", "x", "--socket", "nowhere"], "no such socket"),
         (["run", "shop"], "must look like shop:Shop"),
         (["run", "nowhere:Shop"], "no module 'nowhere'"),
-        (["run", "shop:Shap"], "Applications there: Broken, Shop"),
-        (["run", "shop:Till"], "no Application"),
+        (["run", "shop.py:Shop"], "write the module: shop:Shop"),
+        (["run", "shop:Shap"], "Applications there: Branch, Broken, Shop"),
+        (["run", "shop:Till"], "is the class Till (GenServer), no Application"),
+        (["run", "shop:Branch"], "such as `app = Branch(...)`, and run shop:app"),
         (["run", "shop:Shop", "--stop-timeout", "-1"], "seconds, 0 or more"),
     ],
 )
@@ -138,6 +144,33 @@ def test_an_application_that_does_not_start_exits_3_with_its_traceback(folder: P
 
     assert result.returncode == 3
     assert "no goods" in result.stderr
+
+
+def test_a_module_that_exits_when_it_is_imported_is_wrong_use(folder: Path) -> None:
+    (folder / "script.py").write_text("raise SystemExit(5)")
+    result = suptree(folder, "run", "script:App")
+
+    assert result.returncode == 2
+    assert "importing 'script' failed" in result.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(folder: Path, running: subprocess.Popen[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "suptree.cli.main", "tree", "--json"],
+        cwd=folder,
+        env=environment(folder),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+
+    assert result.returncode == 0
+    assert result.stderr == ""
 
 
 def test_version_and_help(folder: Path) -> None:

@@ -56,6 +56,20 @@ async def test_a_process_is_found_by_name_and_by_every_way_to_write_its_pid(
         assert (await asked(path, {"ask": "info", "pid": wanted}))["name"] == "till"
 
 
+async def test_a_process_that_a_registry_names_is_shown_and_found_by_its_key(
+    runtime: st.Runtime, path: Path
+) -> None:
+    await st.Registry.start_link(name="tills")
+    for key in ("ada", "till.7", 3):
+        await st.child(Till).with_(name=st.via("tills", key)).start_link()
+    await Inspector.start_link(str(path))
+
+    tree = json.dumps((await asked(path, {"ask": "tree"}))["tree"])
+    assert "via('tills', 'ada')" in tree
+    for wanted in ("ada", "till.7", "via('tills', 3)"):
+        assert (await asked(path, {"ask": "info", "pid": wanted}))["label"] == "Till"
+
+
 async def test_unknown_processes_and_questions_are_refused_with_a_reason(
     runtime: st.Runtime, path: Path
 ) -> None:

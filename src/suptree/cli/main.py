@@ -11,6 +11,7 @@ or nothing to ask.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -39,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(options, "execute"):
         parser.print_help()
         return USAGE
-    code: int = options.execute(options)
+    try:
+        code: int = options.execute(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `suptree tree | head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 

@@ -99,7 +99,7 @@ from suptree.core.propagation import (
     time_left,
 )
 from suptree.core.reports import CrashReport, Reporter
-from suptree.core.runtime import Runtime, Target, ViaName, check_target
+from suptree.core.runtime import Runtime, Target, ViaName, check_function, check_target
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
@@ -179,6 +179,7 @@ __all__ = [
     "carry",
     "carry_on",
     "check_delay",
+    "check_function",
     "check_target",
     "crash_in",
     "current",

@@ -37,6 +37,8 @@ class ProcessInfo:
     Attributes:
         pid: Who.
         name: The registered name, or None.
+        alias: The name that it was started under, if something else keeps that, such as
+            ``via('rooms', 'lobby')``; else None.
         label: What it runs, for people.
         kind: 'server', 'supervisor', 'plain', 'guest', ...
         state: The state word, such as 'idle' or 'waiting'; see core/process.py.
@@ -64,6 +66,7 @@ class ProcessInfo:
 
     pid: Pid[Any]
     name: str | None
+    alias: str | None
     label: str
     kind: str
     state: str
@@ -103,7 +106,7 @@ class TreeNode:
     Attributes:
         pid: Who; None for a child that is down or being restarted.
         id: The id that its supervisor knows it by; None outside supervisors.
-        name, label, kind, state, mailbox: As in `ProcessInfo`.
+        name, alias, label, kind, state, mailbox: As in `ProcessInfo`.
         wait_chain: As in `ProcessInfo`, but of the first 20 calls only.
         children: In start order.
     """
@@ -116,6 +119,7 @@ class TreeNode:
     state: str
     mailbox: int = 0
     wait_chain: tuple[Pid[Any], ...] = ()
+    alias: str | None = None
     children: list[TreeNode] = field(default_factory=list["TreeNode"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +133,7 @@ class TreeNode:
                 pid=_plain(node.pid),
                 id=_plain(node.id),
                 name=node.name,
+                alias=node.alias,
                 label=node.label,
                 kind=node.kind,
                 state=node.state,
@@ -147,6 +152,7 @@ def info_of(process: Process) -> ProcessInfo:
     return ProcessInfo(
         pid=process.pid,
         name=process.name,
+        alias=None if process.alias is None else safe_repr(process.alias, TEXT),
         label=process.label,
         kind=process.body.kind,
         state=process.state.name.lower(),
@@ -196,6 +202,7 @@ def _node(process: Process) -> TreeNode:
         process.state.name.lower(),
         len(process.mailbox),
         _chain(process, CALLS_FOLLOWED),
+        None if process.alias is None else safe_repr(process.alias, TEXT),
     )
 
 

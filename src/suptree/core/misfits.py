@@ -26,11 +26,16 @@ def misfit(
 
     Then the handler was never entered, and the mistake is not the server's.
     """
+    signature = inspect.signature(handler)
     try:
-        inspect.signature(handler).bind(process.server, *args, **kwargs)
+        signature.bind(process.server, *args, **kwargs)
     except TypeError as why:
+        _, *wanted = [
+            one.replace(annotation=signature.empty) for one in signature.parameters.values()
+        ]
+        takes = signature.replace(parameters=wanted, return_annotation=signature.empty)
         return BadRequestError(
-            process.pid, handler.__name__, f"{why}. Give it what its signature asks for."
+            process.pid, handler.__name__, f"{why}. It takes {handler.__name__}{takes}."
         )
     return None
 

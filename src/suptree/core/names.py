@@ -5,7 +5,8 @@ A process has at most one name (S15); registries (`otp/registry.py`) give it mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from suptree.errors import NameTakenError
@@ -45,6 +46,15 @@ class Names:
         if process.name is not None and self._table.get(process.name) is process:
             del self._table[process.name]
         process.name = None
+
+    def hint_for(self, name: object) -> Callable[[], str]:
+        """What to say of a name that nobody has: the nearest one; looked for only when it is read."""
+
+        def hint() -> str:
+            near = difflib.get_close_matches(str(name), self._table, n=1)
+            return f" Did you mean {near[0]!r}?" if near and near[0] != name else ""
+
+        return hint
 
     def __len__(self) -> int:
         return len(self._table)

@@ -43,6 +43,14 @@ class Pid(Generic[S_co]):
         process = self._process
         return process is not None and process.is_alive()
 
+    if not TYPE_CHECKING:  # a type checker must not take any attribute for real
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f"a Pid has no {name!r}. Call the server through its class: "
+                f"Server.{name}(pid, ...), not pid.{name}(...)."
+            )
+
     def __lt__(self, other: Pid[object]) -> bool:
         return self._id < other._id
 

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from suptree.core.context import CURRENT
+from suptree.core.crashes import safe_repr
 from suptree.core.log import LOG
 from suptree.errors import RuntimeClosedError, SuptreeError, UsageError
 
@@ -115,6 +116,11 @@ class Portal:
     def _submit(
         self, doing: str, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> concurrent.futures.Future[Any]:
+        if not callable(function):
+            raise TypeError(
+                f"portal.{doing}: must be given a client such as Counter.increment, or a function; "
+                f"got {safe_repr(function, 200)}."
+            )
         runtime = self.runtime
         blocks = doing != "submit" and not runtime.closed and not runtime.loop.is_closed()
         if blocks and threading.get_ident() == runtime.thread_id:

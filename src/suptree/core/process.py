@@ -48,7 +48,7 @@ from suptree.errors import (
 
 if TYPE_CHECKING:
     from suptree.core.pid import Pid
-    from suptree.core.runtime import Runtime
+    from suptree.core.runtime import Runtime, ViaName
     from suptree.core.timers import Timer
 
 __all__ = ["Process", "stands_deep"]
@@ -63,6 +63,7 @@ class Process:
 
     __slots__ = (
         "_gate",
+        "alias",
         "body",
         "bounded",
         "callers",
@@ -129,6 +130,7 @@ class Process:
         self.owned: list[tuple[object, Callable[[Any], object]]] | None = None
         self.tables: dict[Any, None] | None = None
         self.name: str | None = None
+        self.alias: ViaName | None = None  # the name that something else keeps for it
         self.label: str = ""
         self.parent: Process | None = None
         self.lineage: tuple[Pid[Any], ...] = ()

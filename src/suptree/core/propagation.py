@@ -31,6 +31,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Protocol
 
 from suptree.core.context import CURRENT
+from suptree.core.crashes import safe_repr
 from suptree.core.log import LOG
 from suptree.core.messages import CALL, Envelope
 
@@ -104,6 +105,12 @@ class ContextPropagator:
     """
 
     def __init__(self, *variables: ContextVar[Any], deadlines: bool = True) -> None:
+        for one in variables:
+            if not isinstance(one, ContextVar):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    f"ContextPropagator: must be given ContextVars; got {safe_repr(one, 200)}. "
+                    "Give the variable itself, not its name."
+                )
         self.variables = variables
         self.deadlines = deadlines
         # With whose it is: a process that a handler starts copies its context, and outlives it.
@@ -274,7 +281,7 @@ def _take_off(runtime: Runtime, propagator: Propagator, doing: str, error: Excep
 def current_deadline(runtime: Runtime) -> float | None:
     """When the caller of the message that is being handled here stops waiting."""
     propagator = runtime.propagator
-    if propagator is None or not propagator.deadlines:
+    if propagator is None or not getattr(propagator, "deadlines", False):
         return None
     try:
         return propagator.deadline()
@@ -311,7 +318,7 @@ def limited(timeout: float | None) -> float | None:
 
 def _deadline_of_call(runtime: Runtime, timeout: float | None) -> float | None:
     propagator = runtime.propagator
-    if propagator is None or not propagator.deadlines:
+    if propagator is None or not getattr(propagator, "deadlines", False):
         return None
     timeout = limited(timeout)
     return None if timeout is None else runtime.now() + timeout

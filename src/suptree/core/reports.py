@@ -93,6 +93,9 @@ class CrashReport:
             lines.append(f"  last message: {last_message}")
         if self.then_raised is not None:
             lines.append(f"  terminate raised as well: {self.then_raised!r}")
+        hint = getattr(self.reason, "hint", None)
+        if isinstance(hint, str):
+            lines.append(f"  why: {hint}")
         lines.append(f"  then: {self.action}")
         if isinstance(self.reason, Crashed):
             lines.append(self.reason.traceback.rstrip())

@@ -70,7 +70,7 @@ from suptree.telemetry import TelemetryBus
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Runtime", "Target", "ViaName", "check_target"]
+__all__ = ["Runtime", "Target", "ViaName", "check_function", "check_target"]
 
 NO_THREAD: Final = -1
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
@@ -305,6 +305,7 @@ class Runtime(Signals):
         if name is not None and plain_name is None:
             try:
                 name.claim(process)  # type: ignore[union-attr]
+                process.alias = name  # type: ignore[assignment]
             except Exception as error:  # an unknown registry, or one that restarts
                 process.start_failed(NORMAL, error)
                 return slot
@@ -392,6 +393,7 @@ class Runtime(Signals):
             bound: Bound of its mailbox.
         """
         self.check_thread("spawn")
+        check_function("spawn", function)
         parent = CURRENT.get()
         if parent is not None and parent.runtime is not self:
             parent = None
@@ -490,7 +492,7 @@ class Runtime(Signals):
         elif isinstance(target, Pid):
             self.losses.to_dead += 1
         else:
-            raise NoProcessError(target, "send")
+            raise NoProcessError(target, "send", self.names.hint_for(target))
 
     async def send_wait(self, target: Target, message: object) -> None:
         """Send *message*, waiting for a place in a bounded mailbox, behind those who wait already.
@@ -613,6 +615,18 @@ def check_target(target: object, doing: str) -> None:
             f"{doing}: must go to a pid, a name or via(registry, key); got {safe_repr(target, 200)}. "
             "Look the process up, or give it a name."
         )
+
+
+def check_function(doing: str, function: object) -> None:
+    """Refuse what cannot be called, where it is given."""
+    if callable(function):
+        return
+    hint = ""
+    if asyncio.iscoroutine(function):
+        function.close()
+        name = getattr(function, "__name__", "f")
+        hint = f" Give {name} and its arguments, not {name}(...): the process makes the call."
+    raise TypeError(f"{doing}: must be given a function; got {safe_repr(function, 200)}.{hint}")
 
 
 def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:

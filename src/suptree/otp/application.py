@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 from suptree.core import Pid, require_process
 from suptree.errors import ApplicationError
 from suptree.otp.child_spec import ChildSpec
+from suptree.otp.plan import children_of
 from suptree.otp.restart import AutoShutdown, Strategy
 from suptree.otp.start_order import StartOrder
 from suptree.otp.supervisor import Supervisor
@@ -79,7 +80,7 @@ class Application:
         """
         master = require_process("Application.start")
         spec = Supervisor.child(
-            self.children(),
+            children_of(name_of(self), self.children()),
             strategy=self.strategy,
             max_restarts=self.max_restarts,
             max_seconds=self.max_seconds,

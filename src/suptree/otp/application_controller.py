@@ -11,6 +11,7 @@ closes, all are stopped, last started first, within its stop timeout (S235).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -290,4 +291,14 @@ class Applications:
 
 
 def _instance(application: Application | type[Application]) -> Application:
-    return application() if isinstance(application, type) else application
+    name_of(application)  # refuses what is no application
+    if not isinstance(application, type):
+        return application
+    try:
+        inspect.signature(application).bind()
+    except TypeError as why:
+        raise ApplicationError(
+            name_of(application),
+            f"its __init__ needs arguments ({why}); give an instance that has them",
+        ) from None
+    return application()

@@ -32,13 +32,12 @@ from suptree.core import (
 )
 from suptree.errors import (
     CallTimeoutError,
-    NoProcessError,
     NotInProcessError,
     SelfCallError,
     ServerExitError,
 )
 from suptree.otp.child_spec import ChildSpec, Restart, Shutdown, StartOptions
-from suptree.otp.directives import ServerRef, resolve
+from suptree.otp.directives import ServerRef, nobody, resolve
 from suptree.otp.requests import cast, is_own_code
 from suptree.otp.status import Status
 
@@ -232,7 +231,7 @@ class Behaviour:
         """
         process = resolve(server, "stop")
         if process is None:
-            raise NoProcessError(server, "stop")
+            raise nobody(server, "stop")
         if process is current_process() and is_own_code(process):
             raise SelfCallError(process.pid, "stop")
         runtime = process.runtime

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from suptree.core import Pid, Timer
-from suptree.errors import BadRequestError, NoProcessError
+from suptree.errors import BadRequestError
 from suptree.otp.child_spec import ChildSpec, ChildType, StartOptions
-from suptree.otp.directives import ServerRef, resolve
+from suptree.otp.directives import ServerRef, nobody, resolve
 from suptree.otp.requests import queued_call
 
 __all__ = [
@@ -186,7 +186,7 @@ async def ask(supervisor: ServerRef[Any], request: object, doing: str) -> Any:
     """
     process = resolve(supervisor, doing)
     if process is None:
-        raise NoProcessError(supervisor, doing)
+        raise nobody(supervisor, doing)
     if process.body.kind != "supervisor":
         raise BadRequestError(
             process.pid, doing, f"it is a {process.body.kind}, not a supervisor. Check the name."

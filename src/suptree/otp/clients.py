@@ -31,16 +31,18 @@ from suptree.core import (
     attach_direct,
     carry,
     limited,
+    safe_repr,
     stands_deep,
 )
-from suptree.errors import BadRequestError, NoProcessError
-from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, resolve
+from suptree.errors import BadRequestError
+from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
     DEFAULT_TIMEOUT,
     DIRECTIVES,
     Handler,
     check_timeout,
+    handler_named,
     lost_cast,
     post_call,
     queued_call,
@@ -201,7 +203,7 @@ class CastClient(Generic[T, P]):
 def _require(server: ServerRef[Any]) -> Process:
     process = resolve(server, "call")
     if process is None:
-        raise NoProcessError(server, "call")
+        raise nobody(server, "call")
     return process
 
 
@@ -214,8 +216,7 @@ def _handler_for(process: Process, owner: type, function: Handler) -> Handler:
             f"{owner.__name__}.{function.__name__}",
             f"it is {what}, not a {owner.__name__}. Send the request to the right server.",
         )
-    handler: Handler = getattr(server, function.__name__).__func__
-    return handler
+    return handler_named(server.__class__, function.__name__) or function
 
 
 async def _finish_direct(
@@ -263,6 +264,7 @@ class Call(Generic[S, P, R]):
     """The descriptor that ``@st.call`` leaves in the class: a client on the class, a method on self."""
 
     def __init__(self, function: Callable[..., Any], timeout: float | None = _OWN) -> None:
+        _check_handler("call", function)
         self.function = function
         self.timeout = timeout
         self.__doc__ = function.__doc__
@@ -290,6 +292,7 @@ class Cast(Generic[S, P]):
     """The descriptor that ``@st.cast`` leaves in the class."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        _check_handler("cast", function)
         self.function = function
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -307,6 +310,14 @@ class Cast(Generic[S, P]):
         if client is None:
             client = self._clients[owner] = CastClient(owner, self.function)
         return client
+
+
+def _check_handler(marker: str, function: object) -> None:
+    if not inspect.isfunction(function):
+        raise TypeError(
+            f"@{marker} must mark a method; got {safe_repr(function, 200)}. "
+            "A handler has one mark: @call for an answer, @cast for none."
+        )
 
 
 class _CallDecorator:

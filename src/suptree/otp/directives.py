@@ -12,9 +12,10 @@ Plain values: whoever carries them out is `otp/gen_server.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, check_target, find_runtime
+from suptree.errors import NoProcessError
 
 __all__ = [
     "NOTHING",
@@ -108,6 +109,11 @@ class BadReturn:
 
     value: object
 
+    hint: ClassVar[str] = (
+        "a callback returned it. Only a call returns a reply; the others return None or a directive "
+        "(NoReply, Stop, Continue, Timeout, Hibernate; from init also Ignore)"
+    )
+
 
 ServerRef = Pid[S] | str | ViaName
 """How a server is named: its pid, its registered name, or `via(registry, key)`."""
@@ -124,6 +130,15 @@ def resolve(server: Pid[Any] | str | ViaName, doing: str) -> Process | None:
     check_target(server, doing)
     pid = server.whereis(runtime)
     return None if pid is None else runtime.find(pid, doing)
+
+
+def nobody(server: Pid[Any] | str | ViaName, doing: str) -> NoProcessError:
+    """The error of a request to nobody, with what may have been meant."""
+    if isinstance(server, Pid):
+        return NoProcessError(server, doing)
+    if isinstance(server, str):
+        return NoProcessError(server, doing, find_runtime(doing).names.hint_for(server))
+    return NoProcessError(server, doing, getattr(server, "hint", None))
 
 
 def current_server_process() -> Process | None:

@@ -5,6 +5,7 @@ Each refusal names the supervisor, the child, what must be, what is, and what to
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard, cast
@@ -16,7 +17,7 @@ from suptree.otp.directives import BadReturn
 from suptree.otp.restart import AutoShutdown, Strategy, check_options
 from suptree.otp.start_order import START_ORDERS, StartOrder, arrange
 
-__all__ = ["Plan", "PlanSource", "check_significant", "checked", "spec_of"]
+__all__ = ["Plan", "PlanSource", "check_significant", "checked", "children_of", "spec_of"]
 
 
 class PlanSource(Protocol):
@@ -63,6 +64,22 @@ class Plan:
             raise ProcessExit(BadReturn(children))
         specs = checked(who, cast("list[object]", children), auto_shutdown, supervisor.start_order)
         return cls(strategy, max_restarts, max_seconds, auto_shutdown, specs)
+
+
+def children_of(who: str, children: Any) -> Iterable[Any]:
+    """What is to be a list of children.
+
+    Raises:
+        ChildSpecError: It is no list.
+    """
+    if not isinstance(children, Iterable) or isinstance(children, (str, bytes)):
+        if inspect.iscoroutine(children):
+            children.close()
+        raise ChildSpecError(
+            f"{who}: children must be a list of child specs; got {safe_repr(children, 200)}. "
+            "Write [child(Server, ...), ...], and `def children` without async."
+        )
+    return cast("Iterable[Any]", children)  # type: ignore[redundant-cast]
 
 
 def spec_of(value: object) -> ChildSpec[Any]:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from suptree.core import Pid, Process, find_runtime, require_process
-from suptree.errors import RegistryError
+from suptree.errors import RegistryError, SuptreeError
 from suptree.otp.child_spec import ChildSpec, child
 from suptree.otp.registry_partitions import Book, Keys, RegistrySupervisor
 from suptree.otp.registry_tables import RegistryEntry, UniqueTable
@@ -253,6 +253,14 @@ class Via:
         if book is None:
             raise _unknown(self.registry, "via")
         _unique(book, "via").register(process, self.key, self.value)
+
+    def hint(self) -> str:
+        """What to say of a key that nobody has."""
+        try:
+            known = _find_book(find_runtime("via"), self.registry) is not None
+        except SuptreeError:
+            return ""
+        return "" if known else f" There is no registry {self.registry!r}."
 
     def __repr__(self) -> str:
         return f"via({self.registry!r}, {self.key!r})"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from inspect import getattr_static
 from types import CoroutineType
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -34,7 +35,6 @@ from suptree.core import (
 )
 from suptree.errors import (
     CallTimeoutError,
-    NoProcessError,
     SelfCallError,
     ServerExitError,
 )
@@ -47,6 +47,7 @@ from suptree.otp.directives import (
     ServerRef,
     Stop,
     Timeout,
+    nobody,
     resolve,
 )
 from suptree.otp.pending import Request
@@ -58,6 +59,7 @@ __all__ = [
     "call",
     "cast",
     "check_timeout",
+    "handler_named",
     "is_own_code",
     "lost_cast",
     "post_call",
@@ -104,8 +106,15 @@ async def call(
     check_timeout("call", timeout)
     process = resolve(server, "call")
     if process is None:
-        raise NoProcessError(server, "call")
+        raise nobody(server, "call")
     return await queued_call(process, None, (request,), {}, limited(timeout))
+
+
+def handler_named(cls: type, name: str) -> Handler | None:
+    """The handler that a server's class has under *name*; an attribute of the instance is none."""
+    found: Any = getattr_static(cls, name, None)
+    found = getattr(found, "function", found)  # what `@call` and `@cast` leave in the class
+    return found if callable(found) else None
 
 
 def check_timeout(who: str, timeout: float | None) -> None:
@@ -159,7 +168,7 @@ def requested(
     if process is None:
         runtime = server.runtime if isinstance(server, Pid) else find_runtime("send_request")
         slot = runtime.park()
-        slot.fail(NoProcessError(server, "send_request"))
+        slot.fail(nobody(server, "send_request"))
         return Request(server, name, slot)
     reply_to = ReplyTo(process.runtime.runqueue, process, CURRENT.get())
     process.deliver(carry(process.runtime, (CALL, reply_to, handler, args, kwargs)))

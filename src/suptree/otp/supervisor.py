@@ -40,7 +40,7 @@ from suptree.otp.children import (
     ask,
 )
 from suptree.otp.directives import ServerRef
-from suptree.otp.plan import Plan, checked, spec_of
+from suptree.otp.plan import Plan, checked, children_of, spec_of
 from suptree.otp.restart import AutoShutdown, Strategy
 from suptree.otp.start_order import StartOrder
 from suptree.otp.supervisor_body import SupervisorBody
@@ -82,7 +82,7 @@ class Supervisor(BaseSupervisor, in_place=True):
         start_order: StartOrder | None = None,
         name: Any = None,
     ) -> None:
-        self._given = list(children)
+        self._given = list(children_of(type(self).__name__, children))
         for option, value in (
             ("strategy", strategy),
             ("max_restarts", max_restarts),

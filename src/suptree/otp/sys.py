@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from suptree.core import NORMAL, Ref, SlotExpiredError, current_process
-from suptree.errors import CallTimeoutError, NoProcessError, SelfCallError, SystemRequestError
+from suptree.errors import CallTimeoutError, SelfCallError, SystemRequestError
 from suptree.otp.behaviour import Behaviour
 from suptree.otp.debug import (
     DONE,
@@ -38,7 +38,7 @@ from suptree.otp.debug import (
 from suptree.otp.debug import (
     trace as _trace,
 )
-from suptree.otp.directives import ServerRef, resolve
+from suptree.otp.directives import ServerRef, nobody, resolve
 from suptree.otp.requests import DEFAULT_TIMEOUT, is_own_code
 from suptree.otp.status import Request, Status
 
@@ -302,7 +302,7 @@ async def _ask(
 ) -> Any:
     process = resolve(server, doing)
     if process is None:
-        raise NoProcessError(server, doing)
+        raise nobody(server, doing)
     if not hasattr(process.body, needs or doing):
         raise SystemRequestError(
             process.pid, f"a {process.body.kind} process does not answer {doing}. Ask a server."

@@ -24,6 +24,7 @@ from suptree.core import (
     Shutdown,
     Slot,
     attach,
+    check_function,
 )
 from suptree.errors import TaskExitError
 from suptree.otp.child_spec import StartOptions
@@ -174,6 +175,7 @@ class TaskStart:
         linked: bool = False,
         carried: Carried | None = None,
     ) -> None:
+        check_function("a task", function)
         self._function = function
         self._args = args
         self._kwargs = kwargs

@@ -32,10 +32,9 @@ from suptree.core import (
     pack_for_task,
     require_process,
 )
-from suptree.errors import NoProcessError
 from suptree.otp.child_spec import ChildSpec, Restart, Shutdown
 from suptree.otp.children import StartChild, ask
-from suptree.otp.directives import ServerRef, resolve
+from suptree.otp.directives import ServerRef, nobody, resolve
 from suptree.otp.dynamic import DynamicSupervisor
 from suptree.otp.stream import Spawn, StreamKeywords, StreamOptions, TaskStream, make_stream
 from suptree.otp.task import Task
@@ -302,7 +301,7 @@ def _spawner(supervisor: ServerRef[Any]) -> Spawn:
         process = resolve(supervisor, "TaskSupervisor.stream")
         if process is None or process.body.kind != "supervisor":
             refused = Slot(runtime.runqueue)
-            refused.fail(NoProcessError(supervisor, "TaskSupervisor.stream"))
+            refused.fail(nobody(supervisor, "TaskSupervisor.stream"))
             return refused
         reply_to = ReplyTo(runtime.runqueue, process, owner)
         process.deliver((CALL, reply_to, None, (StartChild(_spec(start)),), {}))

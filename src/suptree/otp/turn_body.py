@@ -29,6 +29,7 @@ from suptree.core import (
 from suptree.errors import CodeChangeError, NotSuspendedError, StartIgnoredError
 from suptree.otp.behaviour import Behaviour
 from suptree.otp.directives import NOTHING, BadReturn, Ignore, Stop
+from suptree.otp.requests import handler_named
 from suptree.otp.status import Status, message_of_envelope
 
 __all__ = ["TurnBody"]
@@ -210,8 +211,7 @@ class TurnBody:
         if envelope[0] not in (CALL, CAST) or envelope[2] is None:
             return envelope
         kind, reply_to, handler, args, kwargs = envelope
-        method = getattr(self.server, handler.__name__, None)
-        handler = getattr(method, "__func__", handler)
+        handler = handler_named(self.server.__class__, handler.__name__) or handler
         return in_the_place_of(envelope, (kind, reply_to, handler, args, kwargs))
 
     def _change_code(self, new_class: type | None, old_version: object, extra: object) -> None:

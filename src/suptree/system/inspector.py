@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +20,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from suptree.core import Pid, Runtime, TreeNode
+from suptree.core import Pid, Runtime, TreeNode, safe_repr
 from suptree.otp import GenServer
 from suptree.system.sockets import private_folder, socket_folder
 
 __all__ = ["Inspector"]
 
+PID: Final = re.compile(r"<?(\d+\.)?(?P<number>\d{1,18})( .*)?>?", re.ASCII)
 QUESTION_LIMIT: Final = 4096
 QUESTION_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 60.0
@@ -162,7 +164,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def info_snapshot(runtime: Runtime, wanted: str) -> dict[str, Any]:
-    """One process as JSON values; *wanted* is a name, `<0.12>`, `0.12` or `12`."""
+    """One process as JSON values; *wanted* is a name, a key, `<0.12>`, `0.12` or `12`."""
     pid = _find(runtime, wanted)
     if pid is None:
         return {
@@ -175,11 +177,18 @@ def _find(runtime: Runtime, wanted: str) -> Pid[Any] | None:
     named = runtime.whereis(wanted)
     if named is not None:
         return named
-    number = wanted.strip("<>").split(" ")[0].rpartition(".")[2]
-    if not number.isdecimal():
-        return None
-    process = runtime.processes.get(int(number))
-    return None if process is None else process.pid
+    as_pid = PID.fullmatch(wanted)
+    if as_pid is not None:
+        process = runtime.processes.get(int(as_pid["number"]))
+        return None if process is None else process.pid
+    processes = runtime.processes.values()
+    aliased = [p.pid for p in processes if p.alias is not None and _says(p.alias, wanted)]
+    return aliased[0] if len(aliased) == 1 else None
+
+
+def _says(alias: object, wanted: str) -> bool:
+    """Whether *wanted* is the name as the tree prints it, or its key alone."""
+    return wanted in (safe_repr(alias, 300), str(getattr(alias, "key", None)))
 
 
 def _default_path() -> Path:

@@ -24,7 +24,10 @@ def add_parser(commands: Subparsers) -> None:
         "where the code of a suspended or busy process stands.",
     )
     parser.add_argument(
-        "pid", metavar="PID", help="a registered name, or a pid: '<0.12>', 0.12 or 12"
+        "pid",
+        metavar="PID",
+        help="a registered name, a key of a registry that it was started under, "
+        "or a pid: '<0.12>', 0.12 or 12",
     )
     which_system(parser)
     parser.set_defaults(execute=execute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import logging
 import os
 import sys
@@ -92,6 +93,9 @@ def load(target: str) -> Application | type[Application]:
         raise TargetError(f"MODULE:APPLICATION must look like shop:Shop; got {target!r}.")
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
+    if module_name.endswith(".py"):
+        name = module_name.removesuffix(".py").replace("/", ".")
+        raise TargetError(f"{module_name!r} is a file; write the module: {name}:{attribute}.")
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -100,7 +104,7 @@ def load(target: str) -> Application | type[Application]:
                 f"no module {error.name!r}. Run it from the folder that holds it, or install it."
             ) from None
         raise TargetError(f"importing {module_name!r} failed:\n{traceback.format_exc()}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that exits is no module to import
         raise TargetError(f"importing {module_name!r} failed:\n{traceback.format_exc()}") from error
     for name in attribute.split("."):
         if not hasattr(found, name):
@@ -111,11 +115,26 @@ def load(target: str) -> Application | type[Application]:
         found = getattr(found, name)
     if not _is_application(found):
         raise TargetError(
-            f"{target!r} is {type(found).__name__}, no Application. "
+            f"{target!r} is {_kind_of(found)}, no Application. "
             "Write a class derived from suptree.Application."
         )
+    if isinstance(found, type):
+        try:
+            inspect.signature(found).bind()
+        except TypeError as why:
+            raise TargetError(
+                f"{target!r} cannot be made without arguments: {why}. Make an instance in the "
+                f"module, such as `app = {found.__name__}(...)`, and run {module_name}:app."
+            ) from None
     application: Application | type[Application] = found
     return application
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, type):
+        bases = ", ".join(base.__name__ for base in value.__bases__)
+        return f"the class {value.__name__} ({bases})"
+    return f"a {type(value).__name__}"
 
 
 def _is_application(value: object) -> bool:

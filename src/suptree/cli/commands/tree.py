@@ -77,6 +77,8 @@ def _level(nodes: list[dict[str, Any]], indent: str, depth: int | None) -> list[
 def _line(node: dict[str, Any]) -> str:
     known_as = node["name"] or node["label"] or "?"
     pid = "-" if node["pid"] is None else node["pid"].partition(" ")[0].rstrip(">") + ">"
+    if node.get("alias"):
+        known_as = f"{known_as} {node['alias']}"
     parts = [plain(known_as), pid, plain(node["state"])]
     if node["mailbox"]:
         parts.append(f"mailbox {node['mailbox']}")

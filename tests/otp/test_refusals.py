@@ -1,0 +1,150 @@
+"""What a newcomer does wrong is refused where it is done, in words that say what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+import suptree as st
+from suptree.testing import wait_down
+
+
+class Till(st.GenServer):
+    """Holds money; has an attribute named like one of its handlers."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @st.call
+    def count(self) -> int:  # type: ignore[no-redef]
+        return self.count
+
+    @st.call
+    def take(self, amount: int, note: str = "") -> int:
+        self.count += amount
+        return self.count
+
+    @st.cast
+    def wrong(self) -> int:
+        return 5
+
+
+async def test_an_attribute_of_the_instance_does_not_hide_a_handler(runtime):
+    pid = await Till.start()
+    await Till.take(pid, 2)
+
+    assert await Till.count(pid) == 2
+    await st.sys.suspend(pid)
+    asked = Till.count.send_request(pid)
+    await st.sys.change_code(pid, None)
+    await st.sys.resume(pid)
+    assert await asked == 2
+
+
+async def test_an_argument_that_does_not_fit_shows_what_the_handler_takes(runtime):
+    pid = await Till.start()
+    with pytest.raises(st.BadRequestError, match=r"It takes take\(amount, note=''\)"):
+        await Till.take(pid, amont=1)  # type: ignore[call-arg]
+
+
+async def test_a_request_asked_of_the_pid_itself_says_how_to_ask(runtime):
+    pid = await Till.start()
+    with pytest.raises(AttributeError, match=r"Server\.take\(pid, \.\.\.\), not pid\.take"):
+        pid.take(5)  # type: ignore[attr-defined]
+
+
+async def test_a_name_that_nobody_has_tells_the_nearest_one(runtime):
+    await st.child(Till).with_(name="account").start_link()
+    with pytest.raises(st.NoProcessError, match="Did you mean 'account'"):
+        await Till.take("acount", 1)
+    with pytest.raises(st.NoProcessError, match="Did you mean 'account'"):
+        st.send("acount", 1)
+
+
+async def test_a_key_of_a_registry_that_is_not_there_says_so(runtime):
+    with pytest.raises(st.NoProcessError, match="There is no registry 'nosuch'"):
+        await Till.take(st.via("nosuch", "key"), 1)
+
+
+async def test_a_handler_that_returns_what_it_may_not_is_told_what_it_may(runtime, caplog):
+    pid = await Till.start()
+    Till.wrong(pid)
+    assert await wait_down(pid) == st.BadReturn(5)
+    assert "why: a callback returned it. Only a call returns a reply" in caplog.text
+
+
+async def work() -> None:
+    """Something to run."""
+
+
+async def test_a_coroutine_in_the_place_of_a_function_is_refused(runtime):
+    tasks = await st.TaskSupervisor.start_link()
+    match = r"Give work and its arguments, not work\(\.\.\.\)"
+    with pytest.raises(TypeError, match=match):
+        st.spawn(work())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=match):
+        st.Task.async_(work())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=match):
+        await st.TaskSupervisor.async_nolink(tasks, work())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be given a function; got 5"):
+        await st.TaskSupervisor.start_child(tasks, 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("children", [None, 5, st.child(Till), "ab"])
+async def test_children_that_are_no_list_are_refused(runtime, children):
+    class Shop(st.Application):
+        def children(self):  # type: ignore[no-untyped-def]
+            return children
+
+    with pytest.raises(st.ChildSpecError, match="Supervisor: children must be a list"):
+        await st.Supervisor.start_link(children)
+    with pytest.raises(st.ApplicationError, match="Shop: children must be a list"):
+        await runtime.start(Shop())
+
+
+async def test_children_that_are_a_coroutine_are_refused(runtime):
+    class Shop(st.Application):
+        async def children(self):  # type: ignore[no-untyped-def,override]
+            return []
+
+    with pytest.raises(st.ApplicationError, match="`def children` without async"):
+        await runtime.start(Shop())
+
+
+async def test_what_is_no_application_or_needs_arguments_is_refused(runtime):
+    class Shop(st.Application):
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+    with pytest.raises(st.ApplicationError, match="it is no Application"):
+        await runtime.start(Till)  # type: ignore[arg-type]
+    with pytest.raises(st.ApplicationError, match="give an instance that has them"):
+        await runtime.start(Shop)
+
+
+def test_two_marks_on_one_handler_are_refused():
+    with pytest.raises(TypeError, match="A handler has one mark"):
+
+        class Wrong(st.GenServer):
+            @st.call
+            @st.cast
+            def both(self) -> None: ...
+
+
+async def test_a_portal_asked_with_a_name_is_told_what_it_takes(runtime):
+    with pytest.raises(TypeError, match=r"a client such as Counter\.increment"):
+        runtime.portal.submit("take")  # type: ignore[arg-type]
+
+
+def test_a_propagator_of_names_is_refused():
+    with pytest.raises(TypeError, match="Give the variable itself"):
+        st.ContextPropagator("trace_id")  # type: ignore[arg-type]
+
+
+async def test_what_is_no_propagator_is_taken_off(runtime, caplog):
+    runtime.propagator = 5  # type: ignore[assignment]
+    pid = await Till.start()
+
+    assert await Till.take(pid, 1) == 1
+
+    assert runtime.propagator is None
+    assert "is taken off" in caplog.text
