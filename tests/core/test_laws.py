@@ -323,8 +323,8 @@ async def test_law9_a_reply_that_is_there_beats_the_timeout_after_a_stall(runtim
         return await Echo.echo.within(1.0)(pid, "in time")
 
     asked = asyncio.create_task(ask())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # exactly one pass: it has asked, and the server has not run yet
+    assert runtime.info(pid).mailbox == 1
     runtime.loop.clock.advance(10.0)  # the loop stalled
 
     assert await asked == "in time"
