@@ -26,7 +26,7 @@ from unittest import mock
 import pytest
 
 import suptree as st
-from suptree.testing import wait_down, wait_restarted
+from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted
 
 class Store(st.GenServer):
     def __init__(self, *items):
@@ -72,7 +72,7 @@ QUIET = {
     "nothing changes": """
         store = await Store.start()
         Store.keep(store, [1], more={"a": Order([2])})
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "the receiver changes what is its own now": """
         async def reads():
@@ -85,7 +85,7 @@ QUIET = {
     "what cannot change": """
         store = await Store.start()
         Store.keep(store, 1, "a", (2, Sealed(3)), frozenset({4}), None, float("nan"))
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "a class of its own is shared on purpose": """
         class Log(list):
@@ -95,7 +95,7 @@ QUIET = {
         store = await Store.start()
         Store.keep(store, log)
         log.append(1)
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "a fresh argument for each start": """
         make = st.start_function(lambda: st.child(Store, [1]))
@@ -112,7 +112,7 @@ QUIET = {
         things.clear(), things.add("".join(["a", "b"]))
         del table["ab"]
         table["".join(["a", "b"])] = 1
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "what a dataclass computes": """
         @dataclass
@@ -125,7 +125,7 @@ QUIET = {
         row = Row(1)
         Store.keep(store, row)
         row.cache = 5
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "a property that raises, a mock, a dead proxy": """
         @dataclass
@@ -148,7 +148,7 @@ QUIET = {
         many = []
         many.extend([many] * 60)
         Store.keep(store, [[0] * 1000 for _ in range(1000)], many)
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "what is kept alive": """
         kept = Order([])
@@ -167,14 +167,14 @@ QUIET = {
     "nan is what it was": """
         store = await Store.start()
         Store.keep(store, [float("nan")])
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
     "one that refers to itself": """
         things = []
         things.append(things)
         store = await Store.start()
         Store.keep(store, things)
-        await asyncio.sleep(1)
+        await wait_mailbox_empty(store)
         """,
 }
 
@@ -215,7 +215,7 @@ async def test_marked(runtime):
     things = [1]
     Store.keep(store, things)
     things.clear()
-    await asyncio.sleep(1)
+    await wait_mailbox_empty(store)
 """
 
 
@@ -230,7 +230,13 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     source = HEAD + MARKED
     for kind, (make, change, _) in IN_FLIGHT.items():
         for word, send in SENDS.items():
-            lines = ["store = await Store.start()", make, send, change, "await asyncio.sleep(1)"]
+            lines = [
+                "store = await Store.start()",
+                make,
+                send,
+                change,
+                "await wait_mailbox_empty(store)",
+            ]
             source += source_of(f"{kind}_{word}", "\n".join(lines))
     for number, body in enumerate(QUIET.values()):
         source += source_of(f"quiet_{number}", body)
@@ -302,7 +308,7 @@ def test_law10_the_watch_can_be_switched_off(tmp_path):
     body = "\n".join(
         ["store = await Store.start()", "things = [1]", SENDS["cast"], "things.clear()"]
     )
-    source = HEAD + source_of("off", body + "\nawait asyncio.sleep(1)")
+    source = HEAD + source_of("off", body + "\nawait wait_mailbox_empty(store)")
 
     assert run(tmp_path, source, "-o", "suptree_sharing=off") == {"off": ""}
     assert "it was [1], and is []" in run(tmp_path, source)["off"]
@@ -322,7 +328,7 @@ def test_law10_leaks_are_told_beside_it_and_it_beside_leaks(tmp_path):
             "things, others = [1], [2]",
             "Store.keep(store, things, others)",
             "things.clear(), others.clear()",
-            "await asyncio.sleep(1)",
+            "await wait_mailbox_empty(store)",
             "asyncio.get_running_loop().call_later(3600, print)",
         ]
     )

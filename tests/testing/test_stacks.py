@@ -7,6 +7,7 @@ import inspect
 
 import pytest
 
+from suptree.testing import turn
 from suptree.testing.stacks import call_site, describe_task, frames, where
 
 
@@ -26,7 +27,7 @@ async def numbers() -> object:
 @pytest.mark.suptree_leaks(allow="task")
 async def test_frames_lead_down_to_where_a_task_waits() -> None:
     task = asyncio.create_task(middle(), name="mine")
-    await asyncio.sleep(0)
+    await turn()  # it runs up to its first wait
 
     names = [frame.f_code.co_name for frame in frames(task.get_coro())]
     assert names[:2] == ["middle", "inner"]
@@ -42,7 +43,7 @@ async def test_frames_go_through_async_generators() -> None:
             pass
 
     task = asyncio.create_task(consume())
-    await asyncio.sleep(0)
+    await turn()  # it runs up to its first wait
 
     assert "in inner, waiting in Event.wait" in where(task.get_coro())
 
