@@ -117,6 +117,22 @@ async def test_wait_mailbox_empty_ends_in_time(runtime: Runtime) -> None:
             keep.cancel()
 
 
+@pytest.mark.suptree_loop("virtual")
+async def test_a_turn_after_one_in_which_nothing_could_happen_does_not_move_time() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def work() -> None:
+        loop.call_later(5, print)
+
+    await turn()  # nobody has anything to do, ever: a deadlock, which a turn forgives
+    working = asyncio.ensure_future(work())
+    await turn()
+
+    assert loop.time() == 0.0
+    await working
+    await asyncio.sleep(10)
+
+
 async def test_turn_lets_others_run() -> None:
     seen: list[int] = []
     asyncio.get_running_loop().call_soon(seen.append, 1)

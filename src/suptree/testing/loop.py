@@ -228,6 +228,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise error
         for waiter in waiting:
             waiter.set_exception(error)
+        self._turn_waiters.clear()
 
     def ripen(self) -> None:
         """Note that the loop polls: what it found, or the jump, runs before `turned` is asked."""
@@ -236,10 +237,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def turned(self) -> bool:
         """Wake whoever awaits `turn()` since before the last poll; say whether anybody did."""
-        waiters, self._ripe_waiters = self._ripe_waiters, []
+        ripe, self._ripe_waiters = self._ripe_waiters, []
+        waiters = [waiter for waiter in ripe if not waiter.done()]
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            waiter.set_result(None)
         return bool(waiters)
 
     # -- inside ----------------------------------------------------------------------------
