@@ -308,6 +308,7 @@ class Process:
         if self.state is not READY:
             return self._run_suspended() if self.state is SUSPENDED else 0
         mailbox = self.mailbox
+        carries = self.runtime.propagator is not None
         count = 0
         self.state = RUNNING
         while True:
@@ -320,10 +321,10 @@ class Process:
             self.messages_in += 1
             count += 1
             try:
-                if envelope.__class__ is tuple:
-                    self.turn(envelope)
-                else:
+                if carries and envelope.__class__ is not tuple:
                     self.turn_carrying(envelope, self.turn, envelope)
+                else:
+                    self.turn(envelope)
             except BaseException as error:
                 if not (isinstance(error, TypeError) and refused(self)):
                     self._crash(error)

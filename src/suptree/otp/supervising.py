@@ -208,7 +208,7 @@ class SupervisingBody(RestartingBody):
         process = self.process
         runtime = process.runtime
         start = child.spec.start
-        fine, slot = process.guard(start.start, runtime, process, child.options, self.extra)
+        fine, slot = process.guard_inside(start.start, runtime, process, child.options, self.extra)
         if not fine:
             raise StartError(start.label, slot)
         try:

@@ -133,7 +133,9 @@ class TurnBody:
         process = self.process
         self.terminating = True
         self._last_reply = None if reply_to is None or reply is NOTHING else (reply_to, reply)
-        fine, value = process.guard(self.server.terminate, reason)
+        fine, value = True, None
+        if self.server.__class__.terminate is not Behaviour.terminate:  # the default does nothing
+            fine, value = process.guard(self.server.terminate, reason)
         if not fine:
             process.note_crash(value)
             reason = value  # S44
