@@ -133,7 +133,8 @@ class TurnBody:
         process = self.process
         self.terminating = True
         self._last_reply = None if reply_to is None or reply is NOTHING else (reply_to, reply)
-        fine, value = True, None
+        fine = True
+        value: Any = None
         if self.server.__class__.terminate is not Behaviour.terminate:  # the default does nothing
             fine, value = process.guard(self.server.terminate, reason)
         if not fine:
