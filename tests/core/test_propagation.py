@@ -78,6 +78,15 @@ class Seen(st.GenServer):
         raise ValueError("on purpose")
 
     @st.call
+    def stops(self) -> st.Stop:
+        return st.Stop("asked", TRACE.get())
+
+    @st.call
+    async def stops_later(self) -> st.Stop:
+        await asyncio.sleep(0)
+        return st.Stop("asked", TRACE.get())
+
+    @st.call
     def left(self) -> float | None:
         return st.time_left()
 
@@ -341,6 +350,21 @@ async def test_law15_at_the_end_of_the_stack_the_server_and_the_propagator_are_a
         assert await Seen.plain(pid) == "none"
     assert traced.propagator is attached
     assert refused > 10
+
+
+@pytest.mark.parametrize("request_name", ["stops", "stops_later"])
+async def test_law15_a_server_that_ends_in_its_turn_leaves_the_propagator_alone(
+    traced, request_name
+):
+    attached = traced.propagator
+    TRACE.set("t1")
+    for _ in range(3):  # the first queues, the others may be direct
+        pid = await Seen.start()
+        assert await getattr(Seen, request_name)(pid) == "t1"
+        pid = await Seen.start()
+        with pytest.raises(st.ServerExitError):
+            await Seen.fail(pid)
+    assert traced.propagator is attached
 
 
 async def test_law15_arguments_that_do_not_fit_leave_nothing_attached(traced):

@@ -213,6 +213,7 @@ class Process:
         self.turn = self.body.turn
         self.server = None
         self.context = Context()  # its own: it may still stand in the ready queue
+        self.carried = None  # attached in the context that is gone
 
     def doom(self, reason: object) -> None:
         """Carry out a deadly signal: not alive from now on, DEAD when the frames have unwound.
