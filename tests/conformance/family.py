@@ -1,0 +1,199 @@
+"""What a family of random programs is, and how two traces of one program are compared.
+
+A *family* is one kind of program (supervision trees, servers, links and signals, ...): it makes programs from seeds,
+has a judge that runs them (Erlang or Elixir) and one or more ways in which suptree runs them, and says which orders
+the judge leaves open. All families are compared, counted and shrunk by this file, which knows none of them.
+
+A *trace* is a list of lines, written as it happened. A `Rule` gives an order that the judge leaves open one fixed
+form, on both sides, and says why it may; everything else is compared line by line.
+
+>>> upper = Rule("case", "the judge shouts when it likes", lambda lines: [line.lower() for line in lines])
+>>> Normaliser((upper,)).apply(["A", "b"])
+['a', 'b']
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+P = TypeVar("P")
+
+MAX_TRIES = 400
+"""Runs that `shrink` may spend; a run is about a millisecond on either side."""
+
+Trace = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One normalisation.
+
+    Attributes:
+        name: A few words, for the table of what was touched.
+        reason: Why the judge leaves this open: the sentence that the documents print.
+        apply: Gives a whole trace back in the fixed form; must not change one that is in it already.
+    """
+
+    name: str
+    reason: str
+    apply: Callable[[Trace], Trace]
+
+
+@dataclass
+class Normaliser:
+    """Applies rules in their order, and counts the traces that each one changed."""
+
+    rules: tuple[Rule, ...]
+    touched: Counter[str] = field(default_factory=Counter[str])
+
+    def apply(self, trace: Trace) -> Trace:
+        """Return *trace* with every rule applied, without counting."""
+        for rule in self.rules:
+            trace = rule.apply(trace)
+        return trace
+
+    def count(self, trace: Trace) -> Trace:
+        """As `apply`, and note which rules changed something."""
+        for rule in self.rules:
+            before, trace = trace, rule.apply(list(trace))
+            if trace != before:
+                self.touched[rule.name] += 1
+        return trace
+
+
+class Family(Protocol[P]):
+    """One kind of random programs. A module `tests/conformance/<name>/` holds each; `FAMILIES` lists them.
+
+    Attributes:
+        name: What `--family` takes.
+        judge: Who judges, for people: `Erlang/OTP` or `Elixir`.
+        what: One sentence: what its programs do, for the documents.
+        rules: The orders that the judge leaves open.
+        modes: How suptree runs a program, by name; each returns the trace.
+    """
+
+    name: str
+    judge: str
+    what: str
+    rules: tuple[Rule, ...]
+    modes: Mapping[str, Callable[[P], Trace]]
+
+    def missing(self) -> str | None:
+        """Say which tool is not installed and how to get it; None when all is there."""
+        ...
+
+    def generate(self, seed: int) -> P:
+        """The program of a seed: the same one for ever."""
+        ...
+
+    def smaller(self, program: P) -> Iterator[P]:
+        """Yield *program* with one thing less, what is most likely superfluous first."""
+        ...
+
+    def describe(self, program: P) -> str:
+        """The program for people, a step a line."""
+        ...
+
+    def to_json(self, program: P) -> str: ...
+    def from_json(self, text: str) -> P: ...
+
+    def open_judge(self) -> AbstractContextManager[Callable[[P], Trace]]:
+        """Start the judge; it gives the trace of one program after another."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence(Generic[P]):
+    """A program, as small as we could make it, on which the two differ. `str()` is the report."""
+
+    family: Family[P]
+    program: P
+    mode: str
+    difference: str
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.family.name} ({self.mode}) diverges. Made as small as possible:",
+                self.family.describe(self.program),
+                self.difference,
+                f"again: python -m tests.conformance --family {self.family.name} "
+                f"--program '{self.family.to_json(self.program)}'",
+            ]
+        )
+
+
+def difference(judged: Trace, ours: Trace) -> str:
+    """The unified diff of two normalised traces, up to the first segment that differs; empty if none.
+
+    A segment begins with a line `op ...`. What comes after the first difference is mostly its consequence.
+    """
+    if judged == ours:
+        return ""
+    first = next(
+        (i for i, (a, b) in enumerate(zip(judged, ours, strict=False)) if a != b),
+        min(len(judged), len(ours)),
+    )
+    judged, ours = _to_end_of_segment(judged, first), _to_end_of_segment(ours, first)
+    return "\n".join(difflib.unified_diff(judged, ours, "judge", "suptree", lineterm="", n=6))
+
+
+def find_divergence(
+    family: Family[P],
+    program: P,
+    judge: Callable[[P], Trace],
+    *,
+    modes: Iterable[str] | None = None,
+    normaliser: Normaliser | None = None,
+) -> Divergence[P] | None:
+    """Run *program* on the judge and in each mode of suptree; make the first difference small.
+
+    Args:
+        family: Whose program it is.
+        program: What to run.
+        judge: What `open_judge` gave.
+        modes: Which modes; all by default.
+        normaliser: Counts what the rules touched of the judge's traces.
+
+    Returns:
+        The divergence, or None when all agree.
+    """
+    normaliser = normaliser or Normaliser(family.rules)
+    expected = normaliser.count(judge(program))
+    for mode in family.modes if modes is None else modes:
+        run = family.modes[mode]
+        if difference(expected, normaliser.apply(run(program))):
+            rules = Normaliser(family.rules)
+
+            def differs(smaller: Any, run: Callable[[Any], Trace] = run) -> str:
+                return difference(rules.apply(judge(smaller)), rules.apply(run(smaller)))
+
+            small = shrink(family, program, lambda smaller: bool(differs(smaller)))
+            return Divergence(family, small, mode, differs(small) or "(not seen again: a race)")
+    return None
+
+
+def shrink(family: Family[P], program: P, diverges: Callable[[P], bool]) -> P:
+    """Take things away, one by one, as long as the rest still *diverges*."""
+    tries = 0
+    again = True
+    while again:
+        again = False
+        for smaller in family.smaller(program):
+            tries += 1
+            if tries > MAX_TRIES:
+                return program
+            if diverges(smaller):
+                program, again = smaller, True
+                break
+    return program
+
+
+def _to_end_of_segment(lines: Trace, first: int) -> Trace:
+    end = next((i for i in range(first + 1, len(lines)) if lines[i].startswith("op ")), len(lines))
+    return lines[:end]
