@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 P = TypeVar("P")
 
@@ -164,14 +164,14 @@ def find_divergence(
         The divergence, or None when all agree.
     """
     normaliser = normaliser or Normaliser(family.rules)
+    quiet = Normaliser(family.rules)
     expected = normaliser.count(judge(program))
     for mode in family.modes if modes is None else modes:
         run = family.modes[mode]
         if difference(expected, normaliser.apply(run(program))):
-            rules = Normaliser(family.rules)
 
-            def differs(smaller: Any, run: Callable[[Any], Trace] = run) -> str:
-                return difference(rules.apply(judge(smaller)), rules.apply(run(smaller)))
+            def differs(smaller: P, run: Callable[[P], Trace] = run) -> str:
+                return difference(quiet.apply(judge(smaller)), quiet.apply(run(smaller)))
 
             small = shrink(family, program, lambda smaller: bool(differs(smaller)))
             return Divergence(family, small, mode, differs(small) or "(not seen again: a race)")
