@@ -4,7 +4,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 ARGS    ?=
-COUNT   ?= 500
+COUNT   ?= 300
 SEED    ?=
 
 BIN     := $(VENV)/bin
@@ -37,7 +37,7 @@ fix: $(STAMP)  ## repair format and what the linter can repair
 bench: $(STAMP)  ## benchmarks, compared with Erlang where `erl` is installed
 	@$(PY) -m benchmarks $(ARGS)
 
-conformance: $(STAMP)  ## the statements of OTP, then COUNT random scenarios (SEED=n) beside real erl
+conformance: $(STAMP)  ## the statements of OTP, then COUNT random programs a family (SEED=n) beside Erlang and Elixir
 	@$(PY) -m pytest -m "otp and not soak" $(ARGS)
 	@$(PY) scripts/conformance_table.py --check --strict
 	@$(PY) -m tests.conformance --count $(COUNT) $(if $(SEED),--seed $(SEED))

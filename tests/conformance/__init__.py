@@ -1,1 +1,1 @@
-"""suptree against the real BEAM: the same supervision scenarios on both, compared trace by trace."""
+"""suptree against the real BEAM: random programs of several kinds, run on both and compared trace by trace."""

@@ -46,10 +46,11 @@ class Rule:
 
 @dataclass
 class Normaliser:
-    """Applies rules in their order, and counts the traces that each one changed."""
+    """Applies rules in their order, and counts what it is given and the traces that each rule changed."""
 
     rules: tuple[Rule, ...]
     touched: Counter[str] = field(default_factory=Counter[str])
+    lines: int = 0
 
     def apply(self, trace: Trace) -> Trace:
         """Return *trace* with every rule applied, without counting."""
@@ -59,6 +60,7 @@ class Normaliser:
 
     def count(self, trace: Trace) -> Trace:
         """As `apply`, and note which rules changed something."""
+        self.lines += len(trace)
         for rule in self.rules:
             before, trace = trace, rule.apply(list(trace))
             if trace != before:
@@ -150,6 +152,7 @@ def find_divergence(
     *,
     modes: Iterable[str] | None = None,
     normaliser: Normaliser | None = None,
+    ours: Normaliser | None = None,
 ) -> Divergence[P] | None:
     """Run *program* on the judge and in each mode of suptree; make the first difference small.
 
@@ -159,16 +162,18 @@ def find_divergence(
         judge: What `open_judge` gave.
         modes: Which modes; all by default.
         normaliser: Counts what the rules touched of the judge's traces.
+        ours: Counts what they touched of suptree's.
 
     Returns:
         The divergence, or None when all agree.
     """
     normaliser = normaliser or Normaliser(family.rules)
+    ours = ours or Normaliser(family.rules)
     quiet = Normaliser(family.rules)
     expected = normaliser.count(judge(program))
     for mode in family.modes if modes is None else modes:
         run = family.modes[mode]
-        if difference(expected, normaliser.apply(run(program))):
+        if difference(expected, ours.count(run(program))):
 
             def differs(smaller: P, run: Callable[[P], Trace] = run) -> str:
                 return difference(quiet.apply(judge(smaller)), quiet.apply(run(smaller)))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import suptree as st
-from tests.conformance.scenario import Start, Tree, Worker
-from tests.conformance.words import REASONS, reason_text
+from tests.conformance.supervision.scenario import Start, Tree, Worker
+from tests.conformance.supervision.words import REASONS, reason_text
 
 
 @dataclass(slots=True)
@@ -47,8 +47,7 @@ class Recorder:
     def started(self, pid: st.Pid[Any], parent: st.Pid[Any], spec: Worker | Tree) -> Start:
         """Note that a process of *spec* began its init; returns what that is to do."""
         attempt = self.attempts[spec.id] = self.attempts.get(spec.id, 0) + 1
-        script = spec.starts if isinstance(spec, Worker) else ()
-        outcome = script[attempt - 1] if attempt <= len(script) else "ok"
+        outcome = spec.starts[attempt - 1] if attempt <= len(spec.starts) else "ok"
         name = f"{spec.id}#{attempt}"
         self.lives[pid] = Life(name, spec.id, isinstance(spec, Tree), parent, outcome)
         self.alive.add(pid)
@@ -164,8 +163,14 @@ class Keeper(st.Supervisor):
         self.parent = parent
         self.tree = tree
 
-    def init(self) -> None:
-        self.recorder.started(st.current(), self.parent, self.tree)
+    def init(self) -> st.Ignore | None:
+        match self.recorder.started(st.current(), self.parent, self.tree):
+            case "ignore":
+                return st.Ignore()
+            case "crash":
+                raise RuntimeError("init_boom")
+            case _:
+                return None
 
     def children(self) -> list[st.ChildSpec[Any]]:
         return [child_spec(self.recorder, st.current(), child) for child in self.tree.children]

@@ -1,4 +1,4 @@
-%% The words of the trace format that runner.py must match: exit reasons and nothing that only the BEAM has.
+%% The words of the trace format that ../words.py must match: exit reasons and nothing that only the BEAM has.
 -module(trace_text).
 -export([reason/1, from_word/1]).
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests.conformance.beam import missing
-from tests.conformance.machine import ours, random_script, script_term, theirs
+from tests.conformance.machines.machine import ours, random_script, script_term, theirs
 
 
 @pytest.mark.otp("S61", "S62", "S63", "S64", "S65", "S66", "S70")

@@ -14,12 +14,22 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import suptree as st
-from tests.conformance.actors import Keeper, Recorder, child_spec, stop_request
-from tests.conformance.scenario import Ask, Burst, Die, Op, Scenario, StartChild, Stop, Tree
-from tests.conformance.words import REASONS, REFUSALS, reason_text
+from tests.conformance.supervision.actors import Keeper, Recorder, child_spec, stop_request
+from tests.conformance.supervision.scenario import (
+    Ask,
+    Burst,
+    Die,
+    Op,
+    Scenario,
+    StartChild,
+    Stop,
+    Tree,
+)
+from tests.conformance.supervision.words import REASONS, REFUSALS, reason_text
 
 HANG = 20.0
 """Seconds after which a scenario is given up; it takes a few milliseconds."""
@@ -86,7 +96,7 @@ async def _drive(scenario: Scenario, asynchronous: bool, lines: list[str]) -> No
     driver = _Driver(recorder, lines)
     await driver.segment("0", lambda: driver.start_root(scenario.root))
     for number, op in enumerate(scenario.ops, 1):
-        await driver.segment(str(number), lambda op=op: driver.perform(op))
+        await driver.segment(str(number), partial(driver.perform, op))
     await driver.segment("final", driver.final)
     await driver.segment("teardown", lambda: driver.perform(Stop("root", "parent", "shutdown")))
 
@@ -158,17 +168,13 @@ class _Driver:
 
     async def _begin(self, op: Die | Ask | StartChild) -> Pending:
         """The half that can be done while the supervisor is suspended: a death is awaited, a request sent."""
-        match op:
-            case Die():
-                return _known(await self._die(op))
-            case Ask():
-                request = self._ask
-            case StartChild():
-                request = self._start_child
+        if isinstance(op, Die):
+            return _known(await self._die(op))
         pid = self.recorder.current(op.sup)
         if pid is None:
             return _known("absent")
-        task = asyncio.get_running_loop().create_task(request(pid, op))
+        request = self._ask(pid, op) if isinstance(op, Ask) else self._start_child(pid, op)
+        task = asyncio.get_running_loop().create_task(request)
         await asyncio.sleep(
             0
         )  # its first step posts the request: the order is that of the operations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import suptree as st
-from tests.conformance.scenario import Reason
+from tests.conformance.supervision.scenario import Reason
 
 REFUSALS: dict[type[BaseException], str] = {
     st.ChildNotFoundError: "not_found",

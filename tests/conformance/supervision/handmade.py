@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conformance.scenario import Ask, Burst, Die, Op, Scenario, StartChild, Stop, Tree, Worker
+from tests.conformance.supervision.scenario import (
+    Ask,
+    Burst,
+    Die,
+    Op,
+    Scenario,
+    StartChild,
+    Stop,
+    Tree,
+    Worker,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,12 +493,9 @@ CASES: list[Case] = [
                 "start w1#2 in s1#2 ok",
                 "start w2#2 in s1#2 ok",
                 "start w3#2 in s1#2 ok",
-                "orphan w1#1",
                 "down w1#1 killed",
-                "orphan w2#1",
                 "terminate w2#1 killed",
                 "down w2#1 killed",
-                "orphan w3#1",
                 "down w3#1 killed",
                 "result done",
             ],

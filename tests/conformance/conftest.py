@@ -1,0 +1,36 @@
+"""The judges, opened once for all tests that need one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.conformance.family import Family, Trace
+
+Judge = Callable[[Any], Trace]
+
+
+@pytest.fixture(scope="session")
+def judge_of() -> Iterator[Callable[[Family[Any]], Judge]]:
+    """The judge of a family. Where there is none the test is skipped with the reason, but fails if CI=true.
+
+    A proof that quietly does not run is none.
+    """
+    judges: dict[str, Judge] = {}
+    with ExitStack() as running:
+
+        def find(family: Family[Any]) -> Judge:
+            absent = family.missing()
+            if absent is not None and os.environ.get("CI") == "true":
+                pytest.fail(absent)
+            if absent is not None:
+                pytest.skip(absent)
+            if family.name not in judges:
+                judges[family.name] = running.enter_context(family.open_judge())
+            return judges[family.name]
+
+        yield find
