@@ -98,9 +98,19 @@ def _stream(name: str) -> Contestant:
 DEFAULT: tuple[Contestant, ...] = (
     Contestant(ERLANG, "gen_server and supervisor, one scheduler"),
     Contestant(ELIXIR, "Registry and Task.Supervisor, one scheduler"),
-    Contestant("asyncio", "a bare actor: a Task over a Queue", "benchmarks.plain"),
     Contestant(
-        "asyncio+uvloop", "the same on uvloop", "benchmarks.plain", "uvloop", package="uvloop"
+        "asyncio",
+        "a bare actor: a Task over a Queue",
+        "benchmarks.plain",
+        options=frozenset({"yielding"}),
+    ),
+    Contestant(
+        "asyncio+uvloop",
+        "the same on uvloop",
+        "benchmarks.plain",
+        "uvloop",
+        package="uvloop",
+        options=frozenset({"yielding"}),
     ),
     Contestant(
         "pykka", "Pykka, an actor is a thread", "benchmarks.peers.pykka", package="pykka", share=0.1

@@ -4,7 +4,7 @@ An option `queued` turns the direct call off, `telemetry` attaches one handler t
 """
 
 import suptree
-from benchmarks.ours import lives, lookups, messages, service, times
+from benchmarks.ours import flatness, flood, lives, lookups, messages, service, times
 from benchmarks.worker import Workload
 
 VERSION = suptree.__version__
@@ -14,4 +14,6 @@ WORKLOADS: dict[str, Workload] = {
     **times.WORKLOADS,
     **lookups.WORKLOADS,
     **service.WORKLOADS,
+    **flood.WORKLOADS,
+    **flatness.WORKLOADS,
 }

@@ -4,7 +4,7 @@ It is kept generous: calls carry no timeout (asyncio.timeout would cost it more 
 message, and its "supervisor" is a loop that awaits the task and starts the next.
 """
 
-from benchmarks.plain import lives, messages, service, times
+from benchmarks.plain import flood, lives, messages, service, times
 from benchmarks.worker import Workload
 
 VERSION = "standard library"
@@ -13,4 +13,5 @@ WORKLOADS: dict[str, Workload] = {
     **lives.WORKLOADS,
     **times.WORKLOADS,
     **service.WORKLOADS,
+    **flood.WORKLOADS,
 }
