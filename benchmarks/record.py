@@ -87,7 +87,8 @@ class Record:
             for probe, floods in given["fairness"].items()
         }
         recorded = given["recorded"] and cls._from(given["recorded"])
-        return cls(**{**given, "fairness": fairness, "recorded": recorded})
+        fields: dict[str, Any] = {**given, "fairness": fairness, "recorded": recorded}
+        return cls(**fields)
 
 
 def stored() -> Record | None:

@@ -54,7 +54,8 @@ class Histogram:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Histogram:
-        return cls(**{**given, "counts": tuple(given["counts"])})
+        fields: dict[str, Any] = {**given, "counts": tuple(given["counts"])}
+        return cls(**fields)
 
 
 SUPTREE, BARE, YIELDING = "suptree", "bare asyncio", "asyncio, giving way"

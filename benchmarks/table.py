@@ -32,9 +32,9 @@ class Verdict:
 
 def against_beam(row: Row, samples: Samples) -> Verdict | None:
     """The verdict against Erlang, or the judge that the row names; None when it did not take part."""
-    judge = row.figure.judge
-    if judge not in samples:
-        judge = ELIXIR if judge == ERLANG and row.figure.beam is None else judge
+    judge: str = row.figure.judge
+    if judge not in samples and row.figure.beam is None:
+        judge = ELIXIR
     return _verdict(row, samples, judge, row.figure.beam)
 
 

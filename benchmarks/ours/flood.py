@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import suptree as st
 from benchmarks.ours.system import Counter, pid, supervised
@@ -70,11 +71,11 @@ async def flood(ask: Ask) -> Metrics:
             requests = await http.latencies(flood.is_over)
         return {"call": await calls, "http": requests, "timer": await Ticking.lates(ticking)}
 
-    children = [st.child(Flooded, flood), st.child(Counter)]
-    names = ("flooded", "counter")
-    return await supervised(
-        ask, probe, [spec.with_(name=name) for spec, name in zip(children, names, strict=True)]
-    )
+    children: list[st.ChildSpec[Any]] = [
+        st.child(Flooded, flood).with_(name="flooded"),
+        st.child(Counter).with_(name="counter"),
+    ]
+    return await supervised(ask, probe, children)
 
 
 WORKLOADS: dict[str, Workload] = {"flood": flood}

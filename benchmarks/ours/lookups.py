@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import suptree as st
 from benchmarks.ours.system import Counter, supervised
@@ -48,7 +49,7 @@ async def stream_suspending(ask: Ask) -> Metrics:
     return await _stream(ask, plus_one_suspending)
 
 
-async def _stream(ask: Ask, task: Callable[[int], Awaitable[int]]) -> Metrics:
+async def _stream(ask: Ask, task: Callable[[int], Coroutine[Any, Any, int]]) -> Metrics:
     async def consume(ask: Ask) -> Metrics:
         total = 0
         start = time.perf_counter()

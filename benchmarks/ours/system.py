@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import suptree as st
 from benchmarks.protocol import Ask, Metrics
 from benchmarks.reports import no_reports
 
-Work = Callable[[Ask], Awaitable[Metrics]]
+Work = Callable[[Ask], Coroutine[Any, Any, Metrics]]
 
 
 class Counter(st.GenServer):
@@ -38,13 +38,15 @@ class Counter(st.GenServer):
 async def supervised(ask: Ask, work: Work, children: Iterable[st.ChildSpec[Any]] = ()) -> Metrics:
     """Run *work* in a supervised process beside *children*; what it is made of is taken down before this returns."""
     no_reports("suptree")
+    metrics: Metrics = {}
     async with st.Runtime(direct_call="queued" not in ask.options, stop_timeout=600.0) as rt:
         if "telemetry" in ask.options:
             rt.telemetry.attach("benchmark", "*", lambda event, numbers, facts: None)
         tasks = st.TaskSupervisor.child(name="work")
         await st.Supervisor.start_link([*children, tasks])
         task = await st.TaskSupervisor.async_nolink("work", work, ask)
-        return await task
+        metrics = await task
+    return metrics
 
 
 def pid(name: str) -> st.Pid[Any]:

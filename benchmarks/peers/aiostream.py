@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from importlib.metadata import version
+from typing import Any
 
 from aiostream import stream as streams
 
-from benchmarks.plain.service import AT_A_TIME, Step, plus_one, plus_one_suspending
+from benchmarks.plain.service import AT_A_TIME, plus_one, plus_one_suspending
 from benchmarks.protocol import Ask, Metrics
 from benchmarks.worker import Workload
 
 VERSION = version("aiostream")
 
 
-async def _stream(ask: Ask, step: Step) -> Metrics:
+async def _stream(ask: Ask, step: Any) -> Metrics:
     total = 0
     start = time.perf_counter()
-    results = streams.map(streams.range(ask.n), step, ordered=True, task_limit=AT_A_TIME)
+    results: Any = streams.map(streams.range(ask.n), step, ordered=True, task_limit=AT_A_TIME)
     async with results.stream() as stream:
         async for value in stream:
             total += value

@@ -16,7 +16,6 @@ VERSION = version("ray")
 ray.init(num_cpus=1, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
 
 
-@ray.remote(num_cpus=0)
 class Counter:
     """The actor that is called."""
 
@@ -29,7 +28,7 @@ class Counter:
 
 
 def _counter() -> Any:
-    counter = Counter.remote()
+    counter: Any = ray.remote(num_cpus=0)(Counter).remote()
     ray.get(counter.increment.remote())
     return counter
 
