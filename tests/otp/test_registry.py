@@ -386,15 +386,32 @@ async def test_listeners_hear_of_register_and_unregister_and_not_of_deaths(runti
     st.exit(pid, st.KILL)
     await wait_down(pid)
 
-    heard = [await st.receive(), await st.receive(), await st.receive()]
+    heard = [await st.receive() for _ in range(4)]
 
     assert heard == [
         st.KeyRegistered("reg", "lobby", pid, "value of lobby"),
         st.KeyRegistered("reg", "mine", st.current(), 1),
         st.KeyUnregistered("reg", "mine", st.current()),
+        st.KeyUnregistered("reg", "mine", st.current()),  # again: it holds nothing, as Elixir's say
     ]
     with pytest.raises(st.ReceiveTimeoutError):
         await st.receive(timeout=0)
+
+
+@pytest.mark.otp("S218")
+async def test_listeners_hear_of_unregister_match_when_nothing_is_left(runtime):
+    st.register("ear")
+    await registry(keys="duplicate", listeners=["ear"])
+    for value in (1, 2):
+        st.Registry.register("reg", "mine", value)
+        await st.receive(st.KeyRegistered)
+
+    st.Registry.unregister_match("reg", "mine", lambda value: value == 1)
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
+    st.Registry.unregister_match("reg", "mine", lambda value: value == 2)
+
+    assert await st.receive() == st.KeyUnregistered("reg", "mine", st.current())
 
 
 # -- partitions ----------------------------------------------------------------------------------------

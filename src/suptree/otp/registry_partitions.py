@@ -44,7 +44,10 @@ class KeyRegistered:
 
 @dataclass(frozen=True, slots=True)
 class KeyUnregistered:
-    """To the listeners of a registry: *pid* unregistered itself; a death is not told (S218)."""
+    """To the listeners of a registry: *pid* unregistered itself; a death is not told (S218).
+
+    It holds nothing under the key; told even if it did not before.
+    """
 
     registry: str
     key: Any
@@ -98,9 +101,15 @@ class Book:
     def unregister(
         self, process: Process, key: Any, matching: Callable[[Any], object] | None
     ) -> None:
-        """Take entries of *process* away; see `Registry.unregister`."""
+        """Take entries of *process* away; see `Registry.unregister`.
+
+        Listeners hear that it holds nothing under the key now, even if it never did, as in Elixir.
+        """
         part = self.partition(key, process.pid)
-        if part is not None and part.unregister(process, key, matching):
+        if part is None:
+            return
+        part.unregister(process, key, matching)
+        if not part.table.holds(key, process.pid):
             self._tell(process, KeyUnregistered(self.name, key, process.pid))
 
     def _tell(self, process: Process, news: KeyRegistered | KeyUnregistered) -> None:
@@ -136,16 +145,13 @@ class Partition(GenServer):
 
     def unregister(
         self, process: Process, key: Any, matching: Callable[[Any], object] | None
-    ) -> bool:
+    ) -> None:
         """Take entries of *process* away; with its last one the link."""
         pid = process.pid
-        if not self.table.remove(key, pid, matching):
-            return False
-        if not self.table.has(pid):
+        if self.table.remove(key, pid, matching) and not self.table.has(pid):
             process.runtime.unlink_processes(process, self._process)
             if process.owned is not None:
                 process.owned.remove((pid, self.forget))
-        return True
 
     def forget(self, pid: Pid[Any]) -> None:
         """*pid* has ended: nothing of it stays, and it needs no Exit message to say so."""

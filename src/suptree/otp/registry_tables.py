@@ -87,6 +87,10 @@ class UniqueTable:
         """Whether *pid* is registered under any key."""
         return pid in self._keys
 
+    def holds(self, key: Any, pid: Pid[Any]) -> bool:
+        """Whether *pid* is registered under *key*."""
+        return key in self._keys.get(pid, ())
+
     def entries(self) -> Iterator[RegistryEntry]:
         """Everything that live processes have registered."""
         for key, (pid, value) in self._entries.items():
@@ -158,6 +162,10 @@ class DuplicateTable:
     def has(self, pid: Pid[Any]) -> bool:
         """Whether *pid* is registered under any key."""
         return pid in self._keys
+
+    def holds(self, key: Any, pid: Pid[Any]) -> bool:
+        """Whether *pid* is registered under *key*."""
+        return key in self._keys.get(pid, ())
 
     def entries(self) -> Iterator[RegistryEntry]:
         """Everything that live processes have registered."""
