@@ -39,6 +39,11 @@ def parents(trace: Trace) -> dict[str, str]:
     return {words[1]: words[3] for words in found if words[2] == "in"}
 
 
+def side_by_side(events: Trace) -> Trace:
+    """Put what each process does together, in its order."""
+    return sorted(events, key=subject)
+
+
 def sort_after(mark: str) -> Callable[[Trace], Trace]:
     """Sort the words after *mark* in every line that has it."""
 

@@ -11,7 +11,7 @@ defmodule Conformance.Main do
   # Milliseconds; a program takes a few.
   @hang 20_000
 
-  @families %{dynamic: Conformance.Dynamic, tasks: Conformance.Tasks}
+  @families %{dynamic: Conformance.Dynamic, tasks: Conformance.Tasks, registry: Conformance.Registry}
 
   def run do
     :logger.set_primary_config(:level, :none)
@@ -27,7 +27,8 @@ defmodule Conformance.Main do
       :ok = :code.ensure_modules_loaded(modules)
     end
 
-    :ok = :code.ensure_modules_loaded([Conformance.Words | Map.values(@families)])
+    ours = Path.wildcard(Path.join(Path.dirname(:code.which(__MODULE__)), "*.beam"))
+    :ok = :code.ensure_modules_loaded(for file <- ours, do: String.to_atom(Path.basename(file, ".beam")))
   end
 
   defp loop do

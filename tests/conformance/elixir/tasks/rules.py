@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from tests.conformance.elixir.lines import by_segment, sort_after, subject
+from tests.conformance.elixir.lines import by_segment, side_by_side, sort_after, subject
 from tests.conformance.family import Rule, Trace
 
 
@@ -23,10 +23,6 @@ def _never_begun(events: Trace) -> Trace:
         if who.startswith("x") and verbs == ["start", "down"] and f"down {who} killed" in events
     }
     return [line for line in events if subject(line) not in unborn]
-
-
-def _side_by_side(events: Trace) -> Trace:
-    return sorted(events, key=subject)
 
 
 def _mail_of_one_moment(events: Trace) -> Trace:
@@ -62,7 +58,7 @@ RULES = (
         "processes side by side",
         "What one operation makes several processes do, they do side by side: whose turn is first is up to the "
         "scheduler. What each of them does, in its order, is compared, and so is which operation made them do it.",
-        by_segment(_side_by_side),
+        by_segment(side_by_side),
     ),
     Rule(
         "mail of one moment",
