@@ -124,10 +124,10 @@ def exit(*arguments: object) -> None:
     runtime = _runtime_of(target, "exit")
     itself = sender is not None and runtime.find(target, "exit") is sender
     if itself and sender is not None and sender.body.kind != "guest":
-        if reason is KILL:
-            raise ProcessExit(KILLED)
-        if not sender.trap_exit:
-            raise ProcessExit(reason)
+        fatal = KILLED if reason is KILL else reason
+        if reason is KILL or not sender.trap_exit:
+            sender.doom(fatal)  # a signal, so no `terminate` runs (S3, S4)
+            raise ProcessExit(fatal)
     runtime.exit(target, reason, sender)
 
 

@@ -154,8 +154,8 @@ class ServerBody(TurnBody):
             result = server.handle_info(timer.message)
         elif kind == EXIT:
             signal: Exit = envelope[1]
-            parent = self.process.parent
-            if parent is not None and signal.pid is parent.pid:  # S42
+            parent = self.process.parent or self.process  # S26
+            if signal.pid is parent.pid:  # S42
                 self.stop(signal.reason)
                 return
             result = server.handle_info(signal)
