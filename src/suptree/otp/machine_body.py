@@ -108,11 +108,12 @@ class MachineBody(TurnBody):
     kind = "state machine"
     resting = RESTING  # an event has to go through `turn`, so no call is direct
 
-    __slots__ = ("_postponed", "_queue", "_timeouts", "state")
+    __slots__ = ("_left", "_postponed", "_queue", "_timeouts", "state")
 
     def __init__(self, cls: type[Behaviour], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(cls, args, kwargs)
         self.state: Any = NOTHING
+        self._left: Any = NOTHING  # during an enter call: the state before
         self._queue: deque[_Occurrence] = deque()
         self._postponed: list[_Occurrence] = []
         self._timeouts = Timeouts()
@@ -268,7 +269,7 @@ class MachineBody(TurnBody):
                     pass
                 case NextEvent(event) if not entering:
                     change.inserted.append(event)
-                case Postpone() if not entering and occurrence is not None:
+                case Postpone() if not entering:  # of init there is nothing to postpone
                     change.postpone = True
                 case _:
                     self.stop(BadReturn(action))
@@ -288,6 +289,7 @@ class MachineBody(TurnBody):
     def _enter(self, change: _Change) -> None:
         """The enter call, if the class asks for it and this transition makes one (S64)."""
         if change.enters and self.server.state_enter:
+            self._left = change.old
             self._entered(change, self._call(Enter(change.old)))
         else:
             self._commit(change)
@@ -296,6 +298,7 @@ class MachineBody(TurnBody):
         if result.__class__ is CoroutineType:
             self.process.run_async(result, lambda value: self._entered(change, value))
             return
+        self._left = NOTHING
         match result:
             case None:
                 self._commit(change)
@@ -312,6 +315,12 @@ class MachineBody(TurnBody):
                 self._stop_and_reply(change.occurrence, reason, replies)
             case _:
                 self.stop(BadReturn(result))
+
+    def failed(self, reason: object) -> None:
+        """A callback raised; if it was an enter call, the machine never left the state before."""
+        if self._left is not NOTHING:
+            self.state, self._left = self._left, NOTHING
+        super().failed(reason)
 
     def _commit(self, change: _Change) -> None:
         """Everything is said: put queue and timeouts in order."""

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast
 
 from suptree.core import (
+    EXITING,
     KILL,
     NORMAL,
     Pid,
@@ -319,7 +320,7 @@ class _Engine:
 
     def _started(self, item: _Item, slot: Slot) -> None:
         try:
-            item.pid = slot.result()
+            item.pid = slot.outcome()
         except Exception as error:  # max_children, or the supervisor is gone (S198)
             self._running.pop(item.number, None)
             self._fail(error)
@@ -391,9 +392,20 @@ class _Engine:
             self._input.pull.cancel()
         if not self.runtime.closed:
             for item in list(self._running.values()):
-                self._kill(item)
+                self._end(item)
         self._results.clear()
         self._wake()
+
+    def _end(self, item: _Item) -> None:
+        """Kill it; a linked one ends as by its link, with the reason of its owner, if that is ending."""
+        owner = self._owner
+        if self._options.link and owner is not None and owner.state >= EXITING:
+            reason = owner.exit_reason
+            process = None if item.pid is None else item.pid._process
+            if process is not None and not process.trap_exit and reason is not NORMAL:
+                process.doom(reason)
+                return
+        self._kill(item)
 
     async def aclose(self) -> None:
         """`close`, and wait until all is gone."""
