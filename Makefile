@@ -14,10 +14,10 @@ STAMP   := $(VENV)/.installed-from
 SOURCES := src examples tests scripts benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check fix bench conformance matrix docs soak clean
+.PHONY: help venv run test check fix bench conformance conformance-mutants matrix docs soak clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP)  ## the environment in .venv, made only when pyproject.toml changed
 
@@ -41,6 +41,9 @@ conformance: $(STAMP)  ## the statements of OTP, then COUNT random programs a fa
 	@$(PY) -m pytest -m "otp and not soak" $(ARGS)
 	@$(PY) scripts/conformance_table.py --check --strict
 	@$(PY) -m tests.conformance --count $(COUNT) $(if $(SEED),--seed $(SEED))
+
+conformance-mutants: $(STAMP)  ## faults of one line in the supervisors, which random programs must notice
+	@$(PY) -m tests.conformance.mutants $(ARGS)
 
 matrix: $(STAMP)  ## the suite over direct call x loop x warnings x every Python found
 	@$(PY) scripts/matrix.py $(ARGS)

@@ -1,95 +1,47 @@
-"""`python -m benchmarks [--json] [--only NAME] [--rounds N] [--loop asyncio|uvloop]`: the table, in about a minute."""
+"""`python -m benchmarks [--only NAME ...] [--peers none|default|all] [--rounds N]`: the table."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
 import importlib.util
 import json
-import platform
 import sys
 
-from benchmarks import erlang
-from benchmarks.ours import Ours
-from benchmarks.plain import Plain, RunLoop
-from benchmarks.rows import ROWS, Row, Side
-from benchmarks.table import Cell, Result, render
+from benchmarks.contest import Contest
+from benchmarks.lineup import contestants
+from benchmarks.rows import ROWS
+from benchmarks.table import as_text
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    rows = [row for row in ROWS if options.only in (None, row.name)]
-    ours = Ours(_run_loop(options.loop))
-    sides: list[Side] = [ours, Plain(_run_loop(options.loop))]
-    absent = erlang.missing()
-    if absent is None:
-        sides.append(erlang.Erlang())
-    try:
-        results = _alternate(rows, sides, options.rounds)
-    finally:
-        for side in sides:
-            side.close()
-    for result in results:
-        result.direct_share = ours.direct_share.get(result.row.name)
-    _print(results, [side.name for side in sides], options, absent)
+    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    with Contest(contestants(options.peers, options.loop), _tell) as contest:
+        contest.run(rows, options.rounds)
+        outcome = contest.outcome
+    if options.json:
+        print(json.dumps(outcome.samples, indent=1))
+        return 0
+    sides = [name for name in outcome.versions if any(name in s for s in outcome.samples.values())]
+    print(as_text(rows, outcome.samples, sides))
+    for where, whose in outcome.troubles.items():
+        for name, why in whose.items():
+            print(f"{name} {where}: {why}", file=sys.stderr)
     return 0
 
 
-def _alternate(rows: list[Row], sides: list[Side], rounds: int) -> list[Result]:
-    """Run every row on every side, round by round; the first round warms up and is not counted."""
-    results = [Result(row, {side.name: Cell() for side in sides}) for row in rows]
-    for round_ in range(rounds + 1):
-        order = sides[round_ % len(sides) :] + sides[: round_ % len(sides)]
-        for result in results:
-            for side in order:
-                gc.collect()
-                sample = side.measure(result.row)
-                if round_:
-                    result.cells[side.name].samples.append(sample)
-    return results
-
-
-def _print(
-    results: list[Result], sides: list[str], options: argparse.Namespace, absent: str | None
-) -> None:
-    if options.json:
-        print(json.dumps([result.as_json() for result in results], indent=2))
-        return
-    print(
-        f"Python {platform.python_version()}, {options.loop}, {options.rounds} rounds; median ± half the quartile distance."
-    )
-    print(
-        "x PEER: how many times better suptree is. The asyncio actor's calls carry no timeout, the others' 5 s.\n"
-    )
-    print(render(results, sides))
-    print()
-    for result in results:
-        print(f"  {result.row.name:12}{result.row.what}")
-    if absent:
-        print(f"\n{absent}", file=sys.stderr)
-
-
-def _run_loop(name: str) -> RunLoop:
-    if name == "uvloop":
-        import uvloop
-
-        return uvloop.run
-    return asyncio.run
+def _tell(line: str) -> None:
+    print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     best = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="samples, medians and ratios as JSON")
-    parser.add_argument("--only", choices=[row.name for row in ROWS], help="one row only")
-    parser.add_argument("--rounds", type=int, default=7, help="counted rounds (default 7)")
-    parser.add_argument(
-        "--loop",
-        choices=["asyncio", "uvloop"],
-        default=best,
-        help=f"event loop of both Python sides (default {best})",
-    )
+    parser.add_argument("--json", action="store_true", help="samples as JSON")
+    parser.add_argument("--only", nargs="+", choices=[row.name for row in ROWS], metavar="NAME")
+    parser.add_argument("--peers", choices=["none", "default", "all"], default="default")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default=best)
     return parser.parse_args(arguments)
 
 

@@ -1,14 +1,34 @@
-"""The rows of the table, as values: what is measured, in which unit, and how much of it makes one sample.
+"""The rows of the table, as values: what is measured, in which unit, and what has to be reached.
 
-Every side (suptree, a plain asyncio actor, Erlang) implements the workloads by name; none of them is known here.
+A row reads one metric of the answer to its ask; rows with the same ask share the sample. Contestants implement
+workloads by name, and none of them is known here but by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
-Workload: TypeAlias = Literal["call", "cast", "spawn_stop", "restart"]
+from benchmarks.protocol import Ask
+from benchmarks.stats import percentile
+
+Unit: TypeAlias = Literal["k/s", "us", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What suptree's number divided by a peer's has to be: at least that for k/s, at most that for us and bytes.
+
+    Attributes:
+        beam: Against `judge` on one scheduler; None: no figure.
+        python: Against the best Python peer, or the best of `among`.
+    """
+
+    beam: float | None = None
+    python: float | None = None
+    judge: Literal["erlang", "elixir"] = "erlang"
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,80 +37,238 @@ class Row:
 
     Attributes:
         name: What `--only` takes.
-        workload: What the peers run; several rows may share one (a call is a call on the BEAM).
-        direct_call: How suptree's runtime is made for it.
-        n: Operations in one sample.
-        unit: `k/s` is thousands per second, more is better; `us` is microseconds each, less is better.
         what: One sentence for the reader.
+        unit: `k/s` is thousands per second, more is better; `us` (each) and `bytes` (each), less is better.
+        metric: Which of the answer's metrics; `seconds` for k/s are those of all n operations.
+        percent: The percentile of it that is read; None: it is one number.
+        rounds: At most that many rounds, for what is slow and steady.
     """
 
     name: str
-    workload: Workload
-    direct_call: bool
-    n: int
-    unit: Literal["k/s", "us"]
+    ask: Ask
+    unit: Unit
     what: str
+    figure: Figure = Figure()
+    metric: str = "seconds"
+    percent: float | None = None
+    rounds: int | None = None
+
+    @property
+    def more_is_better(self) -> bool:
+        return self.unit == "k/s"
+
+    def read(self, metrics: Mapping[str, Sequence[float]]) -> float:
+        """The number of the table, from the answer to `ask`."""
+        values = metrics[self.metric]
+        value = values[0] if self.percent is None else percentile(values, self.percent)
+        match self.unit:
+            case "k/s":
+                return self.ask.n / value / 1e3
+            case "us":
+                return value * 1e6
+            case "bytes":
+                return value
 
 
-ROWS: tuple[Row, ...] = (
+CALLS, CASTS, SPAWNS, CRASHES, SERVICE = 40_000, 100_000, 10_000, 500, 40_000
+STREAMS = ("aiostream", "aiometer", "anyio")
+
+MESSAGES = (
     Row(
-        "queued-call",
         "call",
-        False,
-        40_000,
+        Ask("call", CALLS),
         "k/s",
-        "one supervised process calls another, one after another, 5 s timeout, through the queue",
+        "one supervised process calls another, one after another; the direct call is allowed",
+        Figure(beam=2.0, python=6.0),
     ),
     Row(
-        "direct-call",
-        "call",
-        True,
-        100_000,
+        "call-queued",
+        Ask("call", CALLS, ("queued",)),
         "k/s",
-        "the same with the direct call allowed",
+        "the same through the mailbox, the direct call off",
+        Figure(beam=0.7, python=2.5),
+    ),
+    Row(
+        "call-suspending",
+        Ask("call_suspending", CALLS // 2),
+        "k/s",
+        "ping-pong of async handlers: the one called gives way to the loop once before it answers",
+        Figure(python=1.5),
     ),
     Row(
         "cast",
-        "cast",
-        True,
-        100_000,
+        Ask("cast", CASTS),
         "k/s",
         "one process casts to one server, then waits for the last",
+        Figure(beam=0.4, python=1.5),
     ),
     Row(
-        "spawn-stop",
-        "spawn_stop",
-        True,
-        10_000,
+        "fan-in",
+        Ask("fan_in", CASTS),
         "k/s",
-        "start a linked server, stop it in order, one after another",
+        "100 processes cast to one server, until it has handled all",
+        Figure(beam=0.8, python=1.3),
     ),
-    # Few, because OTP's supervisor keeps every restart of the last second in a list that it walks each time.
     Row(
-        "restart",
-        "restart",
-        True,
-        200,
-        "us",
-        "from the crash of a permanent child to the first answer of the next (median)",
+        "ring",
+        Ask("ring", CASTS),
+        "k/s",
+        "a token goes round 1,000 processes, a message from each to the next",
+        Figure(beam=0.8, python=5.0),
     ),
 )
-
-
-class Side(Protocol):
-    """One contestant."""
-
-    name: str
-
-    def measure(self, row: Row) -> float:
-        """Run one sample of *row*; return its number in the unit of the row."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
-
-
-def in_unit(row: Row, seconds: float) -> float:
-    """Turn the seconds of a sample (for `us`: of its median operation) into the number of the table."""
-    return row.n / seconds / 1e3 if row.unit == "k/s" else seconds * 1e6
+LIVES = (
+    Row(
+        "spawn-stop",
+        Ask("spawn_stop", SPAWNS),
+        "k/s",
+        "start a linked server and stop it in order, 10,000 one after another",
+        Figure(beam=1.2, python=2.5),
+    ),
+    Row(
+        "spawn-stop-100k",
+        Ask("crowd", 100_000, fresh=True),
+        "k/s",
+        "start 100,000, which all live at once, then stop them all",
+        Figure(beam=1.2, python=2.5),
+        rounds=3,
+    ),
+    Row(
+        "memory",
+        Ask("memory", 100_000, fresh=True),
+        "bytes",
+        "resident bytes per idle server at 100,000: spawned, and called once",
+        Figure(beam=0.6, python=0.4, among=("asyncio", "asyncio+uvloop")),
+        metric="bytes",
+        rounds=3,
+    ),
+    Row(
+        "memory-supervised",
+        Ask("memory_supervised", 100_000, fresh=True),
+        "bytes",
+        "the same under a dynamic supervisor, each with a spec, a link and a monitor",
+        metric="bytes",
+        rounds=3,
+    ),
+    Row(
+        "restart-p50",
+        Ask("restart", CRASHES),
+        "us",
+        "from sending the crash to the reply of the next process, its crash report built: half are faster",
+        Figure(beam=0.7),
+        metric="latency",
+        percent=50,
+    ),
+    Row(
+        "restart-p99",
+        Ask("restart", CRASHES),
+        "us",
+        "the same: 99 of 100 are faster",
+        Figure(beam=0.7),
+        metric="latency",
+        percent=99,
+    ),
+    Row(
+        "storm",
+        Ask("storm", 10_000),
+        "k/s",
+        "10,000 children of one supervisor crash at once, until all are back",
+        Figure(beam=10.0, python=3.0),
+    ),
+)
+TIMES = (
+    Row(
+        "timer",
+        Ask("timer", 50_000),
+        "k/s",
+        "start a timer and cancel it",
+        Figure(beam=1.2, python=3.0),
+    ),
+    Row(
+        "timer-late-p50",
+        Ask("timer_late", 10_000),
+        "us",
+        "10,000 timers that are due within one second: how late half of them are at most",
+        metric="late",
+        percent=50,
+        rounds=3,
+    ),
+    Row(
+        "timer-late-p99",
+        Ask("timer_late", 10_000),
+        "us",
+        "the same: how late 99 of 100 are at most",
+        metric="late",
+        percent=99,
+        rounds=3,
+    ),
+    Row(
+        "armed",
+        Ask("armed", 100_000, fresh=True),
+        "k/s",
+        "start 100,000 processes, each of which arms a timer",
+        metric="arm",
+        rounds=3,
+    ),
+    Row(
+        "armed-fired",
+        Ask("armed", 100_000, fresh=True),
+        "k/s",
+        "the 100,000 timers are due at one moment: from then until each process has handled its own",
+        metric="fire",
+        rounds=3,
+    ),
+)
+LOOKUPS = (
+    Row(
+        "via",
+        Ask("via", CALLS),
+        "k/s",
+        "look one of 1,000 servers up in a registry by its key, and call it",
+        Figure(beam=1.0, judge="elixir"),
+    ),
+    Row(
+        "via-queued",
+        Ask("via", CALLS, ("queued",)),
+        "k/s",
+        "the same, the direct call off",
+    ),
+    Row(
+        "stream",
+        Ask("stream", 10_000),
+        "k/s",
+        "a supervised task for each of 10,000 items, 100 at a time, results in order",
+        Figure(beam=1.5, python=5.0, judge="elixir", among=STREAMS),
+    ),
+    Row(
+        "stream-suspending",
+        Ask("stream_suspending", 10_000),
+        "k/s",
+        "the same with tasks that give way to the loop once",
+    ),
+)
+SERVICE_ROWS = tuple(
+    Row(f"service{tail}{mode}", Ask("service", SERVICE, options), unit, what, **reading)  # type: ignore[arg-type]
+    for options, mode in (((), ""), (("queued",), "-queued"))
+    for tail, unit, what, reading in (
+        (
+            "",
+            "k/s",
+            "mixed: 100 clients at once; each step looks up and calls, every second casts, every fourth sets a timer",
+            {},
+        ),
+        (
+            "-p50",
+            "us",
+            "latency of its calls: half are faster",
+            {"metric": "latency", "percent": 50},
+        ),
+        (
+            "-p99",
+            "us",
+            "latency of its calls: 99 of 100 are faster",
+            {"metric": "latency", "percent": 99},
+        ),
+    )
+)
+ROWS: tuple[Row, ...] = MESSAGES + LIVES + TIMES + LOOKUPS + SERVICE_ROWS

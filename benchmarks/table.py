@@ -1,92 +1,110 @@
-"""From samples to a table: medians, spread, ratios. Pure, and the only place that formats."""
+"""Ratios and verdicts: pure functions of samples."""
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from benchmarks.lineup import ELIXIR, ERLANG, OURS
 from benchmarks.rows import Row
+from benchmarks.stats import median, spread
+
+Samples = Mapping[str, Sequence[float]]
+"""Contestant -> its numbers, in the unit of the row."""
 
 
-@dataclass
-class Cell:
-    """All samples of one row on one side, in the unit of the row."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """suptree's median divided by a peer's, and whether that is what was to be reached.
 
-    samples: list[float] = field(default_factory=list)
+    Attributes:
+        peer: Who.
+        ratio: More is better for k/s, less is better for us and bytes.
+        goal: The figure to reach; None: there is none.
+        reached: None without a goal.
+    """
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.samples)
-
-    @property
-    def spread(self) -> float:
-        """Half the distance between the quartiles, as a share of the median: 0.05 reads "give or take 5 %"."""
-        if len(self.samples) < 3:
-            return (max(self.samples) - min(self.samples)) / 2 / self.median
-        first, _, third = statistics.quantiles(self.samples, n=4, method="inclusive")
-        return (third - first) / 2 / self.median
+    peer: str
+    ratio: float
+    goal: float | None
+    reached: bool | None
 
 
-@dataclass
-class Result:
-    """The line of one row: a cell per side, and what suptree says about its direct calls."""
-
-    row: Row
-    cells: dict[str, Cell] = field(default_factory=dict)
-    direct_share: float | None = None
-
-    def ratio(self, peer: str) -> float | None:
-        """How many times better suptree is than *peer*; above 1 is better, whatever the unit."""
-        ours, theirs = self.cells.get("suptree"), self.cells.get(peer)
-        if ours is None or theirs is None:
-            return None
-        better = ours.median / theirs.median
-        return better if self.row.unit == "k/s" else 1 / better
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "row": self.row.name,
-            "unit": self.row.unit,
-            "what": self.row.what,
-            "direct_share": self.direct_share,
-            "sides": {
-                name: {"median": cell.median, "spread": cell.spread, "samples": cell.samples}
-                for name, cell in self.cells.items()
-            },
-            "ratios": {peer: self.ratio(peer) for peer in self.cells if peer != "suptree"},
-        }
+def against_beam(row: Row, samples: Samples) -> Verdict | None:
+    """The verdict against Erlang, or the judge that the row names; None when it did not take part."""
+    judge = row.figure.judge
+    if judge not in samples:
+        judge = ELIXIR if judge == ERLANG and row.figure.beam is None else judge
+    return _verdict(row, samples, judge, row.figure.beam)
 
 
-def render(results: list[Result], sides: list[str]) -> str:
-    """Return the table as text, one line per row; `x erlang` is how many times better suptree is."""
-    peers = [side for side in sides if side != "suptree"]
-    head = ["row", "unit", *sides, *(f"x {peer}" for peer in peers), "direct"]
-    lines = [head, *(_line(result, sides, peers) for result in results)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
+def against_python(row: Row, samples: Samples) -> Verdict | None:
+    """The verdict against the best Python peer in this row; None when none took part."""
+    peers = [
+        name
+        for name in samples
+        if name not in (OURS, ERLANG, ELIXIR) and (not row.figure.among or name in row.figure.among)
+    ]
+    if not peers:
+        return None
+    best = max if row.more_is_better else min
+    return _verdict(
+        row, samples, best(peers, key=lambda name: median(samples[name])), row.figure.python
     )
 
 
-def _line(result: Result, sides: list[str], peers: list[str]) -> list[str]:
-    ratios = [result.ratio(peer) for peer in peers]
-    share = "-" if result.direct_share is None else f"{result.direct_share:.1%}"
-    return [
-        result.row.name,
-        result.row.unit,
-        *(_cell(result.cells.get(side)) for side in sides),
-        *("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
-        share,
-    ]
+def _verdict(row: Row, samples: Samples, peer: str, goal: float | None) -> Verdict | None:
+    if OURS not in samples or peer not in samples:
+        return None
+    ratio = median(samples[OURS]) / median(samples[peer])
+    reached = None
+    if goal is not None:
+        reached = ratio >= goal if row.more_is_better else ratio <= goal
+    return Verdict(peer, ratio, goal, reached)
 
 
-def _cell(cell: Cell | None) -> str:
-    if cell is None:
+def number(samples: Sequence[float] | None) -> str:
+    """A cell: the median and how far it spreads."""
+    if not samples:
         return "-"
-    digits = 0 if cell.median >= 100 else 1
-    return f"{cell.median:,.{digits}f} ±{cell.spread:.0%}"
+    middle = median(samples)
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    return f"{middle:,.{digits}f} ±{spread(samples):.0%}"
+
+
+def goal_words(row: Row, verdict: Verdict | None) -> str:
+    """What was to be reached, what was, and a plain yes or no."""
+    if verdict is None:
+        return "-"
+    ratio = f"{verdict.ratio:.2f}"
+    if verdict.goal is None:
+        return ratio
+    least = "≥" if row.more_is_better else "≤"
+    return f"{ratio} ({least} {verdict.goal:g}: {'yes' if verdict.reached else 'no'})"
+
+
+def as_text(rows: Sequence[Row], samples: Mapping[str, Samples], sides: Sequence[str]) -> str:
+    """The table for a terminal, a line for each row."""
+    head = ["row", "unit", *sides, "/ BEAM", "/ best Python"]
+    lines = [head]
+    for row in rows:
+        own = samples.get(row.name, {})
+        beam, python = against_beam(row, own), against_python(row, own)
+        best = "" if python is None else f" {python.peer}"
+        lines.append(
+            [
+                row.name,
+                row.unit,
+                *(number(own.get(side)) for side in sides),
+                goal_words(row, beam),
+                goal_words(row, python) + best,
+            ]
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -7,6 +7,7 @@
 Statements stand in `tests/otp_statements.toml`. A test shows some of them with
 `@pytest.mark.otp("S110", "S111")` on itself, its class, its module (`pytestmark`) or one
 of its parameters. Markers are read from the syntax trees, so that nothing is imported.
+The last chapter, random programs, is laid out by `conformance_record.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance_record import chapter
+
 ROOT = Path(__file__).resolve().parent.parent
 STATEMENTS = ROOT / "tests" / "otp_statements.toml"
+RECORD = ROOT / "tests" / "conformance" / "record.json"
 PAGE = ROOT / "docs" / "reference" / "otp-conformance.md"
 
 CHAPTERS = {
@@ -38,7 +42,7 @@ CHAPTERS = {
 }
 
 HEAD = """\
-<!-- Written by `make docs` from tests/otp_statements.toml and the `otp` markers. Do not edit. -->
+<!-- Written by `make docs` from tests/otp_statements.toml, the `otp` markers, and tests/conformance/record.json. Do not edit. -->
 
 # OTP conformance
 
@@ -184,7 +188,7 @@ def render(statements: list[Statement]) -> str:
             lines += ["", f"## {CHAPTERS[statement.id]}", ""]
             lines += ["| | OTP | shown by (in `tests/`) | status |", "|---|---|---|---|"]
         lines.append(statement.row())
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *chapter(RECORD)]) + "\n"
 
 
 def summary(statements: list[Statement]) -> str:

@@ -9,6 +9,7 @@ reads a program, one Erlang term, from standard input, writes the lines of its t
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -63,7 +64,11 @@ class Erlang:
             "main",
         ]
         self._erl = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "ERL_CRASH_DUMP_SECONDS": "0"},  # what it says is enough
         )
         return self
 

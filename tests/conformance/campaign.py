@@ -54,9 +54,13 @@ class Tally:
 
 
 def judge_some(
-    family: Family[Any], judge: Callable[[Any], Trace], seeds: Sequence[int], modes: Sequence[str]
+    family: Family[Any],
+    judge: Callable[[Any], Trace],
+    seeds: Sequence[int],
+    modes: Sequence[str],
+    stop_after: int | None = None,
 ) -> Tally:
-    """Run the programs of *seeds* here and now."""
+    """Run the programs of *seeds* here and now, until *stop_after* divergences are found."""
     theirs, ours = Normaliser(family.rules), Normaliser(family.rules)
     tally = Tally(judge=theirs.touched, ours=ours.touched)
     for seed in seeds:
@@ -71,6 +75,8 @@ def judge_some(
         tally.programs += 1
         if found is not None:
             tally.divergences.append(f"seed {seed}: {found}")
+        if len(tally.divergences) == stop_after:
+            break
     tally.lines = theirs.lines
     return tally
 
@@ -101,7 +107,9 @@ def judge_many(
     chunks = (seeds[first : first + CHUNK] for first in range(0, len(seeds), CHUNK))
     with ExitStack() as workers:
         count = min(jobs, -(-len(seeds) // CHUNK))
-        lines = [workers.enter_context(_Worker(name, modes)).connection for _ in range(count)]
+        lines = [
+            workers.enter_context(_Worker(name, modes, stop_after)).connection for _ in range(count)
+        ]
         for line in lines:
             line.send(next(chunks, None))
         while lines:
@@ -121,10 +129,11 @@ def judge_many(
 class _Worker:
     """One worker process; leaving it waits until it has ended, or ends it when something went wrong."""
 
-    def __init__(self, name: str, modes: Sequence[str]) -> None:
+    def __init__(self, name: str, modes: Sequence[str], stop_after: int | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, name, modes), daemon=True)
+        work = (theirs, name, modes, stop_after)
+        self._process = context.Process(target=_work, args=work, daemon=True)
         self._theirs = theirs
 
     def __enter__(self) -> _Worker:
@@ -139,12 +148,12 @@ class _Worker:
         self._process.join()
 
 
-def _work(connection: Connection, name: str, modes: Sequence[str]) -> None:
+def _work(connection: Connection, name: str, modes: Sequence[str], stop_after: int | None) -> None:
     """Serve ranges of seeds until there is None."""
     family = families.find(name)
     with family.open_judge() as judge:
         for seeds in _requests(connection):
-            connection.send(judge_some(family, judge, seeds, modes))
+            connection.send(judge_some(family, judge, seeds, modes, stop_after))
     connection.send(None)
 
 
@@ -156,7 +165,7 @@ def _requests(connection: Connection) -> Iterator[range]:
 def _received(line: Connection, name: str) -> Tally | None:
     try:
         tally: Tally | None = line.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         raise RuntimeError(
             f"judge_many: a worker of family {name} died. See what it wrote above; its seed is in the last lines."
         ) from None

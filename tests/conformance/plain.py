@@ -16,8 +16,13 @@ Die(target='w1', reasons=('boom',))
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
+
+
+KIND = "_"
+"""Where JSON has the name of a dataclass: no field is called so."""
 
 
 class Plain:
@@ -32,8 +37,8 @@ class Plain:
 
     def _unpack(self, value: Any) -> Any:
         if isinstance(value, dict):
-            body = {name: self._unpack(item) for name, item in value.items() if name != "kind"}
-            return self._kinds[value["kind"]](**body)
+            body = {name: self._unpack(item) for name, item in value.items() if name != KIND}
+            return self._kinds[value[KIND]](**body)
         return tuple(map(self._unpack, value)) if isinstance(value, list) else value
 
 
@@ -63,5 +68,23 @@ def to_term(value: object) -> str:
 def _pack(value: object) -> Any:
     if is_dataclass(value):
         body = {field.name: _pack(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **body}
+        return {KIND: type(value).__name__, **body}
     return [_pack(item) for item in value] if isinstance(value, tuple) else value
+
+
+def smaller(value: Any) -> Iterator[Any]:
+    """Yield *value* with one item of one of its tuples less: its own first, the last ones first, then those inside.
+
+    >>> list(smaller((1, (2, 3))))
+    [(1,), ((2, 3),), (1, (2,)), (1, (3,))]
+    """
+    if isinstance(value, tuple):
+        for k in reversed(range(len(value))):
+            yield value[:k] + value[k + 1 :]
+        for k, item in enumerate(value):
+            for less in smaller(item):
+                yield (*value[:k], less, *value[k + 1 :])
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            for less in smaller(getattr(value, field.name)):
+                yield replace(value, **{field.name: less})

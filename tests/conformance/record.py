@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.campaign import Tally
+from tests.conformance.families import HOMES
 from tests.conformance.family import Family
 
 FILE = Path(__file__).with_name("record.json")
@@ -45,6 +46,8 @@ def record_family(
             for rule in family.rules
         ],
     }
+    in_order = [name for name in HOMES if name in recorded["families"]]
+    recorded["families"] = {name: recorded["families"][name] for name in in_order}
     _write(recorded)
 
 

@@ -118,4 +118,4 @@ def test_a_program_that_diverges_only_now_and_then_is_shown_nevertheless():
 
 def test_plain_values_keep_their_kinds_through_json():
     with pytest.raises(KeyError, match="Stranger"):
-        Plain().from_json('{"kind":"Stranger"}')
+        Plain().from_json('{"_":"Stranger"}')

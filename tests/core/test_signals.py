@@ -264,6 +264,34 @@ async def test_exit_queued_before_unlink_stays_in_the_mailbox(runtime):
     assert await st.receive(timeout=0) == st.Exit(pid, "gone")
 
 
+@pytest.mark.otp("S9")
+async def test_unlink_holds_for_one_that_was_told_to_die_and_still_unwinds(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    st.link(pid)
+    st.exit(pid, "gone")
+
+    st.unlink(pid)
+
+    await wait_down(pid)
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
+
+
+@pytest.mark.otp("S8", "S10")
+async def test_a_second_link_to_one_that_still_unwinds_is_the_same_link(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    st.link(pid)
+    st.exit(pid, "gone")
+
+    st.link(pid)
+
+    assert await st.receive(st.Exit) == st.Exit(pid, "gone")
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
+
+
 @pytest.mark.otp("S10")
 async def test_link_to_the_dead_raises_noproc_unless_trapping(runtime):
     dead = runtime.spawn(wait_for_ever)
@@ -321,6 +349,28 @@ async def test_down_of_a_name_says_the_name(runtime):
     st.exit(pid, "gone")
 
     assert await st.receive() == st.Down(ref, "worker", "gone")
+
+
+@pytest.mark.otp("S11")
+async def test_one_who_is_linked_and_watches_gets_the_exit_before_the_down(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    ref = st.monitor(pid)
+    st.link(pid)
+
+    st.exit(pid, "gone")
+
+    assert await st.receive() == st.Exit(pid, "gone")
+    assert await st.receive() == st.Down(ref, pid, "gone")
+
+
+@pytest.mark.otp("S11")
+async def test_a_monitor_of_oneself_is_a_reference_and_nothing_else(runtime):
+    ref = st.monitor(st.current())
+
+    info = runtime.info(st.current())
+    assert (info.monitors, info.monitored_by) == ((), ())
+    assert not st.demonitor(ref)
 
 
 @pytest.mark.otp("S12")

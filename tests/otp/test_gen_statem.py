@@ -583,7 +583,6 @@ async def test_an_enter_call_may_set_timeouts_reply_and_stop(runtime):
     ("answer", "bad"),
     [
         (Next("c"), Next("c")),
-        (Repeat(), Repeat()),
         (Keep(Postpone()), Postpone()),
         (Keep(st.NextEvent(Internal(1))), st.NextEvent(Internal(1))),
         ("text", "text"),
@@ -626,6 +625,72 @@ async def test_an_enter_call_sees_its_state_as_the_state(runtime):
         ("one", Info("go")),
         ("two", st.Enter("one")),
     ]
+
+
+@pytest.mark.otp("S63", "S64")
+async def test_an_enter_call_may_ask_to_be_made_again(runtime):
+    story: list[Any] = []
+
+    class Patient(st.GenStateMachine, state_enter=True):
+        def init(self) -> Any:
+            return "a"
+
+        def handle_event(self, event: Any, state: str) -> Any:
+            story.append((event, state))
+            return Repeat() if len(story) < 3 else Keep()
+
+    pid = await Patient.start()
+    await st.sys.get_state(pid)
+
+    assert story == [(st.Enter("a"), "a")] * 3
+
+
+@pytest.mark.otp("S64", "S69")
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_machine_whose_enter_call_crashes_has_not_left_the_state_before(
+    runtime, asynchronous
+):
+    class Door(st.GenStateMachine, state_enter=True):
+        last: Any = None
+
+        def init(self) -> Any:
+            return "closed"
+
+        def handle_event(self, event: Any, state: str) -> Any:
+            match event:
+                case st.Enter() if state == "open":
+                    return self.squeak() if asynchronous else 1 / 0
+                case Info("open"):
+                    return Next("open")
+            return None
+
+        async def squeak(self) -> None:
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+        def terminate(self, reason: object) -> None:
+            Door.last = self.state
+
+    pid = await Door.start()
+    st.send(pid, "open")
+    await wait_down(pid)
+
+    assert Door.last == "closed"
+
+
+@pytest.mark.otp("S62")
+async def test_a_postpone_in_init_has_nothing_to_postpone(runtime):
+    class Early(st.GenStateMachine):
+        def init(self) -> Any:
+            return Next("a", Postpone())
+
+        def handle_event(self, event: Any, state: str) -> Any:
+            return Next("b", st.Reply(state))
+
+    pid = await Early.start()
+
+    assert await Early.call(pid, "first") == "a"
+    assert await Early.call(pid, "second") == "b"
 
 
 @pytest.mark.otp("S64")

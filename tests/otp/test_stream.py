@@ -456,3 +456,34 @@ async def test_only_one_process_takes_the_results(tasks):
 async def test_wrong_options_are_refused(options, complaint):
     with pytest.raises(ValueError, match=complaint):
         stream(str, [], **options)
+
+
+@pytest.mark.otp("S202")
+async def test_linked_tasks_end_with_the_reason_of_their_consumer(tasks, runtime):
+    gates = Gates()
+
+    async def consumer() -> None:
+        async with stream(gates.work, range(2), max_concurrency=2) as results:
+            await anext(results)
+
+    pid = runtime.spawn(consumer)
+    await wait_until(lambda: len(gates.running) == 2)
+    refs = [st.monitor(task) for task in await running()]
+    st.exit(pid, "bad")
+
+    assert [(await st.receive(st.Down)).reason for _ in refs] == ["bad", "bad"]
+
+
+@pytest.mark.otp("S202")
+async def test_an_end_that_was_not_looked_at_keeps_its_place(tasks):
+    gates = Gates()
+
+    begun: list[int] = []
+
+    async def work(item: int) -> Any:
+        begun.append(item)
+        return await gates.work(item) if item == 1 else item
+
+    async with stream(work, range(9), max_concurrency=3) as results:
+        assert await anext(results) == st.TaskValue(0)
+        assert begun == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "conformance_table.py"
+SCRIPTS = ROOT / "scripts"
 
 STATEMENTS = """\
 [S1]
@@ -49,8 +50,9 @@ def test_table(x): ...
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "tests").mkdir()
-    shutil.copy(SCRIPT, tmp_path / "scripts")
+    (tmp_path / "tests" / "conformance").mkdir(parents=True)
+    for script in SCRIPTS.glob("conformance_*.py"):
+        shutil.copy(script, tmp_path / "scripts")
     (tmp_path / "tests" / "otp_statements.toml").write_text(STATEMENTS)
     (tmp_path / "tests" / "test_a.py").write_text(TESTS)
     return tmp_path
@@ -119,6 +121,61 @@ def test_a_marker_of_no_statement_is_refused(project: Path) -> None:
     done = table(project)
     assert done.returncode == 1
     assert "S999" in done.stdout
+
+
+RECORD = {
+    "families": {
+        "letters": {
+            "what": "Strings.",
+            "judge": "Alphabet 1.0",
+            "python": "CPython 3.11.7",
+            "commit": "abc",
+            "modes": ["plain", "loud"],
+            "seeds": [7, 1006],
+            "programs": 1000,
+            "lines": 12345,
+            "divergences": 0,
+            "seconds": 9,
+            "rules": [{"name": "order", "reason": "It is open.", "judge": 3, "ours": 1500}],
+        }
+    },
+    "mutants": {
+        "python": "CPython 3.11.7",
+        "commit": "abc",
+        "seeds": [1, 2000],
+        "rows": [
+            {
+                "file": "a.py",
+                "old": "x = a | b",
+                "new": "x = a",
+                "breaks": "b is lost",
+                "changed": 11,
+                "hung": 2,
+            }
+        ],
+    },
+}
+
+
+def test_what_was_recorded_of_random_programs_is_the_last_chapter(project: Path) -> None:
+    (project / "tests" / "conformance" / "record.json").write_text(json.dumps(RECORD))
+
+    table(project, "--write")
+
+    chapter = page_of(project).partition("## Random programs")[2]
+    assert (
+        "| letters | 1,000 | 12,345 | 0 | 7 to 1006 | plain, loud | Alphabet 1.0 "
+        "| CPython 3.11.7, commit abc | 9 s |" in chapter
+    )
+    assert "- **letters**: Strings." in chapter
+    assert "| letters | order | It is open. | 3 | 1,500 |" in chapter
+    assert "| a.py | `x = a \\| b` | `x = a` | b is lost | 11 (2 hang) |" in chapter
+
+
+def test_without_a_record_the_chapter_is_left_out(project: Path) -> None:
+    table(project, "--write")
+
+    assert "## Random programs" not in page_of(project)
 
 
 def test_every_declared_difference_has_its_row_in_the_semantics() -> None:

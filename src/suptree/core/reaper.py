@@ -1,7 +1,7 @@
 """Reaping: what happens when a process has ended, in the order of the BEAM.
 
     name freed -> timers dropped -> owned resources closed, tables handed on
-    -> callers answered, Down to monitors -> Exit to links -> telemetry
+    -> callers answered -> Exit to links -> Down to monitors -> telemetry
 
 A death may kill others through links: that is a work list, never recursion (law 3).
 """
@@ -68,6 +68,13 @@ class Reaper:
                 table.owner_died(process)
         pid._process = None  # pyright: ignore[reportPrivateUsage]
         self._answer_callers(process, reason)
+        slot, process.start_slot = process.start_slot, None
+        parent = process.parent
+        if slot is not None and parent is not None and parent.trap_exit:
+            # The starter learns it from the error; no Exit stays behind (OTP 26+, see semantics).
+            runtime.unlink_processes(process, parent)
+        if process.links:
+            self._tell_links(process, reason)
         if process.monitors is not None:
             self._tell_monitors(process, reason)
         if process.watching is not None:
@@ -76,13 +83,6 @@ class Reaper:
                 if target.monitors is not None:
                     target.monitors.pop(monitor, None)
             process.watching = None
-        slot, process.start_slot = process.start_slot, None
-        parent = process.parent
-        if slot is not None and parent is not None and parent.trap_exit:
-            # The starter learns it from the error; no Exit stays behind (OTP 26+, see semantics).
-            runtime.unlink_processes(process, parent)
-        if process.links:
-            self._tell_links(process, reason)
         if slot is not None:
             error = StartError(process.label, reason)
             error.process = pid

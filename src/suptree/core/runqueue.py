@@ -127,7 +127,16 @@ class RunQueue:
         return not self.ready and not self.resuming
 
     def drain(self) -> None:
-        """One turn: resume waiters and run processes, in turn, until both are empty or the quota is."""
+        """The turn that `schedule` asked the loop for."""
+        self._turn(another_follows=False)
+
+    def drain_first(self) -> None:
+        """A turn for whom something else must not overtake; one that was asked for still comes."""
+        if not self.idle():
+            self._turn(another_follows=self.scheduled)
+
+    def _turn(self, *, another_follows: bool) -> None:
+        """Resume waiters and run processes, in turn, until both are empty or the quota is."""
         self.scheduled = True  # whoever becomes ready meanwhile needs no turn of its own
         self.refill()
         ready = self.ready
@@ -154,8 +163,9 @@ class RunQueue:
                 if self.direct_budget == 0 and self._direct:
                     self._direct_used_up()
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
-            self.scheduled = self._turn_over = False
-            if ready or resuming:
+            self._turn_over = False
+            self.scheduled = another_follows
+            if (ready or resuming) and not another_follows:
                 self.schedule()
             if self.unanswered:
                 self._set_deadlines()

@@ -45,10 +45,9 @@ class Signals:
         """Send an exit signal (S2-S7); `KILL` cannot be trapped."""
         process = self.find(target, "exit")
         if process is None:
-            if isinstance(target, Pid):
-                dying = target._process  # pyright: ignore[reportPrivateUsage]
-                if dying is not None and reason is KILL:
-                    dying.doom(KILLED)
+            dying = _dying(target)
+            if dying is not None and reason is KILL:
+                dying.doom(KILLED)
             return
         if stands_deep():  # no burial may run out of stack half-way: the run loop has its own
             process.put_off(self._exit, process, sender, reason)
@@ -86,6 +85,8 @@ class Signals:
             return
         if other is not None:
             tie(process, other)
+        elif _dying(target) in (process.links or ()):
+            return  # linked already, and told when its frames have unwound
         elif process.trap_exit and isinstance(target, Pid):
             process.deliver((EXIT, Exit(target, NOPROC)))
         else:
@@ -93,7 +94,7 @@ class Signals:
 
     def unlink(self, process: Process, target: Target) -> None:
         """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
-        other = self.find(target, "unlink")
+        other = self.find(target, "unlink") or _dying(target)
         if other is not None:
             self.unlink_processes(process, other)
 
@@ -110,6 +111,8 @@ class Signals:
         process = self.find(target, "monitor")
         if process is None:
             watcher.deliver((DOWN, Down(ref, target, NOPROC)))
+            return ref
+        if process is watcher:  # nobody outlives himself: there is nothing to tell
             return ref
         monitor = Monitor(ref, watcher, process, target, None)
         if process.monitors is None:
@@ -164,3 +167,8 @@ def tie(one: Process, other: Process) -> None:
         other.links = {}
     one.links[other] = None
     other.links[one] = None
+
+
+def _dying(target: Target) -> Process | None:
+    """Who has that pid and is not alive any more, but has frames that unwind."""
+    return target._process if isinstance(target, Pid) else None  # pyright: ignore[reportPrivateUsage]

@@ -308,6 +308,9 @@ class MachineBody(TurnBody):
             case Next(state, actions) if self._known(state) == self.state:
                 if self._act(change, actions, entering=True):
                     self._commit(change)
+            case Repeat(actions):
+                if self._act(change, actions, entering=True):
+                    self._enter(change)
             case Stop(reason, reply):
                 replies = () if reply is NOTHING else (Reply(reply),)
                 self._stop_and_reply(change.occurrence, reason, replies)

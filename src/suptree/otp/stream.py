@@ -205,9 +205,13 @@ class _Input:
 class _Engine:
     """Keeps the places filled and hands results out.
 
+    What ends is looked at one by one, in the order of the ends and at the pace of the
+    consumer, and only then is its place free: so it is told by the results that were
+    taken which items have started.
+
     Invariant: an item is in `_running` from before its task starts until that is down.
-    Invariant: `_results` holds what ran to its end and was not handed out; of an ordered
-    stream, `_handed` to `_gap` is the part of it that can be handed out.
+    Invariant: `_ends` holds what ended and was not looked at; `_results`, of an ordered
+    stream, what was and waits for its turn.
     """
 
     def __init__(
@@ -228,11 +232,10 @@ class _Engine:
         self._options = options
         self._places = options.max_concurrency or os.cpu_count() or 1
         self._running: dict[int, _Item] = {}
+        self._ends: deque[tuple[int, Result]] = deque()
         self._results: dict[int, Result] = {}
-        self._order: deque[int] = deque()  # of an unordered stream: as they came
         self._taken = 0
         self._handed = 0
-        self._gap = 0
         self._error: BaseException | None = None
         self._gate: Slot | None = None
         if self._owner is not None:
@@ -249,13 +252,15 @@ class _Engine:
                 error, self._error = self._error, None
                 await self.aclose()
                 raise error
-            try:
-                self._fill()
-            except BaseException:  # what the input raised; it is the consumer's
-                await self.aclose()
-                raise
-            result = self._hand_out()
+            result = self._results.pop(self._handed, None)
+            if result is None:
+                await self._fill_places()
+                if self._ends:
+                    result = self._look()
+                    if result is None:  # not its turn, but a place is free
+                        continue
             if result is not None:
+                self._handed += 1
                 return result
             if not self._running and self._input.is_over and self._error is None:
                 self.close()
@@ -263,25 +268,28 @@ class _Engine:
                 await self._news()
         return None
 
+    async def _fill_places(self) -> None:
+        try:
+            self._fill()
+        except BaseException:  # what the input raised; it is the consumer's
+            await self.aclose()
+            raise
+
     def _fill(self) -> None:
         source = self._input
         while (
-            not source.is_over
-            and source.pull is None
-            and self._error is None
-            and len(self._running) + self._deliverable() < self._places
+            not source.is_over and source.pull is None and self._error is None and self._places > 0
         ):
             source.take(self._begin, self._input_failed)
 
-    def _deliverable(self) -> int:
-        return self._gap - self._handed if self._options.ordered else len(self._order)
-
-    def _hand_out(self) -> Result | None:
-        if not self._deliverable():
+    def _look(self) -> Result | None:
+        """Look at the next end: its place is free; the result if it is its turn."""
+        number, result = self._ends.popleft()
+        self._places += 1
+        if self._options.ordered and number != self._handed:
+            self._results[number] = result
             return None
-        number = self._handed if self._options.ordered else self._order.popleft()
-        self._handed += 1
-        return self._results.pop(number)
+        return result
 
     async def _news(self) -> None:
         if self._gate is not None:
@@ -304,6 +312,7 @@ class _Engine:
         outcome = Outcome(self.runtime)
         item = _Item(self._taken, value, outcome)
         self._taken += 1
+        self._places -= 1
         self._running[item.number] = item
         outcome.watchers.append(lambda: self._ended(item))
         start = TaskStart(
@@ -348,11 +357,7 @@ class _Engine:
         if not self.closed:
             if isinstance(told, TaskExit):
                 told = self._without_value(item, told)
-            self._results[item.number] = told
-            if not self._options.ordered:
-                self._order.append(item.number)
-            while self._gap in self._results:
-                self._gap += 1
+            self._ends.append((item.number, told))
         self._wake()
 
     def _without_value(self, item: _Item, told: TaskExit) -> TaskExit:
@@ -393,6 +398,7 @@ class _Engine:
         if not self.runtime.closed:
             for item in list(self._running.values()):
                 self._end(item)
+        self._ends.clear()
         self._results.clear()
         self._wake()
 

@@ -49,11 +49,14 @@ class _Generator:
         self.auto: dict[str, AutoShutdown] = {}
         self.counters = {"w": 0, "s": 0}
         self.fragile: list[str] = []  # children that some later attempt to start will fail
+        self.convoys: dict[str, list[str]] = {}  # children that are all significant, of supervisors
         self.touched: dict[str, str] = {}  # the member of each supervisor that was last aimed at
 
     def scenario(self) -> Scenario:
         root = self.tree("root", depth=self.pick({1: 4, 2: 4, 3: 2}))
         ops = tuple(self.op() for _ in range(self.random.randint(2, 9)))
+        if self.convoys and self.chance(0.6):
+            ops = (self.end_of_convoy(self.random.choice(list(self.convoys))), *ops)
         if self.chance(0.4):
             ops += (self.stop("root"),)
         return Scenario(self.seed, root, ops)
@@ -62,7 +65,7 @@ class _Generator:
 
     def tree(self, id_: str, depth: int, parent_auto: AutoShutdown = "never") -> Tree:
         self.members[id_] = []
-        auto = self.pick({"never": 6, "any_significant": 1, "all_significant": 1})
+        auto = self.pick({"never": 5, "any_significant": 2, "all_significant": 3})
         self.auto[id_] = auto
         children: list[Worker | Tree] = []
         for _ in range(self.random.choice((0, 1, 2, 2, 3, 3, 4))):
@@ -70,6 +73,8 @@ class _Generator:
                 children.append(self.tree(self.fresh("s", id_), depth - 1, auto))
             else:
                 children.append(self.worker(self.fresh("w", id_), auto))
+        if auto == "all_significant" and self.chance(0.4):
+            children += self.convoy(id_, auto)
         if children and self.chance(0.02):
             children.append(self.worker(children[0].id, auto))  # a duplicate id: refused (S103)
         restart = self.restart()
@@ -88,6 +93,13 @@ class _Generator:
             children=tuple(children),
             starts=starts,
         )
+
+    def convoy(self, sup: str, auto: AutoShutdown) -> list[Worker]:
+        """Significant children, the first of which does not come up again at once: does it keep *sup* up?"""
+        ids = self.convoys[sup] = [self.fresh("w", sup) for _ in range(self.random.randint(2, 3))]
+        made = [replace(self.worker(id_, auto), starts=(), significant=True) for id_ in ids]
+        first = replace(made[0], restart="transient", starts=("ok", "error", "ok"))
+        return [first, *(replace(other, restart="transient") for other in made[1:])]
 
     def late_worker(self, id_: str, sup: str) -> Worker:
         """A worker for start_child, where a wrong spec or a failed start leaves the tree standing.
@@ -128,7 +140,7 @@ class _Generator:
 
     def significant(self, restart: Restart, auto: AutoShutdown, refused: float = 0.01) -> bool:
         allowed = auto != "never" and restart != "permanent"
-        return self.chance(0.5 if allowed else refused)  # what is not allowed is refused (S105)
+        return self.chance(0.6 if allowed else refused)  # what is not allowed is refused (S105)
 
     def starts(self, first_ok: float) -> tuple[Start, ...]:
         first: Start = (
@@ -204,6 +216,12 @@ class _Generator:
             self.pick({"stop": 1, "parent": 1}) if sup == "root" else "stop"
         )
         return Stop(sup, how, reason)
+
+    def end_of_convoy(self, sup: str) -> Burst:
+        first, *others = self.convoys[sup]
+        return Burst(
+            sup, (Die(first, "stop", "boom"), *(Die(id_, "stop", "normal") for id_ in others))
+        )
 
     def burst(self, sup: str) -> Burst:
         inner: list[Die | Ask | StartChild] = []

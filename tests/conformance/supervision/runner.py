@@ -31,9 +31,6 @@ from tests.conformance.supervision.scenario import (
 )
 from tests.conformance.supervision.words import REASONS, REFUSALS, reason_text
 
-HANG = 20.0
-"""Seconds after which a scenario is given up; it takes a few milliseconds."""
-
 Result = str
 Pending = Awaitable[Result]
 
@@ -46,11 +43,13 @@ class Suptree:
         direct_call: As `Runtime` takes it.
         asynchronous: Whether the workers' init and handlers are async.
         shuffled: Whether the run queue is shuffled, by the seed of the scenario.
+        hang: Seconds after which a scenario is given up; it takes a few milliseconds.
     """
 
     direct_call: bool | Literal["random"] = True
     asynchronous: bool = False
     shuffled: bool = False
+    hang: float = 20.0
 
     @property
     def mode(self) -> str:
@@ -71,7 +70,7 @@ class Suptree:
             _, ref = st.spawn_monitor(_drive, scenario, self.asynchronous, lines, trap_exit=True)
             try:
                 down = await st.receive(
-                    lambda m: isinstance(m, st.Down) and m.ref is ref, timeout=HANG
+                    lambda m: isinstance(m, st.Down) and m.ref is ref, timeout=self.hang
                 )
             except st.ReceiveTimeoutError:
                 return [*lines, "hang"]
