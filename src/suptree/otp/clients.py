@@ -150,7 +150,8 @@ def _make_call(
             process = _require(server)
         cls: type = process.server.__class__
         runtime = process.runtime
-        if process.state is IDLE and cls in plain:
+        state = process.state
+        if state is IDLE and cls in plain:
             runqueue = runtime.runqueue
             if runqueue.direct_budget > 0 and (runtime.propagator is None or not stands_deep()):
                 runqueue.direct_budget -= 1
@@ -194,7 +195,7 @@ def _make_call(
         envelope = (CALL, reply_to, handler, args, kwargs or NO_KWARGS)
         if runtime.propagator is not None:
             envelope = carry(runtime, envelope, limit)
-        if process.state is IDLE:
+        if state is IDLE:
             process.mailbox.append(envelope)
             process.state = READY
             runqueue.ready.append(process)
@@ -318,9 +319,9 @@ def _require(server: ServerRef[Any]) -> Process:
 def _handler_for(process: Process, name: str, function: Handler) -> Handler:
     """The handler that this server's class has for the request, overrides included."""
     server: Any = process.server
-    mro = type(server).__mro__
-    if any(getattr(cls.__dict__.get(name), "function", None) is function for cls in mro):
-        return handler_named(type(server), name) or function
+    cls: type = type(server)
+    if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
+        return handler_named(cls, name) or function
     what = "a plain process" if server is None else f"a {type(server).__name__}"
     owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
     raise BadRequestError(
