@@ -34,7 +34,8 @@ fix: $(STAMP)  ## repair format and what the linter can repair
 	@$(BIN)/ruff check --fix $(wildcard $(SOURCES))
 	@$(BIN)/ruff format $(wildcard $(SOURCES))
 
-bench: $(STAMP)  ## benchmarks, compared with Erlang where `erl` is installed
+bench: $(STAMP)  ## benchmarks beside peers; writes docs/reference/benchmarks.md (ARGS="--only call --peers all ...")
+	@$(PY) -c 'import pykka, aiostream, aiometer' 2>/dev/null || $(PY) -m pip install -qq --no-build-isolation --editable ".[bench]"
 	@$(PY) -m benchmarks $(ARGS)
 
 conformance: $(STAMP)  ## the statements of OTP, then COUNT random programs a family (SEED=n) beside Erlang and Elixir

@@ -1,47 +1,155 @@
-"""`python -m benchmarks [--only NAME ...] [--peers none|default|all] [--rounds N]`: the table."""
+"""Every workload on suptree and its peers, side by side: `make bench`, or `python -m benchmarks`.
+
+Without `--only` it measures all and writes docs/reference/benchmarks.md, its pictures and its record. With `--only` it
+prints. `--render` writes the page from the record again, `--check` refuses a page that the record does not render.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import sys
+from pathlib import Path
 
-from benchmarks.contest import Contest
-from benchmarks.lineup import contestants
+from benchmarks import page, record
+from benchmarks.contest import Contest, stay_on_one_core
+from benchmarks.lineup import OURS, contestants
+from benchmarks.peer_environment import prepare
+from benchmarks.protocol import Ask
+from benchmarks.record import Record
 from benchmarks.rows import ROWS
+from benchmarks.studies import fairness, flatness
 from benchmarks.table import as_text
+
+STUDIES = ("fairness", "flatness")
+SHARE_SAMPLE = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
-    with Contest(contestants(options.peers, options.loop), _tell) as contest:
-        contest.run(rows, options.rounds)
-        outcome = contest.outcome
-    if options.json:
-        print(json.dumps(outcome.samples, indent=1))
-        return 0
-    sides = [name for name in outcome.versions if any(name in s for s in outcome.samples.values())]
-    print(as_text(rows, outcome.samples, sides))
-    for where, whose in outcome.troubles.items():
-        for name, why in whose.items():
-            print(f"{name} {where}: {why}", file=sys.stderr)
+    if options.render or options.check:
+        kept = record.stored()
+        assert kept is not None, f"there is no {record.PATH.name}: run `make bench`"
+        return check(kept) if options.check else write(kept)
+    found = measure(options)
+    print(found.as_json() if options.json else as_words(found))
+    if options.write or not options.only:
+        old = record.stored()
+        if old is not None and options.only:
+            old.update(found)
+            found = old
+        elif old is not None and found.recorded is None:
+            found.recorded = old.recorded
+        return write(found)
     return 0
 
 
+def measure(options: argparse.Namespace) -> Record:
+    """Run what the options ask for."""
+    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    found = Record(record.facts(options.loop, options.rounds))
+    if options.peers == "all":
+        found.troubles.update({"": prepare(_tell)})
+    stay_on_one_core()
+    with Contest(contestants(options.peers, options.loop), _tell) as contest:
+        contest.run(rows, options.rounds)
+        for row in rows:
+            if row.ask.workload == "call" and not row.alone:
+                ask = Ask("direct_share", SHARE_SAMPLE, row.ask.options)
+                metrics = contest.single(ask, OURS)
+                if metrics is not None:
+                    found.shares[row.name] = metrics["share"][0]
+        if not options.only or "fairness" in options.only:
+            found.fairness = fairness(contest, options.loop, options.rounds)
+        if not options.only or "flatness" in options.only:
+            found.flatness = flatness(contest, min(3, options.rounds))
+        outcome = contest.outcome
+    found.versions, found.samples = outcome.versions, outcome.samples
+    for where, whose in outcome.troubles.items():
+        found.troubles[where] = {**whose, **found.troubles.get(where, {})}
+    _tell("")
+    if options.peers == "all":
+        found.keep_apart()
+    return found
+
+
+def write(found: Record) -> int:
+    """Write the record, the page and its pictures."""
+    record.PATH.write_text(found.as_json())
+    found = Record.from_json(found.as_json())  # the page shows what is stored, to the digit
+    for path, text in _files(found).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    print(f"benchmarks: {record.PATH.with_suffix('.md').name} is written", file=sys.stderr)
+    return 0
+
+
+def check(found: Record) -> int:
+    """Refuse a page, or a picture, that is not what the record renders."""
+    stale = [
+        path.name
+        for path, text in _files(found).items()
+        if not path.exists() or path.read_text() != text
+    ]
+    if stale:
+        print(
+            f"benchmarks: not what the record renders: {', '.join(stale)}. Run `make bench ARGS=--render`."
+        )
+        return 1
+    print("benchmarks: the page is what the record renders")
+    return 0
+
+
+def as_words(found: Record) -> str:
+    """What the terminal gets."""
+    rows = [row for row in ROWS if row.name in found.samples]
+    samples = found.samples
+    if found.recorded is not None:
+        samples = {
+            row.name: {**samples[row.name], **found.recorded.samples.get(row.name, {})}
+            for row in rows
+        }
+    sides = list(dict.fromkeys(side for row in rows for side in samples[row.name]))
+    parts = [as_text(rows, samples, sides)] if rows else []
+    parts += [f"{row}: {share:.1%} of the calls are direct" for row, share in found.shares.items()]
+    if found.fairness:
+        parts.append(page.section_fairness(found))
+    if found.flatness:
+        parts.append(page.section_flatness(found))
+    parts.append(page.troubles(found))
+    text = "\n\n".join(part for part in parts if part)
+    return "\n".join(line for line in text.splitlines() if not line.startswith("!["))
+
+
+def _files(found: Record) -> dict[Path, str]:
+    pictures = record.PATH.with_suffix("")
+    drawn = {pictures / name: text for name, text in page.pictures(found).items()}
+    return {record.PATH.with_suffix(".md"): page.page(found), **drawn}
+
+
 def _tell(line: str) -> None:
-    print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     best = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
+    names = [*(row.name for row in ROWS), *STUDIES]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="samples as JSON")
-    parser.add_argument("--only", nargs="+", choices=[row.name for row in ROWS], metavar="NAME")
+    parser.add_argument("--json", action="store_true", help="print the record as JSON")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--peers", choices=["none", "default", "all"], default="default")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default=best)
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
+    parser.add_argument(
+        "--loop", choices=["asyncio", "uvloop"], default=best, help=f"suptree's (default {best})"
+    )
+    parser.add_argument("--write", action="store_true", help="write the documents, with --only too")
+    parser.add_argument(
+        "--render", action="store_true", help="write the page from the record, measure nothing"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="refuse a page that the record does not render"
+    )
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,7 @@
 """Rounds: every ask on every contestant before the next round begins, in an order that rotates.
 
-The contestants are programs that stay for all rounds, except for asks that want a fresh one. All run on the same core,
-one at a time: the others wait for their next line.
+The contestants are programs that stay for all rounds, except for asks that want a fresh one. They run one at a time: the
+others wait for their next line.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.line import Failed, Line
-from benchmarks.lineup import BEAM, ERLANG, Contestant
+from benchmarks.lineup import BEAM, ERLANG, OURS, Contestant
 from benchmarks.protocol import Ask
 from benchmarks.rows import Row
 
 Tell = Callable[[str], None]
+Given = dict[tuple[str, Ask], dict[str, list[float]] | None]
+"""What each has answered in this round: rows may differ in what suptree alone is told."""
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Outcome:
 
     Attributes:
         samples: Row name -> contestant -> a number for each round, in the unit of the row.
-        troubles: Row name, or "" for all -> contestant -> why there is no number.
+        troubles: Workload, or "" for all -> contestant -> why there is no number.
         versions: Contestant -> what it said of itself.
     """
 
@@ -36,8 +38,8 @@ class Outcome:
     troubles: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
-    def trouble(self, row: str, contestant: Contestant, why: str) -> None:
-        self.troubles.setdefault(row, {})[contestant.name] = why
+    def trouble(self, where: str, contestant: Contestant, why: str) -> None:
+        self.troubles.setdefault(where, {})[contestant.name] = why
 
 
 class Contest:
@@ -49,19 +51,19 @@ class Contest:
         self._tell = tell
         self._lines: dict[Contestant, Line] = {}
         self._cannot: set[tuple[str, str]] = set()
-        self._ebin = tempfile.TemporaryDirectory(prefix="suptree-bench-")
+        self._folder = tempfile.TemporaryDirectory(prefix="suptree-bench-")
+        self.ebin = Path(self._folder.name)
 
     def __enter__(self) -> Contest:
-        stay_on_one_core()
         for contestant in self._contestants:
             absent = contestant.absent()
             if absent is not None:
                 self.outcome.trouble("", contestant, absent)
                 continue
             if contestant.name == ERLANG:
-                compile_erlang(Path(self._ebin.name))
+                compile_erlang(self.ebin)
             try:
-                self._lines[contestant] = line = Line(contestant, Path(self._ebin.name))
+                self._lines[contestant] = line = Line(contestant, self.ebin)
                 self.outcome.versions[contestant.name] = line.version
             except (Failed, OSError) as error:
                 self.outcome.trouble("", contestant, str(error))
@@ -70,51 +72,69 @@ class Contest:
     def __exit__(self, *exception: object) -> None:
         for line in self._lines.values():
             line.close()
-        self._ebin.cleanup()
+        self._folder.cleanup()
 
     def run(self, rows: Sequence[Row], rounds: int, scale: float = 1.0) -> None:
         """Take *rounds* samples of each row on each contestant, after a short one that is not counted."""
         asks = _by_ask(rows)
         for ask in asks:
             if not ask.fresh:
-                self._sample(replace(ask, n=max(ask.n // 10, 100)), [], -1, 0.1 * scale)
+                self._everybody(ask, [], -1, 0.1 * scale, {})
         for round_ in range(rounds):
+            given: Given = {}
             for ask, readers in asks.items():
-                if round_ < min(row.rounds or rounds for row in readers):
-                    self._sample(ask, readers, round_, scale)
+                due = [row for row in readers if round_ < (row.rounds or rounds)]
+                if due:
+                    self._everybody(ask, due, round_, scale, given)
 
     def single(self, ask: Ask, name: str) -> dict[str, list[float]] | None:
         """One sample of one contestant, for the studies; None: it is not there or cannot."""
         for contestant, line in self._lines.items():
             if contestant.name == name:
+                self._tell(f"{name}: {ask.line()}")
                 return self._ask(contestant, line, ask)
         return None
 
-    def _sample(self, ask: Ask, readers: Iterable[Row], round_: int, scale: float) -> None:
-        asked: set[tuple[str, Ask]] = set()
+    def _everybody(
+        self, ask: Ask, readers: Sequence[Row], round_: int, scale: float, given: Given
+    ) -> None:
+        alone = bool(readers) and all(row.alone for row in readers)
         for contestant, line in _rotated(self._lines, round_):
+            if self._is_out(contestant, ask) or (alone and contestant.name != OURS):
+                continue
             own = _as_known_to(contestant, ask, scale)
-            if self._is_out(contestant, ask) or (contestant.name, own) in asked:
-                continue
-            asked.add((contestant.name, own))
-            self._tell(f"{'warm' if round_ < 0 else round_ + 1}  {contestant.name}: {own.line()}")
+            self._tell(
+                f"{'warm up' if round_ < 0 else round_ + 1}  {contestant.name}: {own.line()}"
+            )
+            key = (contestant.name, own)
             try:
-                metrics = self._ask(contestant, line, own)
+                if key not in given:
+                    given[key] = self._ask(contestant, line, own)
             except Failed as error:
-                self.outcome.trouble(ask.line(), contestant, str(error))
+                self.outcome.trouble(ask.workload, contestant, str(error))
                 continue
-            if metrics is None:
-                self._cannot.add((contestant.name, ask.workload))
-                continue
-            for row in readers:
-                samples = self.outcome.samples.setdefault(row.name, {})
-                number = replace(row, ask=own).read(metrics)
-                samples.setdefault(contestant.name, []).append(number)
+            self._note(contestant, ask, own, given[key], readers)
+
+    def _note(
+        self,
+        contestant: Contestant,
+        ask: Ask,
+        own: Ask,
+        metrics: dict[str, list[float]] | None,
+        readers: Sequence[Row],
+    ) -> None:
+        if metrics is None:
+            self._cannot.add((contestant.name, ask.workload))
+            return
+        for row in readers:
+            number = replace(row, ask=own).read(metrics)
+            samples = self.outcome.samples.setdefault(row.name, {})
+            samples.setdefault(contestant.name, []).append(number)
 
     def _ask(self, contestant: Contestant, line: Line, ask: Ask) -> dict[str, list[float]] | None:
         if not ask.fresh:
             return line.ask(ask)
-        fresh = Line(contestant, Path(self._ebin.name))
+        fresh = Line(contestant, self.ebin)
         try:
             return fresh.ask(ask)
         finally:
@@ -122,7 +142,7 @@ class Contest:
 
     def _is_out(self, contestant: Contestant, ask: Ask) -> bool:
         """It cannot do this, or has failed at it before."""
-        failed = self.outcome.troubles.get(ask.line(), {})
+        failed = self.outcome.troubles.get(ask.workload, {})
         return contestant.name in failed or (contestant.name, ask.workload) in self._cannot
 
 

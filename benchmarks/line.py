@@ -29,7 +29,7 @@ class Line:
 
     def __init__(self, contestant: Contestant, ebin: Path) -> None:
         self.contestant = contestant
-        self._stderr = tempfile.TemporaryFile("w+", errors="replace")
+        self._stderr = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (closed by `close`)
         self._process = subprocess.Popen(
             contestant.command(ebin),
             stdin=subprocess.PIPE,

@@ -42,6 +42,7 @@ class Row:
         metric: Which of the answer's metrics; `seconds` for k/s are those of all n operations.
         percent: The percentile of it that is read; None: it is one number.
         rounds: At most that many rounds, for what is slow and steady.
+        alone: suptree is compared with itself here, no peer is asked.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row:
     metric: str = "seconds"
     percent: float | None = None
     rounds: int | None = None
+    alone: bool = False
 
     @property
     def more_is_better(self) -> bool:
@@ -174,6 +176,7 @@ LIVES = (
         "k/s",
         "10,000 children of one supervisor crash at once, until all are back",
         Figure(beam=10.0, python=3.0),
+        rounds=3,
     ),
 )
 TIMES = (
@@ -247,28 +250,57 @@ LOOKUPS = (
         "the same with tasks that give way to the loop once",
     ),
 )
-SERVICE_ROWS = tuple(
-    Row(f"service{tail}{mode}", Ask("service", SERVICE, options), unit, what, **reading)  # type: ignore[arg-type]
-    for options, mode in (((), ""), (("queued",), "-queued"))
-    for tail, unit, what, reading in (
-        (
-            "",
+
+
+def _service(mode: str, *options: str) -> tuple[Row, ...]:
+    ask = Ask("service", SERVICE, options)
+    return (
+        Row(
+            f"service{mode}",
+            ask,
             "k/s",
-            "mixed: 100 clients at once; each step looks up and calls, every second casts, every fourth sets a timer",
-            {},
+            "100 clients at once look up and call; every second step casts, every fourth sets a timer",
         ),
-        (
-            "-p50",
+        Row(
+            f"service-p50{mode}",
+            ask,
             "us",
             "latency of its calls: half are faster",
-            {"metric": "latency", "percent": 50},
+            metric="latency",
+            percent=50,
         ),
-        (
-            "-p99",
+        Row(
+            f"service-p99{mode}",
+            ask,
             "us",
             "latency of its calls: 99 of 100 are faster",
-            {"metric": "latency", "percent": 99},
+            metric="latency",
+            percent=99,
         ),
     )
+
+
+SERVICE_ROWS = _service("") + _service("-queued", "queued")
+TELEMETRY = tuple(
+    Row(
+        f"{name}-telemetry",
+        Ask(workload, n, ("telemetry",)),
+        "k/s",
+        f"`{name}` with one handler attached to every event",
+        alone=True,
+    )
+    for name, workload, n in (
+        ("call", "call", CALLS),
+        ("cast", "cast", CASTS),
+        ("spawn-stop", "spawn_stop", SPAWNS),
+    )
 )
-ROWS: tuple[Row, ...] = MESSAGES + LIVES + TIMES + LOOKUPS + SERVICE_ROWS
+FAMILIES: dict[str, tuple[Row, ...]] = {
+    "Messages": MESSAGES,
+    "Lives": LIVES,
+    "Timers": TIMES,
+    "Lookups and streams": LOOKUPS,
+    "A mixed service": SERVICE_ROWS,
+    "Telemetry": TELEMETRY,
+}
+ROWS: tuple[Row, ...] = tuple(row for family in FAMILIES.values() for row in family)

@@ -27,6 +27,7 @@ step contracts  "$BIN/lint-imports" --no-cache
 step one-place  "$PY" scripts/check_imports.py
 step conformance "$PY" scripts/conformance_table.py --check --strict
 step reference  "$PY" scripts/reference.py --check
+[ -f docs/reference/benchmarks.json ] && step benchmarks "$PY" -m benchmarks --check
 step docs       "$PY" -m pytest -q --no-header tests/public/test_docs_examples.py
 }
 

@@ -97,6 +97,8 @@ class Sink(Counter):
 
 
 class Sender(st.GenServer):
+    """Casts in one go."""
+
     @st.cast
     def flood(self, sink: st.Pid[Sink], n: int) -> None:
         for _ in range(n):

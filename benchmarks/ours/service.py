@@ -14,6 +14,8 @@ CLIENTS = 100
 
 
 class Client(st.GenServer):
+    """One of many: each step is timed where it waits."""
+
     @st.call(timeout=600.0)
     async def work(self, first: int, steps: int) -> list[float]:
         latency: list[float] = []

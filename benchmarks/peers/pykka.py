@@ -15,6 +15,8 @@ KEYS, SENDERS, NODES = 100, 100, 1_000
 
 
 class Counter(pykka.ThreadingActor):
+    """The actor that is called."""
+
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
@@ -46,6 +48,8 @@ def cast(ask: Ask) -> Metrics:
 
 
 class Sender(pykka.ThreadingActor):
+    """Tells in one go."""
+
     def on_receive(self, message: tuple[pykka.ActorRef[Counter], int]) -> None:
         sink, n = message
         for _ in range(n):
@@ -72,6 +76,8 @@ def spawn_stop(ask: Ask) -> Metrics:
 
 
 class Node(pykka.ThreadingActor):
+    """One of a ring: sends the token on, one hop less."""
+
     def __init__(self) -> None:
         super().__init__()
         self.next: pykka.ActorRef[Node] | None = None

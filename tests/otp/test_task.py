@@ -252,6 +252,25 @@ async def test_shutdown_gives_the_exit_of_a_task_that_ended_by_itself(runtime):
 
 
 @pytest.mark.otp("S193")
+@pytest.mark.parametrize(
+    ("reason", "how", "told"),
+    [
+        (st.SHUTDOWN, 5.0, None),
+        (st.SHUTDOWN, "brutal_kill", st.TaskExit(st.SHUTDOWN)),
+        (st.KILLED, "brutal_kill", None),
+        (st.KILLED, 5.0, st.TaskExit(st.KILLED)),
+    ],
+)
+async def test_shutdown_of_a_task_that_had_ended_as_it_would_end_it_gives_none(
+    runtime, reason, how, told
+):
+    task = st.Task.async_(st.exit, reason)
+    await wait_down(task.pid)
+
+    assert await st.Task.shutdown(task, how) == told
+
+
+@pytest.mark.otp("S193")
 async def test_shutdown_that_ended_the_task_gives_none_and_does_not_hit_the_owner(runtime):
     async def owner() -> object:
         task = st.Task.async_(forever)

@@ -260,25 +260,24 @@ class Task(Generic[T_co]):
 
         Returns:
             TaskValue(value) if it was quicker, TaskExit(reason) if it ended for another
-            reason, None if this ended it.
+            reason, None if this ended it, or if it had ended as this ends it.
 
         Raises:
             TaskOwnerError: Another process made the task.
         """
         task._check("shutdown")
         task._unlink()
-        told = task._outcome.told()
-        if told is not None:
-            return told
-        runtime, owner = task.pid.runtime, task._owner
         brutal = timeout == "brutal_kill"
-        runtime.exit(task.pid, KILL if brutal else SHUTDOWN, owner)
-        told = await task._wait(None if isinstance(timeout, str) else timeout)
         ours: tuple[object, ...] = (KILLED,) if brutal else (SHUTDOWN,)
+        told = task._outcome.told()
         if told is None:
-            runtime.exit(task.pid, KILL, owner)
-            told = await task._wait(None)
-            ours = (SHUTDOWN, KILLED)
+            runtime, owner = task.pid.runtime, task._owner
+            runtime.exit(task.pid, KILL if brutal else SHUTDOWN, owner)
+            told = await task._wait(None if isinstance(timeout, str) else timeout)
+            if told is None:
+                runtime.exit(task.pid, KILL, owner)
+                told = await task._wait(None)
+                ours = (SHUTDOWN, KILLED)
         return None if isinstance(told, TaskExit) and told.reason in ours else told
 
     @staticmethod

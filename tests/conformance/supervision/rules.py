@@ -31,7 +31,7 @@ def failed_starts_end_at_once(trace: Trace) -> Trace:
 
 
 def orphans_last(trace: Trace) -> Trace:
-    """Take each child of a killed supervisor, with all that lives below it, out of its segment, to the end, by name."""
+    """Take each child of a killed supervisor, with what lives below it, out of its segment, to the end, from the top down."""
     kin, result = _Kin(), Trace()
     for segment in _segments(trace):
         kin.learn(segment)
@@ -99,18 +99,15 @@ def _orphans_apart(segment: Trace, kin: _Kin) -> Trace:
             rest.append(line)
         if verb == "down" and line.endswith(" killed"):
             killed.add(who)
-    tail = [line for top in sorted(threads) for line in threads[top]]
+    tops = sorted(threads, key=lambda top: (len(list(kin.line_of(top))), top))
+    tail = [line for top in tops for line in threads[top]]
     first_result = next((i for i, line in enumerate(rest) if line.startswith("result")), len(rest))
     return rest[:first_result] + tail + rest[first_result:]
 
 
 def _orphan(who: str, killed: set[str], kin: _Kin) -> str | None:
-    """Return the highest process above *who* (or itself) whose supervisor was killed."""
-    top = None
-    for member in kin.line_of(who):
-        if kin.parent.get(member, "") in killed:
-            top = member
-    return top
+    """Return the nearest process above *who* (or itself) whose supervisor was killed."""
+    return next((each for each in kin.line_of(who) if kin.parent.get(each, "") in killed), None)
 
 
 def _end_of(who: str, lines: Trace, kin: _Kin) -> int:

@@ -216,7 +216,13 @@ class _Driver:
             case "delete_child":
                 return await self._answer(_done(sup.delete_child(pid, op.child)))
             case "restart_child":
-                return await self._answer(self._started(sup.restart_child(pid, op.child)))
+                return await self._restart_child(pid, op.child)
+
+    async def _restart_child(self, pid: st.Pid[Any], child: str) -> Result:
+        try:
+            return await self._answer(self._started(st.Supervisor.restart_child(pid, child)))
+        except st.SpecError as error:  # of a child of the child
+            return f"error start_failed {reason_text(error)}"
 
     async def _start_child(self, pid: st.Pid[Any], op: StartChild) -> Result:
         attempts = self.recorder.attempts.get(op.spec.id, 0)

@@ -52,6 +52,14 @@ def test_the_thread_of_one_orphan_keeps_its_order():
     assert normalise([*ORPHANS, goodbye, end]) != normalise([*ORPHANS, end, goodbye])
 
 
+def test_orphans_of_one_that_was_killed_while_its_own_supervisor_goes_down_may_end_before_or_after_that():
+    tree = ["op 0", "start s1#1 in root#1 ok", "start s2#1 in s1#1 ok", "start w1#1 in s2#1 ok"]
+    before = [*tree, "op 1", "down root#1 killed", "down s2#1 killed"]
+    above, below = "down s1#1 killed", "down w1#1 killed"
+
+    assert normalise([*before, above, below]) == normalise([*before, below, above])
+
+
 def test_an_orphan_that_does_not_end_is_missed():
     one, two = "down w1#1 killed", "down w2#1 killed"
 

@@ -1,0 +1,158 @@
+"""From samples to the document: ratios, verdicts, text and pictures are pure functions of a record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import record as records
+from benchmarks.__main__ import check
+from benchmarks.page import page, pictures
+from benchmarks.record import Record
+from benchmarks.rows import ROWS, Figure
+from benchmarks.stats import percentile, spread
+from benchmarks.studies import BARE, SUPTREE, Histogram
+from benchmarks.table import against_beam, against_python, number
+
+ROW = {row.name: row for row in ROWS}
+FACTS = {
+    "date": "2026-01-01",
+    "machine": "a machine",
+    "python": "Python",
+    "loop": "asyncio",
+    "rounds": "1",
+}
+
+
+def a_record() -> Record:
+    one = Histogram.of([1e-6, 3e-6, 100e-6])
+    costs = {
+        name: [[1.0], [1.1], [1.6]] for name in ("spawn", "restart", "lookup", "timer", "monitor")
+    }
+    return Record(
+        FACTS,
+        versions={"suptree": "0.1.0", "erlang": "OTP 25"},
+        samples={
+            "call": {
+                "suptree": [90.0, 100.0, 110.0],
+                "erlang": [40.0],
+                "asyncio": [20.0],
+                "pykka": [4.0],
+            },
+            "memory": {"suptree": [500.0], "erlang": [1000.0], "asyncio": [1100.0]},
+            "call-telemetry": {"suptree": [80.0]},
+        },
+        troubles={"": {"elixir": "it is not installed"}},
+        shares={"call": 0.996},
+        fairness={"call": {SUPTREE: one, BARE: one}},
+        flatness={"default": costs},
+        recorded=Record(FACTS, samples={"call": {"suptree": [100.0], "ray": [1.0]}}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "ours", "theirs", "goal", "reached"),
+    [
+        ("call", 100.0, 50.0, 2.0, True),  # k/s: at least
+        ("call", 99.0, 50.0, 2.0, False),
+        ("memory", 60.0, 100.0, 0.6, True),  # bytes: at most
+        ("memory", 61.0, 100.0, 0.6, False),
+        ("call", 1.0, 100.0, None, None),  # no goal, no verdict
+    ],
+)
+def test_a_figure_is_reached_at_least_for_rates_and_at_most_for_costs(
+    row, ours, theirs, goal, reached
+):
+    judged = replace(ROW[row], figure=Figure(beam=goal))
+
+    verdict = against_beam(judged, {"suptree": [ours], "erlang": [theirs]})
+
+    assert verdict is not None
+    assert verdict.ratio == ours / theirs
+    assert verdict.reached is reached
+
+
+@pytest.mark.parametrize(("row", "best"), [("call", "pykka"), ("memory", "asyncio")])
+def test_the_best_python_peer_is_the_fastest_or_the_smallest(row, best):
+    samples = {"suptree": [1.0], "erlang": [99.0], "asyncio": [10.0], "pykka": [20.0]}
+
+    verdict = against_python(ROW[row], samples)
+
+    assert verdict is not None
+    assert verdict.peer == best
+
+
+def test_a_row_that_names_its_peers_is_judged_by_these_alone():
+    samples = {"suptree": [10.0], "asyncio": [50.0], "anyio": [2.0], "aiometer": [1.0]}
+
+    verdict = against_python(ROW["stream"], samples)
+
+    assert verdict is not None
+    assert (verdict.peer, verdict.ratio) == ("anyio", 5.0)
+
+
+def test_a_peer_that_did_not_take_part_gives_no_verdict():
+    assert against_beam(ROW["call"], {"suptree": [1.0]}) is None
+    assert against_python(ROW["call"], {"suptree": [1.0], "erlang": [1.0]}) is None
+
+
+def test_a_percentile_is_a_value_that_occurred_and_a_spread_a_share():
+    assert percentile([5.0, 1.0, 3.0], 50) == 3.0
+    assert percentile(range(1, 101), 99) == 99
+    assert spread([90.0, 100.0, 110.0]) == pytest.approx(0.05)
+    assert number([90.0, 100.0, 110.0]) == "100 ±5%"
+
+
+def test_a_histogram_counts_by_powers_of_two():
+    one = Histogram.of([0.5e-6, 3e-6, 3.5e-6, 100e-6])
+
+    assert one.counts == (1, 0, 2, 0, 0, 0, 0, 1)
+    assert (one.n, one.p50_us, one.max_us) == (4, 3.0, 100.0)
+
+
+def test_the_page_says_each_figure_with_yes_or_no():
+    text = page(a_record())
+
+    assert "| `call` | k/s | 100 ±5% | erlang | 40.0 ±0% | **2.50** | ≥ 2 | yes |" in text
+    assert "| `call` | k/s | 100 ±5% | asyncio | 20.0 ±0% | **5.00** | ≥ 6 | no |" in text
+    assert "| `memory` | bytes | 500 ±0% | erlang | 1,000 ±0% | **0.50** | ≤ 0.6 | yes |" in text
+    assert "Of 4 figures 2 are reached." in text
+    assert "A direct call is no\nmessage pass" in text
+    assert "`call` 99.6%" in text
+    assert "elixir has no number: it is not installed" in text
+    assert "| spawn | 1.00 | 1.10 | 1.60 | 1.60 | no |" in text
+    assert "| ray |" in text
+
+
+def test_each_picture_of_the_page_is_drawn_and_well_formed():
+    drawn = pictures(a_record())
+
+    text = page(a_record())
+    assert {f"](benchmarks/{name})" in text for name in drawn} == {True}
+    assert text.count("](benchmarks/") == len(drawn)
+    for svg in drawn.values():
+        assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_record_is_the_same_after_a_trip_through_json():
+    assert Record.from_json(a_record().as_json()) == a_record()
+
+
+def test_peers_that_live_apart_are_recorded_beside_suptree():
+    found = replace(a_record(), recorded=None)
+    found.samples["call"]["ray"] = [1.0]
+    found.keep_apart()
+
+    assert "ray" not in found.samples["call"]
+    assert found.recorded is not None
+    assert found.recorded.samples == {"call": {"suptree": [90.0, 100.0, 110.0], "ray": [1.0]}}
+
+
+def test_the_page_in_docs_is_what_its_record_renders():
+    kept = records.stored()
+    if kept is None:
+        pytest.skip("no record yet: `make bench` writes it")
+
+    assert check(kept) == 0

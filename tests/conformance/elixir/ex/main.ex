@@ -1,0 +1,100 @@
+defmodule Conformance.Main do
+  @moduledoc """
+  The BEAM's half of the families that Elixir judges: reads programs as Erlang terms from standard input, each with the
+  family that it belongs to, runs it, prints its trace and ends it with a line `end`.
+
+  Run as: elixir --erl "+S 1:1" -pa EBIN -e Conformance.Main.run. One scheduler makes the order of deaths the order of
+  causes. After each operation the driver waits until nothing can move any more; it never sleeps.
+  """
+  alias Conformance.Trace
+
+  # Milliseconds; a program takes a few.
+  @hang 20_000
+
+  @families %{dynamic: Conformance.Dynamic, tasks: Conformance.Tasks}
+
+  def run do
+    :logger.set_primary_config(:level, :none)
+    load_everything()
+    loop()
+  end
+
+  # A module that is loaded when it is first used is read from disk, by a process that waits for the file meanwhile:
+  # nobody would be ready to run, and all would look quiet.
+  defp load_everything do
+    for application <- [:kernel, :stdlib, :elixir],
+        {:ok, modules} = :application.get_key(application, :modules) do
+      :ok = :code.ensure_modules_loaded(modules)
+    end
+
+    :ok = :code.ensure_modules_loaded([Conformance.Words | Map.values(@families)])
+  end
+
+  defp loop do
+    case :io.read(:standard_io, '') do
+      {:ok, {family, program}} ->
+        IO.write([program(Map.fetch!(@families, family), program), "end\n"])
+        loop()
+
+      :eof ->
+        System.halt(0)
+
+      other ->
+        IO.puts("unreadable program: #{inspect(other)}\nend")
+        System.halt(1)
+    end
+  end
+
+  # The trace, as far as it went if the driver failed.
+  defp program(family, program) do
+    {pid, ref} =
+      spawn_monitor(fn ->
+        Process.flag(:trap_exit, true)
+        Trace.start()
+        family.run(program)
+      end)
+
+    why =
+      receive do
+        {:DOWN, ^ref, :process, ^pid, :normal} -> []
+        {:DOWN, ^ref, :process, ^pid, why} -> "driver failed: #{inspect(why, limit: :infinity)}\n"
+      after
+        @hang ->
+          Process.exit(pid, :kill)
+          "hang\n"
+      end
+
+    lines = Trace.get(:printed, [])
+
+    kill_all()
+    Trace.stop()
+    [Enum.map(Enum.reverse(lines), &[&1, ?\n]), why]
+  end
+
+  @doc "Do one thing, wait for quiet by `settle`, print what happened and what it returned."
+  def segment(label, do_it, settle) do
+    results = do_it.()
+    settle.()
+    lines = ["op #{label}" | Trace.take()] ++ Enum.map(results, &IO.chardata_to_string(["result ", &1]))
+    Trace.put(:printed, Enum.reverse(lines) ++ Trace.get(:printed, []))
+    flush()
+  end
+
+  # What a program left behind; a supervisor among them may start somebody meanwhile.
+  defp kill_all do
+    for pid <- Trace.alive() do
+      Process.exit(pid, :kill)
+      Trace.ended(pid)
+      kill_all()
+    end
+  end
+
+  # The driver traps exits, and is linked to what it starts.
+  defp flush do
+    receive do
+      {:EXIT, _, _} -> flush()
+    after
+      0 -> :ok
+    end
+  end
+end
