@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import suptree as st
+from suptree.core.runqueue import RunQueue
 from suptree.core.timers import Timer, Timers
 from suptree.testing import turn, wait_down
 
@@ -188,3 +189,37 @@ async def test_a_timer_whose_work_cancels_many_others_upsets_no_grid(runtime):
         ticks.append(runtime.now() - start)
 
     assert ticks == pytest.approx([1, 2, 3, 4])
+
+
+class Busy(st.GenServer):
+    """Never without a message, and never without a timer that is due, for a hundred ticks."""
+
+    def __init__(self, ticks: list[object]) -> None:
+        self.ticks = ticks
+        self.send_after(0, "tick")
+
+    @st.cast
+    def again(self) -> None:
+        if len(self.ticks) < 100:
+            Busy.again(self.pid)
+
+    def handle_info(self, message: object) -> None:
+        self.ticks.append(message)
+        self.send_after(0, message)
+
+
+async def test_law9_a_timer_in_a_busy_loop_adds_no_turn_of_the_run_queue(runtime, monkeypatch):
+    ticks: list[object] = []
+    drains: list[RunQueue] = []
+    drain = RunQueue.drain
+    monkeypatch.setattr(RunQueue, "drain", lambda queue: (drains.append(queue), drain(queue)))
+    busy = await Busy.start_link(ticks)
+    Busy.again(busy)
+
+    in_one_turn = set[int]()
+    while len(ticks) < 100:
+        before = len(drains)
+        await asyncio.sleep(0)
+        in_one_turn.add(len(drains) - before)
+
+    assert max(in_one_turn) == 1

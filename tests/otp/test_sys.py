@@ -373,7 +373,6 @@ async def test_while_statistics_are_on_no_call_is_direct_and_afterwards_they_are
     await st.sys.statistics(pid, False)
     assert process.state is IDLE
     assert process.debug is None
-    assert process.turn == process.body.turn
 
 
 @VIRTUAL

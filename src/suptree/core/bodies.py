@@ -20,7 +20,21 @@ from suptree.errors import InternalError
 __all__ = ["GuestBody", "KernelBody", "PlainBody"]
 
 
-class PlainBody:
+class _Receiving:
+    """The part of a body that takes its messages by `receive`: it has no turns."""
+
+    kind: str
+
+    def run(self, quota: int) -> int:
+        """Never called."""
+        raise InternalError(f"a {self.kind} process has no turns")
+
+    def turn(self, envelope: Envelope) -> None:
+        """Never called."""
+        raise InternalError(f"a {self.kind} process has no turns")
+
+
+class PlainBody(_Receiving):
     """A plain process: one function, from first line to last.
 
     An async function gets a task of its own; a plain one runs in one turn.
@@ -58,10 +72,6 @@ class PlainBody:
     def returned(self, value: object) -> None:
         """The function returned *value*: nothing to a plain process, everything to a task."""
 
-    def turn(self, envelope: Envelope) -> None:
-        """Never called: a plain process takes its messages by `receive`."""
-        raise InternalError("a plain process has no turns")
-
     def failed(self, reason: object) -> None:
         """The function raised: that is the exit reason."""
         assert self.process is not None
@@ -88,7 +98,7 @@ def _as_awaitable(value: Any) -> Awaitable[Any]:
     return value  # type: ignore[no-any-return]
 
 
-class KernelBody:
+class KernelBody(_Receiving):
     """A kernel coroutine: awaits only slots and is stepped by the run queue, without a task (law 4).
 
     Subclasses write `main`, which calls `process.started()` or raises `ProcessExit`;
@@ -172,10 +182,6 @@ class KernelBody:
         else:
             self.process.finish(reason)
 
-    def turn(self, envelope: Envelope) -> None:
-        """Never called: a kernel coroutine takes its messages by `receive`."""
-        raise InternalError("a kernel coroutine has no turns")
-
     def failed(self, reason: object) -> None:
         """Never called: `_step` ends the process itself."""
         self.process.finish(reason)
@@ -208,7 +214,7 @@ class _Yield(Slot):
         yield self
 
 
-class GuestBody:
+class GuestBody(_Receiving):
     """A task of the host as a process: the body of `async with Runtime()`, or of `rt.guest()`."""
 
     kind = "guest"
@@ -221,10 +227,6 @@ class GuestBody:
         """The task runs already."""
         self.process = process
         process.state = WAITING
-
-    def turn(self, envelope: Envelope) -> None:
-        """Never called: a guest takes its messages by `receive`."""
-        raise InternalError("a guest has no turns")
 
     def failed(self, reason: object) -> None:
         """The guest ended."""

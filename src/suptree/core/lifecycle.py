@@ -79,6 +79,14 @@ class Body(Protocol):
         """Run the init, inline; ends in `process.started()`, `process.start_failed(...)`, or later."""
         ...
 
+    def run(self, quota: int) -> int:
+        """Handle up to *quota* messages in one go (servers).  Returns how many.
+
+        Called by the run loop, in the context of the process: entering it once for many
+        messages is a good part of what a cast costs.
+        """
+        ...
+
     def turn(self, envelope: Envelope) -> None:
         """Handle one message (servers); runs in the context of the process."""
         ...
@@ -110,6 +118,10 @@ class Remains:
 
     def begin(self, process: Process) -> None:
         """Nothing begins any more."""
+
+    def run(self, quota: int) -> int:
+        """It may still stand in the ready queue."""
+        return 0
 
     def turn(self, envelope: Envelope) -> None:
         """Nothing is handled any more."""

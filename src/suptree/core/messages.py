@@ -35,6 +35,7 @@ __all__ = [
     "EXIT",
     "IDLE_TIMEOUT",
     "INFO",
+    "NO_KWARGS",
     "SYSTEM",
     "TIMEOUT",
     "TIMER",
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 Envelope = tuple[Any, ...]
+
+NO_KWARGS: Final[dict[str, Any]] = {}
+"""The keyword arguments of a request that has none: one for all, and never written to."""
 
 CALL: Final = 0
 CAST: Final = 1

@@ -100,7 +100,6 @@ class Process:
         "task",
         "timers",
         "trap_exit",
-        "turn",
         "watching",
     )
 
@@ -108,7 +107,6 @@ class Process:
         self.pid = pid
         self.runtime = runtime
         self.body = body
-        self.turn = body.turn
         self.context = context
         self.state: State = INIT
         self.resting: State = IDLE
@@ -210,7 +208,6 @@ class Process:
     def let_go(self) -> None:
         """The last of the reaper: break the cycles through body, server and context."""
         self.body = Remains(self.body.kind)
-        self.turn = self.body.turn
         self.server = None
         self.context = Context()  # its own: it may still stand in the ready queue
         self.carried = None  # attached in the context that is gone
@@ -301,10 +298,9 @@ class Process:
             return Crashed(InternalError(f"{name}, whose text raised {type(worse).__qualname__}"))
 
     def run(self, quota: int) -> int:
-        """Handle up to *quota* messages in one go.  Returns how many.
+        """Handle up to *quota* messages, each with all that may be due to it.  Returns how many.
 
-        Called by the run loop, in the context of this process: entering it once for
-        many messages is a good part of what a cast costs.
+        What `Body.run` does, unless the body has a shorter way for the usual ones.
         """
         if self.state is not READY:
             return self._run_suspended() if self.state is SUSPENDED else 0
@@ -322,15 +318,15 @@ class Process:
             self.messages_in += 1
             count += 1
             try:
+                turn = self.body.turn if self.debug is None else self.debug.turn
                 if carries and envelope.__class__ is not tuple:
-                    self.turn_carrying(envelope, self.turn, envelope)
+                    self.turn_carrying(envelope, turn, envelope)
                 else:
-                    self.turn(envelope)
+                    turn(envelope)
             except BaseException as error:
-                if not (isinstance(error, TypeError) and refused(self)):
-                    self._crash(error)
+                self.turn_failed(error)
             if self.state is not RUNNING:
-                self._left_turn()
+                self.left_turn()
                 break
             if not mailbox:
                 self.current = None
@@ -355,7 +351,16 @@ class Process:
         if self.state is not WAITING:
             detach(self)
 
-    def _left_turn(self) -> None:
+    def turn_failed(self, error: BaseException) -> None:
+        """The turn raised: that is a crash, unless the request did not fit its handler."""
+        if not (isinstance(error, TypeError) and refused(self)):
+            self._crash(error)
+
+    def is_plain(self) -> bool:
+        """Whether nothing looks at each of its messages: no bound, idle timeout or debug function."""
+        return self.bounded is None and self.idle_timer is None and self.debug is None
+
+    def left_turn(self) -> None:
         """A turn ended in another state than RUNNING."""
         if self.state is EXITING:
             self.drop_job()
@@ -463,9 +468,9 @@ class Process:
         if self.state is RUNNING:
             self.settle()
         elif self.state is EXITING and stands_deep():
-            self.put_off(self._left_turn)
+            self.put_off(self.left_turn)
         else:
-            self._left_turn()
+            self.left_turn()
 
     def put_off(self, function: Callable[..., object], *args: object) -> None:
         """Have the run loop call *function*, on a stack of its own."""
@@ -686,13 +691,13 @@ class Process:
             return 0
         self.current = envelope
         try:
-            self.turn(envelope)
+            self.body.turn(envelope)
         except BaseException as error:
             self._crash(error)
         if self.state is RUNNING:
             self.settle()
         else:
-            self._left_turn()
+            self.left_turn()
         return 1
 
 

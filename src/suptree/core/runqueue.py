@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
-from suptree.core.slot import PENDING, Slot
+from suptree.core.slot import PENDING, ReplyTo, Slot
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
@@ -42,8 +42,8 @@ class RunQueue:
     """Who runs next.
 
     Attributes:
-        unanswered: Slots with the seconds that they may take; those that are still empty
-            at the end of the turn get a deadline, most are not.
+        unanswered: The replies that have a `limit`; those that are still empty at the end
+            of the turn get a deadline, most are not.
         direct_budget: How many direct calls may still be made in this turn of the
             loop; 0 while the direct call is off.  At 0 a call queues, which suspends
             the caller, so that a chain of direct calls cannot starve the loop.
@@ -78,7 +78,7 @@ class RunQueue:
         self.context = Context()  # nobody's: what a turn runs enters the context of its process
         self._direct = direct_call
         self._random = rng if random_direct else None
-        self.unanswered: list[tuple[Slot, float]] = []
+        self.unanswered: list[ReplyTo] = []
         self.expire_after: Callable[[Slot, float], None] = lambda slot, timeout: (
             None
         )  # the ticker's
@@ -127,7 +127,16 @@ class RunQueue:
         return not self.ready and not self.resuming
 
     def drain(self) -> None:
-        """One turn: resume waiters and run processes, in turn, until both are empty or the quota is."""
+        """The turn that `schedule` asked the loop for."""
+        self._turn(another_follows=False)
+
+    def drain_first(self) -> None:
+        """A turn for whom something else must not overtake; one that was asked for still comes."""
+        if not self.idle():
+            self._turn(another_follows=self.scheduled)
+
+    def _turn(self, *, another_follows: bool) -> None:
+        """Resume waiters and run processes, in turn, until both are empty or the quota is."""
         self.scheduled = True  # whoever becomes ready meanwhile needs no turn of its own
         self.refill()
         ready = self.ready
@@ -147,14 +156,16 @@ class RunQueue:
                             callback(slot)
                 if ready:
                     process = ready.popleft()
-                    budget -= process.context.run(process.run, min(MESSAGES_PER_TURN, budget) or 1)
+                    quota = MESSAGES_PER_TURN if budget > MESSAGES_PER_TURN else budget or 1
+                    budget -= process.context.run(process.body.run, quota)
                 elif not resuming:
                     break
                 if self.direct_budget == 0 and self._direct:
                     self._direct_used_up()
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
-            self.scheduled = self._turn_over = False
-            if ready or resuming:
+            self._turn_over = False
+            self.scheduled = another_follows
+            if (ready or resuming) and not another_follows:
                 self.schedule()
             if self.unanswered:
                 self._set_deadlines()
@@ -168,6 +179,6 @@ class RunQueue:
 
     def _set_deadlines(self) -> None:
         unanswered, self.unanswered = self.unanswered, []
-        for slot, timeout in unanswered:
-            if slot.state is PENDING:
-                self.expire_after(slot, timeout)
+        for reply_to in unanswered:
+            if reply_to.state is PENDING:
+                self.expire_after(reply_to, reply_to.limit)

@@ -13,7 +13,7 @@ import asyncio
 import enum
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from suptree.errors import InternalError
 
@@ -112,9 +112,12 @@ class Slot:
             yield self
         if self.state is DONE:
             return self.value
-        return self.result()
+        return self.outcome()
 
-    def result(self) -> Any:
+    result: ClassVar = bool
+    """What asyncio calls before it steps the waiter, which takes its answer in `__await__`."""
+
+    def outcome(self) -> Any:
         """Return the value, or raise what the slot was failed with."""
         state = self.state
         if state is DONE:
@@ -162,7 +165,10 @@ class ReplyTo(Slot):
         caller: The process that waits, or None for code outside every process.
     """
 
-    __slots__ = ("callee", "caller")
+    __slots__ = ("callee", "caller", "limit")
+
+    limit: float
+    """Seconds that it may take, for who stands in `RunQueue.unanswered`."""
 
     def __init__(self, runqueue: RunQueue, callee: Process, caller: Process | None) -> None:
         self.runqueue = runqueue

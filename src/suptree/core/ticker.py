@@ -112,8 +112,7 @@ class Ticker:
         self._handle = None
         self._armed_for = FOREVER
         try:
-            if not self._runqueue.idle():
-                self._runqueue.drain()
+            self._runqueue.drain_first()  # after a stall, messages beat timers (law 9)
             for timer in self.timers.expire(self.now()):
                 self._fire(timer)
         finally:

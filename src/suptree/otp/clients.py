@@ -1,10 +1,13 @@
 """Typed clients: what ``@st.call`` and ``@st.cast`` make of a method.
 
 On the instance it stays the method; on the class it is the client: ``await
-Counter.increment(counter, by=2)``.  A call to an idle server with a plain handler runs in
-the caller's turn (a *direct call*); every other one queues.  The order of messages is the
-same either way: the mailbox is empty, one message at a time holds, and a server is never
-re-entered.
+Counter.increment(counter, by=2)``.  Both are one function, which looks at its first
+argument: a function is what Python calls fastest, and it is found on a class and bound
+to an instance without any code of ours.
+
+A call to an idle server with a plain handler runs in the caller's turn (a *direct
+call*); every other one queues.  The order of messages is the same either way: the
+mailbox is empty, one message at a time holds, and a server is never re-entered.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import update_wrapper
 from threading import get_ident
-from types import MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, overload
 
 from suptree.core import (
     CALL,
@@ -22,6 +25,8 @@ from suptree.core import (
     CURRENT,
     EXITING,
     IDLE,
+    NO_KWARGS,
+    READY,
     RUNNING,
     Pid,
     Process,
@@ -34,7 +39,8 @@ from suptree.core import (
     safe_repr,
     stands_deep,
 )
-from suptree.errors import BadRequestError
+from suptree.errors import BadRequestError, SelfCallError
+from suptree.otp.behaviour import Behaviour
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
@@ -43,8 +49,8 @@ from suptree.otp.requests import (
     Handler,
     check_timeout,
     handler_named,
+    is_own_code,
     lost_cast,
-    post_call,
     queued_call,
     requested,
     timed_out,
@@ -55,59 +61,106 @@ __all__ = ["Call", "CallClient", "Cast", "CastClient", "call_handler", "cast_han
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
 T = TypeVar("T")  # the class of the server: `Counter` in `Counter.increment`
+T_contra = TypeVar("T_contra", contravariant=True)
 
 Directive = Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
 _OWN: Final = float("nan")  # no timeout given: the default of the server's class
 
 
-class CallClient(Generic[T, P, R]):
-    """`Counter.increment`: call it with a server and the handler's own arguments.
+if TYPE_CHECKING:  # at run time both are functions
 
-    ``await Counter.increment(counter, by=2)`` sends at its first await.
-    ``Counter.increment.within(0.2)(counter)`` has another deadline.
+    class CallClient(Protocol[T_contra, P, R_co]):
+        """`Counter.increment`: call it with a server and the handler's own arguments.
+
+        ``await Counter.increment(counter, by=2)`` sends at its first await.
+        """
+
+        __name__: str
+        request: str
+        """The name of the request."""
+
+        def __call__(
+            self, server: ServerRef[T_contra], /, *args: P.args, **kwargs: P.kwargs
+        ) -> Coroutine[Any, Any, R_co]:
+            """Send the request and wait for the reply; raises what `GenServer.call` raises."""
+            ...
+
+        def within(self, timeout: float | None) -> CallClient[T_contra, P, R_co]:
+            """The same client with another deadline in seconds; None waits for ever."""
+            ...
+
+        def send_request(
+            self, server: ServerRef[T_contra], /, *args: P.args, **kwargs: P.kwargs
+        ) -> Request[R_co]:
+            """Send the request now, and wait for the reply later; see `send_request`."""
+            ...
+
+    class CastClient(Protocol[T_contra, P]):
+        """`Counter.reset`: call it with a server and the handler's own arguments; returns at once."""
+
+        __name__: str
+
+        def __call__(
+            self, server: ServerRef[T_contra], /, *args: P.args, **kwargs: P.kwargs
+        ) -> None:
+            """Send the request; nobody there is no error (S34)."""
+            ...
+
+    class Call(Protocol[S_contra, P, R_co]):
+        """What ``@st.call`` leaves in the class: a client on the class, a method on self."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[T]) -> CallClient[T, P, R_co]: ...
+        @overload
+        def __get__(self, instance: S_contra, owner: type) -> Callable[P, Any]: ...
+
+    class Cast(Protocol[S_contra, P]):
+        """What ``@st.cast`` leaves in the class."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[T]) -> CastClient[T, P]: ...
+        @overload
+        def __get__(self, instance: S_contra, owner: type) -> Callable[P, Any]: ...
+
+
+def _make_call(
+    function: Handler,
+    timeout: float | None,
+    known: dict[type, Handler],
+    plain: dict[type, Handler],
+) -> Any:
+    """The client of one request, and the method that the handler is.
+
+    Args:
+        function: The handler, as it was written.
+        timeout: Seconds, or _OWN.
+        known: Class of a server -> its handler, which may be an override; filled here.
+        plain: The same, for those that are not async.
     """
+    own_timeout = timeout != timeout  # noqa: PLR0124  # NaN, which is `_OWN`
 
-    __slots__ = ("_direct", "_function", "_known", "_owner", "timeout")
-
-    def __init__(
-        self,
-        owner: type,
-        function: Handler,
-        timeout: float | None,
-        like: CallClient[T, P, R] | None = None,
-    ) -> None:
-        check_timeout(function.__name__, timeout)
-        self._owner = owner
-        self._function = function
-        self.timeout = timeout
-        # class of a server instance -> its handler; _direct has the plain ones alone
-        self._known: dict[type, Handler] = {} if like is None else like._known
-        self._direct: dict[type, Handler] = {} if like is None else like._direct
-
-    def within(self, timeout: float | None) -> CallClient[T, P, R]:
-        """The same client with another deadline in seconds; None waits for ever."""
-        return CallClient(self._owner, self._function, timeout, self)
-
-    async def __call__(self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Send the request and wait for the reply; raises what `GenServer.call` raises."""
-        process = server._process if isinstance(server, Pid) else resolve(server, "call")
+    async def request(server: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        process: Process | None
+        process = server._process if server.__class__ is Pid else resolve(server, "call")
         if process is None or process.state is EXITING or process.runtime.thread_id != get_ident():
             process = _require(server)
         cls: type = process.server.__class__
-        state = process.state
         runtime = process.runtime
-        if state is IDLE and cls in self._direct:
+        state = process.state
+        if state is IDLE and cls in plain:
             runqueue = runtime.runqueue
             if runqueue.direct_budget > 0 and (runtime.propagator is None or not stands_deep()):
                 runqueue.direct_budget -= 1
                 caller = CURRENT.get()
-                handler = self._direct[cls]
+                handler = plain[cls]
                 process.direct_caller = caller
                 try:
                     if runtime.propagator is not None:
-                        attach_direct(process, self.timeout)
+                        attach_direct(process, seconds(cls))
                     result = process.run_direct(handler, args, kwargs)
                     if (
                         process.state is RUNNING
@@ -120,84 +173,140 @@ class CallClient(Generic[T, P, R]):
                         else:
                             process.state = process.resting
                         if caller is None or caller.state < EXITING:
-                            return result  # type: ignore[no-any-return]
-                    return await _finish_direct(  # type: ignore[no-any-return]
-                        process, caller, handler, args, result, self.timeout
+                            return result
+                    return await _finish_direct(
+                        process, caller, handler, args, result, seconds(cls)
                     )
                 except RecursionError as error:
                     if process.state in (RUNNING, EXITING):  # no room for what has to follow
                         process.crash_where_there_is_room(error)
                     raise
-        known = self._known.get(cls)
-        if known is None:
-            known = self._learn(process)
-        timeout = self.timeout
+        handler = known.get(cls) or learn(process)
+        limit = seconds(cls) if own_timeout else timeout
         if runtime.propagator is not None:
-            timeout = limited(timeout)
+            limit = limited(limit)
         if process.bounded is not None:
-            return await queued_call(process, known, args, kwargs, timeout)  # type: ignore[no-any-return]
-        reply_to = post_call(process, CURRENT.get(), known, args, kwargs, timeout)
+            return await queued_call(process, handler, args, kwargs, limit)
+        caller = CURRENT.get()
+        if caller is process and is_own_code(process):
+            raise SelfCallError(process.pid, function.__name__)
+        runqueue = runtime.runqueue
+        reply_to = ReplyTo(runqueue, process, caller)
+        envelope = (CALL, reply_to, handler, args, kwargs or NO_KWARGS)
+        if runtime.propagator is not None:
+            envelope = carry(runtime, envelope, limit)
+        if state is IDLE:
+            process.mailbox.append(envelope)
+            process.state = READY
+            runqueue.ready.append(process)
+        else:
+            process.deliver(envelope)
+        if limit is not None:
+            reply_to.limit = limit
+            runqueue.unanswered.append(reply_to)
+        if not runqueue.scheduled:
+            runqueue.schedule()
         try:
-            return await reply_to  # type: ignore[no-any-return]
+            return await reply_to
         except SlotExpiredError:
-            raise timed_out(process, reply_to, known, args, timeout) from None
+            raise timed_out(process, reply_to, handler, args, limit) from None
 
-    def send_request(
-        self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Request[R]:
-        """Send the request now, and wait for the reply later; see `send_request`."""
-        process = resolve(server, "send_request")
-        if process is None:
-            return requested(server, None, self._function, args, kwargs)
-        handler = self._known.get(process.server.__class__) or self._learn(process)
-        return requested(server, process, handler, args, kwargs)
+    def client(server: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if server.__class__ is Pid or not _is_instance(server, client):
+            return request(server, args, kwargs)
+        return function(server, *args, **kwargs)
 
-    def _learn(self, process: Process) -> Handler:
-        """Find the handler that this server's class has for the request, overrides included."""
-        handler = _handler_for(process, self._owner, self._function)
-        cls = process.server.__class__
-        self._known[cls] = handler
+    def seconds(cls: type) -> float | None:
+        return getattr(cls, "call_timeout", DEFAULT_TIMEOUT) if own_timeout else timeout
+
+    def learn(process: Process) -> Handler:
+        handler = known[process.server.__class__] = _handler_for(process, client.__name__, function)
         if not inspect.iscoroutinefunction(handler):
-            self._direct[cls] = handler
+            plain[process.server.__class__] = handler
         return handler
 
-    @property
-    def request(self) -> str:
-        """The name of the request."""
-        return self._function.__name__
+    def within(timeout: float | None) -> Any:
+        check_timeout(function.__name__, timeout)
+        return _make_call(function, timeout, known, plain)
 
-    def __repr__(self) -> str:
-        return f"<call {self._owner.__name__}.{self._function.__name__}>"
+    def send_request(server: Any, /, *args: Any, **kwargs: Any) -> Request[Any]:
+        process = resolve(server, "send_request")
+        if process is None:
+            return requested(server, None, function, args, kwargs)
+        handler = known.get(process.server.__class__) or learn(process)
+        return requested(server, process, handler, args, kwargs)
+
+    request.__name__, request.__qualname__ = function.__name__, function.__qualname__
+    client.within = within  # type: ignore[attr-defined]
+    client.send_request = send_request  # type: ignore[attr-defined]
+    return _marked(client, function)
 
 
-class CastClient(Generic[T, P]):
-    """`Counter.reset`: call it with a server and the handler's own arguments; returns at once."""
+def _make_cast(function: Handler) -> Any:
+    """The client of one request without an answer, and the method that the handler is."""
+    empty: dict[type, tuple[Any, ...]] = {}  # class of a server -> the envelope without arguments
 
-    __slots__ = ("_function", "_known", "_owner")
-
-    def __init__(self, owner: type, function: Handler) -> None:
-        self._owner = owner
-        self._function = function
-        self._known: dict[type, Handler] = {}
-
-    def __call__(self, server: ServerRef[T], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Send the request; nobody there is no error (S34)."""
-        process = server._process if isinstance(server, Pid) else resolve(server, "cast")
+    def client(server: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if server.__class__ is Pid:
+            process: Process | None = server._process
+        elif _is_instance(server, client):
+            return function(server, *args, **kwargs)
+        else:
+            process = resolve(server, "cast")
         if process is None:
             lost_cast(server)
-            return
+            return None
         runtime = process.runtime
         if runtime.thread_id != get_ident():
             runtime.check_thread("cast")
         cls = process.server.__class__
-        handler = self._known.get(cls)
-        if handler is None:
-            handler = self._known[cls] = _handler_for(process, self._owner, self._function)
-        envelope = (CAST, None, handler, args, kwargs)
-        process.deliver(envelope if runtime.propagator is None else carry(runtime, envelope))
+        envelope = empty.get(cls)
+        if envelope is None:
+            envelope = empty[cls] = (
+                CAST,
+                None,
+                _handler_for(process, client.__name__, function),
+                (),
+                NO_KWARGS,
+            )
+        if args or kwargs:
+            envelope = (CAST, None, envelope[2], args, kwargs or NO_KWARGS)
+        if runtime.propagator is not None:
+            envelope = carry(runtime, envelope)
+        state = process.state
+        if process.bounded is not None or (
+            state is not READY and state is not RUNNING and state is not IDLE
+        ):
+            process.deliver(envelope)
+            return None
+        process.mailbox.append(envelope)
+        if state is IDLE:
+            process.state = READY
+            runqueue = runtime.runqueue
+            runqueue.ready.append(process)
+            if not runqueue.scheduled:
+                runqueue.schedule()
+        return None
 
-    def __repr__(self) -> str:
-        return f"<cast {self._owner.__name__}.{self._function.__name__}>"
+    return _marked(client, function)
+
+
+def _marked(client: Any, function: Handler) -> Any:
+    """Give *client* the face of the handler, and the handler to whoever looks for it."""
+    update_wrapper(client, function)
+    client.function = function
+    client.request = function.__name__
+    return client
+
+
+def _is_instance(server: object, client: Any) -> bool:
+    """Whether *server* is `self`: the method is called, not the client."""
+    if isinstance(server, Behaviour):
+        return True
+    if isinstance(server, str):
+        return False
+    found = inspect.getattr_static(type(server), client.__name__, None)
+    return hasattr(found, "function")  # of a mixin that is no server by itself
 
 
 def _require(server: ServerRef[Any]) -> Process:
@@ -207,16 +316,19 @@ def _require(server: ServerRef[Any]) -> Process:
     return process
 
 
-def _handler_for(process: Process, owner: type, function: Handler) -> Handler:
+def _handler_for(process: Process, name: str, function: Handler) -> Handler:
+    """The handler that this server's class has for the request, overrides included."""
     server: Any = process.server
-    if not isinstance(server, owner):
-        what = "a plain process" if server is None else f"a {type(server).__name__}"
-        raise BadRequestError(
-            process.pid,
-            f"{owner.__name__}.{function.__name__}",
-            f"it is {what}, not a {owner.__name__}. Send the request to the right server.",
-        )
-    return handler_named(server.__class__, function.__name__) or function
+    cls: type = type(server)
+    if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
+        return handler_named(cls, name) or function
+    what = "a plain process" if server is None else f"a {type(server).__name__}"
+    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+    raise BadRequestError(
+        process.pid,
+        f"{owner}.{name}",
+        f"it is {what}, not a {owner}. Send the request to the right server.",
+    )
 
 
 async def _finish_direct(
@@ -260,60 +372,8 @@ async def _finish_direct(
 # -- decorators ------------------------------------------------------------------------
 
 
-class Call(Generic[S, P, R]):
-    """The descriptor that ``@st.call`` leaves in the class: a client on the class, a method on self."""
-
-    def __init__(self, function: Callable[..., Any], timeout: float | None = _OWN) -> None:
-        _check_handler("call", function)
-        self.function = function
-        self.timeout = timeout
-        self.__doc__ = function.__doc__
-        self.__name__ = function.__name__
-        self.__wrapped__ = function
-        self._clients: dict[type, CallClient[Any, Any, Any]] = {}
-
-    @overload
-    def __get__(self, instance: None, owner: type[T]) -> CallClient[T, P, R]: ...
-    @overload
-    def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is not None:
-            return MethodType(self.function, instance)
-        client = self._clients.get(owner)
-        if client is None:
-            timeout = self.timeout
-            if timeout is _OWN:
-                timeout = getattr(owner, "call_timeout", DEFAULT_TIMEOUT)
-            client = self._clients[owner] = CallClient(owner, self.function, timeout)
-        return client
-
-
-class Cast(Generic[S, P]):
-    """The descriptor that ``@st.cast`` leaves in the class."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        _check_handler("cast", function)
-        self.function = function
-        self.__doc__ = function.__doc__
-        self.__name__ = function.__name__
-        self.__wrapped__ = function
-        self._clients: dict[type, CastClient[Any, Any]] = {}
-
-    @overload
-    def __get__(self, instance: None, owner: type[T]) -> CastClient[T, P]: ...
-    @overload
-    def __get__(self, instance: S, owner: type) -> Callable[P, Any]: ...
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is not None:
-            return MethodType(self.function, instance)
-        client = self._clients.get(owner)
-        if client is None:
-            client = self._clients[owner] = CastClient(owner, self.function)
-        return client
-
-
 def _check_handler(marker: str, function: object) -> None:
-    if not inspect.isfunction(function):
+    if not inspect.isfunction(function) or hasattr(function, "function"):
         raise TypeError(
             f"@{marker} must mark a method; got {safe_repr(function, 200)}. "
             "A handler has one mark: @call for an answer, @cast for none."
@@ -350,13 +410,17 @@ class _CallDecorator:
     ) -> Any:
         if function is None:
             return _CallDecorator(timeout)
-        marked: Call[Any, ..., Any] = Call(function, self._timeout)
-        return marked
+        _check_handler("call", function)
+        if self._timeout == self._timeout:  # noqa: PLR0124  # not NaN, which is `_OWN`
+            check_timeout(function.__name__, self._timeout)
+        return _make_call(function, self._timeout, {}, {})
 
 
 def _cast_decorator(function: Callable[Concatenate[S, P], object]) -> Cast[S, P]:
     """``@st.cast``: makes a handler that clients do not wait for."""
-    return Cast(function)
+    _check_handler("cast", function)
+    marked: Cast[S, P] = _make_cast(function)
+    return marked
 
 
 call_handler: Final = _CallDecorator()

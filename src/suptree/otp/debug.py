@@ -132,8 +132,7 @@ class _Counter:
 class Debug:
     """The debug functions of one process, by key, in the order they were installed.
 
-    Invariant: it is `process.debug`, and `process.turn` is its `turn`, exactly while
-    it has a function.
+    Invariant: it is `process.debug`, which takes the turns, exactly while it has a function.
     """
 
     __slots__ = ("_process", "_rested", "functions")
@@ -151,7 +150,6 @@ class Debug:
         if not self.functions:
             self._rested = process.resting
             process.debug = self
-            process.turn = self.turn
             process.resting = RESTING
         self.functions[key] = function
         return True
@@ -163,7 +161,6 @@ class Debug:
         process = self._process
         if not self.functions:
             process.debug = None
-            process.turn = process.body.turn
             if process.idle_timer is None:
                 process.resting = getattr(process.body, "resting", self._rested)
         return True

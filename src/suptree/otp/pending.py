@@ -58,7 +58,7 @@ class Request(Generic[R_co]):
         """
         if not self._slot.done():
             raise UsageError(f"{self!r} has no reply yet. Await it, or look at done() first.")
-        value: R_co = self._slot.result()
+        value: R_co = self._slot.outcome()
         return value
 
     @property

@@ -217,7 +217,8 @@ def post_call(
     else:
         process.deliver(carry(runtime, envelope, timeout))
     if timeout is not None:
-        runqueue.unanswered.append((reply_to, timeout))
+        reply_to.limit = timeout
+        runqueue.unanswered.append(reply_to)
         if not runqueue.scheduled:
             runqueue.schedule()
     return reply_to

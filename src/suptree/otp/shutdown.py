@@ -36,7 +36,7 @@ async def stop_child(supervisor: Process, pid: Pid[Any], shutdown: Shutdown) -> 
     """
     down = _tell(supervisor, pid, shutdown)
     if down.done():
-        return down.result()
+        return down.outcome()
     timers = _kill_in_time(supervisor, [(pid, shutdown, down)])
     reason = await down
     for timer in timers:
@@ -65,7 +65,7 @@ async def stop_together(
     for number, (pid, shutdown) in enumerate(children, 1):
         down = _tell(supervisor, pid, shutdown)
         if down.done():
-            stopped(pid, down.result(), shutdown)
+            stopped(pid, down.outcome(), shutdown)
         else:
             slow.append((pid, shutdown, down))
         if number % TELL_AT_ONCE == 0:

@@ -329,7 +329,7 @@ class _Engine:
 
     def _started(self, item: _Item, slot: Slot) -> None:
         try:
-            item.pid = slot.result()
+            item.pid = slot.outcome()
         except Exception as error:  # max_children, or the supervisor is gone (S198)
             self._running.pop(item.number, None)
             self._fail(error)

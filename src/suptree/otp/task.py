@@ -106,7 +106,7 @@ class Task(Generic[T_co]):
             linked=True,
             carried=pack_for_task(runtime),
         )
-        return Task(start.start(runtime, owner, _LINKED).result(), owner, outcome)
+        return Task(start.start(runtime, owner, _LINKED).outcome(), owner, outcome)
 
     @staticmethod
     def start(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Pid[Any]:
@@ -196,10 +196,10 @@ class Task(Generic[T_co]):
         for task in missing:
             task._outcome.drop()
         if failed is not None:
-            failed._value_of(failed._outcome.result())  # raises
+            failed._value_of(failed._outcome.outcome())  # raises
         if missing:
             raise TaskTimeoutError(missing[0], timeout or 0.0)
-        return [task._value_of(task._outcome.result()) for task in tasks]
+        return [task._value_of(task._outcome.outcome()) for task in tasks]
 
     @staticmethod
     async def yield_many(
@@ -343,7 +343,7 @@ def _spawn(runtime: Runtime, owner: Process | None, start: TaskStart) -> Slot:
 
 def _start(doing: str, parent: Process | None, options: StartOptions, start: TaskStart) -> Pid[Any]:
     runtime = parent.runtime if parent is not None else find_runtime(doing)
-    pid: Pid[Any] = start.start(runtime, parent, options).result()
+    pid: Pid[Any] = start.start(runtime, parent, options).outcome()
     return pid
 
 

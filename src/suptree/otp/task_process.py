@@ -103,7 +103,7 @@ class Outcome(Slot):
 
     def told(self) -> TaskValue[Any] | TaskExit | None:
         """What it was filled with, or None."""
-        return self.result() if self.done() and not self.dropped else None
+        return self.outcome() if self.done() and not self.dropped else None
 
 
 class TaskBody(PlainBody):

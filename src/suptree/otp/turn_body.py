@@ -59,6 +59,10 @@ class TurnBody:
         self.terminating = False
         self._last_reply: tuple[ReplyTo, object] | None = None
 
+    def run(self, quota: int) -> int:
+        """Handle up to *quota* messages in one go."""
+        return self.process.run(quota)
+
     def turn(self, envelope: Envelope) -> None:
         """Handle one message; what a handler raises flies to `core/process.py`."""
         raise NotImplementedError
