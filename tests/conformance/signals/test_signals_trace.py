@@ -544,6 +544,11 @@ def a_name_can_be_taken_away_by_registering(patch):
 
 
 @fault
+def unregister_does_nothing(patch):
+    patch.setattr("suptree.unregister", lambda name: None)
+
+
+@fault
 def a_message_to_nobody_is_dropped(patch):
     send = Runtime.send
 

@@ -69,14 +69,15 @@ kill_the_rest() ->
 
 %% --- quiet -----------------------------------------------------------------------------------------------------------
 
-%% Nothing can move when a round trip through all living processes brought no note and no end, and none of them is tied
-%% to a dead one any more. Returns what happened.
+%% Nothing can move when none of the living is tied to a dead one, and after that a round trip through all of them brings
+%% no note and no end. Returns what happened.
 settle() ->
+    Tied = lists:any(fun is_tied/1, living()),
     Pings = [{Pid, monitor(process, Pid)} || {_, Pid} <- living()],
     [tell(Pid, {ping, self(), Ref}) || {Pid, Ref} <- Pings],
     [receive {pong, Ref} -> demonitor(Ref, [flush]); {'DOWN', Ref, _, _, _} -> ok end || {_, Ref} <- Pings],
     case events() of
-        [] -> case lists:any(fun is_tied/1, living()) of true -> erlang:yield(), settle(); false -> [] end;
+        [] when not Tied -> [];
         Events -> Events ++ settle()
     end.
 
@@ -93,8 +94,11 @@ events() ->
 
 %% The dead tell one after the other, with pauses: somebody may still wait for the last word of one.
 is_tied({_, Pid}) ->
-    [{_, Links}, {_, Monitors}] = process_info(Pid, [links, monitors]),
-    lists:any(fun has_ended/1, Links ++ [Object || {process, Object} <- Monitors]).
+    case process_info(Pid, [links, monitors]) of
+        undefined -> true;  % it has just ended
+        [{_, Links}, {_, Monitors}] ->
+            lists:any(fun has_ended/1, Links ++ [Object || {process, Object} <- Monitors])
+    end.
 
 has_ended({_Name, _Node}) -> false;
 has_ended(Pid) -> ets:member(signals, {ended, Pid}).
