@@ -10,7 +10,7 @@ import pytest
 from tests.conformance import families
 from tests.conformance.campaign import judge_some
 
-FIRST_SEED, COUNT = 20_000, 100
+FIRST_SEED, COUNT = 20_000, 50
 
 of_each_family = pytest.mark.parametrize("name", families.names())
 
