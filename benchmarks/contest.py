@@ -7,6 +7,7 @@ others wait for their next line.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,7 @@ class Outcome:
     versions: dict[str, str] = field(default_factory=dict)
 
     def trouble(self, where: str, contestant: Contestant, why: str) -> None:
-        self.troubles.setdefault(where, {})[contestant.name] = why
+        self.troubles.setdefault(where, {})[contestant.name] = without_places(why)
 
 
 class Contest:
@@ -144,6 +145,12 @@ class Contest:
         """It cannot do this, or has failed at it before."""
         failed = self.outcome.troubles.get(ask.workload, {})
         return contestant.name in failed or (contestant.name, ask.workload) in self._cannot
+
+
+def without_places(words: str) -> str:
+    """What went wrong, shortened, without colours, addresses and paths: it stands in a document that others read."""
+    words = re.sub(r"\x1b\[\d+m|(?<![\w.])/\S+|\b\w+=(\d+\.){3}\d+", "...", words)
+    return words if len(words) <= 120 else words[:117] + "..."
 
 
 def _by_ask(rows: Iterable[Row]) -> dict[Ask, list[Row]]:

@@ -92,7 +92,7 @@ def _summary(record: Record) -> str:
     reached = sum(bool(verdict.reached) for verdict in judged)
     return (
         f"Measured on {facts['date']}: {facts['machine']}; {facts['python']}, suptree on {facts['loop']}, "
-        f"{facts['rounds']} rounds. Of {len(judged)} figures {reached} are reached."
+        f"rounds: {facts['rounds']}. Of {len(judged)} figures {reached} are reached."
     )
 
 

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 
+from benchmarks.contest import without_places
 from benchmarks.lineup import PEER_PYTHON, ROOT
 
 EXTRA = "bench-peers"
@@ -30,7 +31,7 @@ def prepare(tell: Callable[[str], None]) -> dict[str, str]:
         )
         if done.returncode:
             lines = done.stderr.strip().splitlines()
-            missing[requirement] = lines[-1] if lines else "pip failed"
+            missing[requirement] = without_places(lines[-1] if lines else "pip failed")
     return missing
 
 

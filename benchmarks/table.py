@@ -68,7 +68,7 @@ def number(samples: Sequence[float] | None) -> str:
     if not samples:
         return "-"
     middle = median(samples)
-    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2 if middle >= 0.1 else 5
     return f"{middle:,.{digits}f} ±{spread(samples):.0%}"
 
 

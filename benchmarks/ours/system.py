@@ -46,7 +46,7 @@ async def supervised(ask: Ask, work: Work, children: Iterable[st.ChildSpec[Any]]
         await st.Supervisor.start_link([*children, tasks])
         task = await st.TaskSupervisor.async_nolink("work", work, ask)
         metrics = await task
-    return metrics
+    return metrics  # noqa: RET504  (to a type checker the block above may swallow what it raises)
 
 
 def pid(name: str) -> st.Pid[Any]:

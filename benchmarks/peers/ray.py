@@ -16,6 +16,7 @@ VERSION = version("ray")
 ray.init(num_cpus=1, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
 
 
+@ray.remote(num_cpus=0)
 class Counter:
     """The actor that is called."""
 
@@ -28,7 +29,8 @@ class Counter:
 
 
 def _counter() -> Any:
-    counter: Any = ray.remote(num_cpus=0)(Counter).remote()
+    remote: Any = Counter
+    counter = remote.remote()
     ray.get(counter.increment.remote())
     return counter
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import record as records
 from benchmarks.__main__ import check
+from benchmarks.contest import without_places
 from benchmarks.page import page, pictures
 from benchmarks.record import Record
 from benchmarks.rows import ROWS, Figure
@@ -140,6 +141,17 @@ def test_a_record_is_the_same_after_a_trip_through_json():
     assert Record.from_json(a_record().as_json()) == a_record()
 
 
+def test_a_later_run_of_some_rows_replaces_these_and_the_troubles_of_who_answered():
+    kept = a_record()
+    newer = Record(FACTS, versions={"elixir": "1.14"}, samples={"call": {"suptree": [7.0]}})
+    kept.update(newer)
+
+    assert kept.samples["call"] == {"suptree": [7.0]}
+    assert "memory" in kept.samples
+    assert kept.troubles == {}
+    assert kept.recorded is not None
+
+
 def test_peers_that_live_apart_are_recorded_beside_suptree():
     found = replace(a_record(), recorded=None)
     found.samples["call"]["ray"] = [1.0]
@@ -148,6 +160,15 @@ def test_peers_that_live_apart_are_recorded_beside_suptree():
     assert "ray" not in found.samples["call"]
     assert found.recorded is not None
     assert found.recorded.samples == {"call": {"suptree": [90.0, 100.0, 110.0], "ray": [1.0]}}
+
+
+def test_a_trouble_is_told_without_colours_addresses_and_paths():
+    told = without_places(
+        "it died: \x1b[36mray\x1b[0m (ip=192.0.2.2) in /some/where/file.py, 3/4 done"
+    )
+
+    assert told == "it died: ...ray... (...) in ... 3/4 done"
+    assert len(without_places("x" * 1000)) == 120
 
 
 def test_the_page_in_docs_is_what_its_record_renders():

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-
 KIND = "_"
 """Where JSON has the name of a dataclass: no field is called so."""
 

@@ -557,3 +557,57 @@ async def test_terminate_may_still_use_the_server(runtime):
     await Polite.stop(pid, st.SHUTDOWN)
 
     assert await st.receive(timeout=0) == (pid, True, st.SHUTDOWN)
+
+
+class Suicidal(TrappingLeaver):
+    """Sends an exit signal to itself, trapping or not, with the reason that it is cast."""
+
+    def _act(self, request: Any) -> Any:
+        if isinstance(request, st.Exit):
+            return None
+        trap, reason = request
+        st.trap_exit(trap)
+        st.exit(self.pid, reason)
+        self.story.append("went on")
+        return None
+
+
+@pytest.mark.otp("S3", "S4")
+@pytest.mark.parametrize(
+    ("trap", "reason", "ends_with"),
+    [(False, "mine", "mine"), (False, st.NORMAL, st.NORMAL), (True, st.KILL, st.KILLED)],
+)
+async def test_an_exit_signal_to_oneself_ends_a_server_without_terminate(
+    runtime, trap, reason, ends_with
+):
+    story: list[object] = []
+    pid = await Suicidal.start(story)
+    down = runtime.down_slot(pid)
+
+    Suicidal.cast(pid, (trap, reason))
+
+    assert await down == ends_with
+    assert story == []
+
+
+@pytest.mark.otp("S26", "S42")
+async def test_a_server_without_a_parent_is_its_own_and_its_signal_to_itself_stops_it(runtime):
+    story: list[object] = []
+    pid = await Suicidal.start(story)
+    down = runtime.down_slot(pid)
+
+    Suicidal.cast(pid, (True, "mine"))
+
+    assert await down == "mine"
+    assert story == ["went on", ("terminate", "mine")]
+
+
+@pytest.mark.otp("S26", "S43")
+async def test_a_server_with_a_parent_is_told_of_its_own_signal_and_goes_on(runtime):
+    story: list[object] = []
+    pid = await Suicidal.start_link(story)
+
+    Suicidal.cast(pid, (True, "mine"))
+    await st.sys.get_state(pid)
+
+    assert story == ["went on", st.Exit(pid, "mine")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ class Draws:
         """True with probability *p*."""
         return self.random.random() < p
 
-    def pick(self, weights: dict[Any, int]) -> Any:
+    def pick(self, weights: dict[T, int]) -> T:
         """One of the keys, by weight."""
         return self.random.choices(list(weights), weights=list(weights.values()))[0]
 

@@ -126,9 +126,9 @@ class Stage:
 
     # -- who is who
 
-    def name(self, pid: st.Pid[Any]) -> str:
+    def name(self, pid: object) -> str:
         """The name of a process."""
-        return self._names.get(pid) or repr(pid)
+        return self._names.get(pid, repr(pid)) if isinstance(pid, st.Pid) else repr(pid)
 
     def newest(self, id: str) -> st.Pid[Any] | None:
         """The newest process of *id*, dead or alive."""

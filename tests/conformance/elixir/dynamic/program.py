@@ -180,7 +180,7 @@ class _Generator(Draws):
         first: Start = self.pick({"ok": 17, "error": 1, "crash": 1, "ignore": 1})
         rest: list[Start] = []
         if self.chance(0.5):
-            weights = {"ok": 3, "error": 3, "crash": 1, "ignore": 1}
+            weights: dict[Start, int] = {"ok": 3, "error": 3, "crash": 1, "ignore": 1}
             rest = [self.pick(weights) for _ in self.up_to(1, 4)]
         return (first, *rest) if rest or first != "ok" else ()
 
@@ -219,7 +219,7 @@ class _Generator(Draws):
         if target[0] == "s":  # a supervisor has no handler of ours to crash in
             return Die(target, "signal", "kill")
         how: How = self.pick({"stop": 5, "raise": 2, "signal": 4})
-        reasons = {"normal": 2, "shutdown": 1, "shutdown_why": 1, "boom": 4}
+        reasons: dict[Reason, int] = {"normal": 2, "shutdown": 1, "shutdown_why": 1, "boom": 4}
         if how == "signal":
             reasons["kill"] = 4
         return Die(target, how, "boom" if how == "raise" else self.pick(reasons))

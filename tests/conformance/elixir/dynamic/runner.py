@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import suptree as st
@@ -40,7 +41,7 @@ class _Driver:
     async def drive(self, program: Program) -> None:
         await self.segment("0", lambda: self.start_root(program.root))
         for number, op in enumerate(program.ops, 1):
-            await self.segment(str(number), lambda op=op: self.perform(op))
+            await self.segment(str(number), partial(self.perform, op))
         await self.segment("final", self.final)
         await self.segment("teardown", lambda: self.perform(Stop("root", "parent", "shutdown")))
 

@@ -331,8 +331,7 @@ class _Generator(Draws):
                 self.supervised.append(self.fresh())
                 return Supervise(self.supervised[-1], self.key())
             case "message":
-                kind = self.one_of((Call, Cast, Send)) if self.keys == "unique" else Call
-                return kind(self.key())
+                return self.message()
             case "meta":
                 return self.meta()
             case "together":
@@ -351,8 +350,17 @@ class _Generator(Draws):
 
     def die(self, who: str) -> Die:
         how: Literal["signal", "stop"] = self.pick({"signal": 3, "stop": 1})
-        reasons = {"normal": 1, "shutdown": 1, "shutdown_why": 1, "boom": 2}
-        return Die(who, how, self.pick(reasons | {"kill": 3} if how == "signal" else reasons))
+        reasons: dict[Reason, int] = {"normal": 1, "shutdown": 1, "shutdown_why": 1, "boom": 2}
+        if how == "signal":
+            reasons["kill"] = 3
+        return Die(who, how, self.pick(reasons))
+
+    def message(self) -> Op:
+        key = self.key()
+        if self.keys == "duplicate":
+            return Call(key)
+        messages: tuple[Op, ...] = (Call(key), Cast(key), Send(key))
+        return self.one_of(messages)
 
     def meta(self) -> Op:
         key = self.key()
@@ -383,20 +391,19 @@ class _Generator(Draws):
 
     def question(self) -> Question:
         key, value, who = self.key(), self.value(), self.holder()
-        return self.pick(
-            {
-                Lookup(key): 4,
-                Match(key, value): 1,
-                CountMatch(key, value): 1,
-                Count(): 1,
-                Select(): 2,
-                CountSelect(value): 1,
-                Keys(who): 3,
-                Values(key, who): 2,
-                Whereis(key): 2,
-                Dispatch(key): 2,
-            }
-        )
+        questions: dict[Question, int] = {
+            Lookup(key): 4,
+            Match(key, value): 1,
+            CountMatch(key, value): 1,
+            Count(): 1,
+            Select(): 2,
+            CountSelect(value): 1,
+            Keys(who): 3,
+            Values(key, who): 2,
+            Whereis(key): 2,
+            Dispatch(key): 2,
+        }
+        return self.pick(questions)
 
     def fresh(self) -> str:
         self.holders.append(f"h{len(self.holders) + 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import suptree as st
@@ -59,7 +60,7 @@ class _Driver:
     async def drive(self) -> None:
         await self.segment("0", self.start)
         for number, op in enumerate(self.program.ops, 1):
-            await self.segment(str(number), lambda op=op: self.perform(op))
+            await self.segment(str(number), partial(self.perform, op))
         await self.segment("final", self.final)
         await self.segment("stop", self.stop)
 
@@ -130,6 +131,8 @@ class _Driver:
                 return await self.kill_partition()
             case Query():
                 return self.query(op.question)
+            case _:
+                raise AssertionError(f"no operation: {op}")
 
     def holder(self, id: str, traps: bool) -> st.ChildSpec[Any]:
         return st.child(Trapping if traps else Holder, self.stage, id)
@@ -138,7 +141,6 @@ class _Driver:
         try:
             return f"ok {self.stage.name(await start)}"
         except st.AlreadyStartedError as error:
-            assert isinstance(error.pid, st.Pid)
             return f"already_started {self.stage.name(error.pid)}"
         except st.RegistryError:
             return "refused"
@@ -314,7 +316,6 @@ class Holder(st.GenServer):
         try:
             Registry.register("reg", key, value)
         except st.AlreadyRegisteredError as error:
-            assert isinstance(error.pid, st.Pid)
             return f"already_registered {self.stage.name(error.pid)}"
         return "ok"
 

@@ -19,6 +19,10 @@ from tests.conformance.plain import Plain
 
 Reason: TypeAlias = Literal["normal", "shutdown", "shutdown_why", "boom", "kill"]
 HowStarted: TypeAlias = Literal["async", "sup_async", "nolink", "start", "start_link", "child"]
+HowStreamed: TypeAlias = Literal["async", "sup_async", "nolink"]
+HowFinished: TypeAlias = Literal["return", "raise", "exit", "throw"]
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+ChildShutdown: TypeAlias = int | Literal["brutal_kill", "infinity"]
 Timeout: TypeAlias = int | Literal["infinity"]
 """Milliseconds."""
 
@@ -34,7 +38,7 @@ class Obey:
 class Finish:
     """End: with a value, an exception, an exit reason, or (an exception here) a throw."""
 
-    how: Literal["return", "raise", "exit", "throw"]
+    how: HowFinished
     word: str
 
 
@@ -48,8 +52,8 @@ class Start:
     task: str
     how: HowStarted
     body: Body
-    restart: Literal["permanent", "transient", "temporary"] = "temporary"
-    shutdown: int | Literal["brutal_kill", "infinity"] = 5000
+    restart: Restart = "temporary"
+    shutdown: ChildShutdown = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Stream:
     """Stream over `items`, each told what its task does. `manual`: the consumer stops after each result until `Take`."""
 
     id: str
-    how: Literal["async", "sup_async", "nolink"]
+    how: HowStreamed
     items: tuple[Body, ...]
     max: int
     ordered: bool
@@ -322,13 +326,13 @@ class _Generator(Draws):
         return Order(who, start)
 
     def as_child(self, start: Start) -> Start:
-        restart = "temporary"
+        restart: Restart = "temporary"
         if not self.streams:  # too many restarts end the supervisor
             restart = self.pick({"temporary": 3, "transient": 2, "permanent": 2})
         stubborn = isinstance(start.body, Obey) and start.body.traps
-        shutdown = self.pick(
-            {20: 1, "brutal_kill": 2} if stubborn else {5000: 3, "infinity": 1, "brutal_kill": 1}
-        )
+        shutdown: ChildShutdown = self.pick({5000: 3, "infinity": 1, "brutal_kill": 1})
+        if stubborn:
+            shutdown = self.pick({20: 1, "brutal_kill": 2})
         return replace(start, restart=restart, shutdown=shutdown)
 
     def body(self) -> Body:
@@ -337,7 +341,7 @@ class _Generator(Draws):
         return self.finish()
 
     def finish(self) -> Finish:
-        how = self.pick({"return": 6, "raise": 3, "exit": 4, "throw": 1})
+        how: HowFinished = self.pick({"return": 6, "raise": 3, "exit": 4, "throw": 1})
         if how == "exit":
             return Finish(how, self.reason())
         return Finish(how, self.one_of(("a", "b", "c")))
@@ -404,7 +408,7 @@ class _Generator(Draws):
         ordered = not self.unordered or self.chance(0.2)
         max = self.random.randint(1, 4)
         items: list[Body] = []
-        how = self.pick({"async": 2, "sup_async": 2, "nolink": 3})
+        how: HowStreamed = self.pick({"async": 2, "sup_async": 2, "nolink": 3})
         for k in self.up_to(0, 6):
             end = self.finish()
             obey = self.chance(0.55) or (not ordered and max > 1)

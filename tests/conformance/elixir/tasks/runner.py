@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import suptree as st
@@ -66,7 +67,7 @@ class _Driver:
     async def drive(self, program: Program) -> None:
         await self.segment("0", lambda: self.start(program))
         for number, op in enumerate(program.ops, 1):
-            await self.segment(str(number), lambda op=op: self.perform(op))
+            await self.segment(str(number), partial(self.perform, op))
         await self.segment("final", self.final)
 
     async def segment(self, label: str, do: Callable[[], Awaitable[list[str]]]) -> None:
