@@ -63,7 +63,7 @@ from suptree.core.lifecycle import (
 from suptree.core.lifetime import guest
 from suptree.core.log import LOG
 from suptree.core.losses import Losses
-from suptree.core.mailbox import BoundedState, Mailbox, MailboxBound, OverflowPolicy
+from suptree.core.mailbox import NO_MAIL, BoundedState, Mailbox, MailboxBound, OverflowPolicy
 from suptree.core.messages import (
     CALL,
     CAST,
@@ -120,6 +120,7 @@ __all__ = [
     "IDLE_TIMEOUT",
     "INFO",
     "NO_KWARGS",
+    "NO_MAIL",
     "INIT",
     "KILL",
     "KILLED",

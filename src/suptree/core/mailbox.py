@@ -19,12 +19,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, NoReturn
 
 from suptree.core.messages import INFO, Envelope
 from suptree.core.slot import Slot
+from suptree.errors import InternalError
 
-__all__ = ["Mailbox", "MailboxBound", "OverflowPolicy"]
+__all__ = ["NO_MAIL", "Mailbox", "MailboxBound", "OverflowPolicy"]
 
 OverflowPolicy = Literal["drop_new", "drop_old", "reject"]
 
@@ -80,6 +81,22 @@ class Mailbox(deque[Envelope]):
     def count_user(self) -> int:
         """Count the messages that the bound counts."""
         return sum(1 for envelope in self if is_user(envelope))
+
+
+class _NoMail(Mailbox):
+    """The mailbox of every process that has never had a message: empty, and it stays so."""
+
+    __slots__ = ()
+
+    def append(self, envelope: Envelope, /) -> NoReturn:
+        """Refused: `Process.own_mailbox` makes one."""
+        raise InternalError("a message was put into the mailbox of all who have none")
+
+    appendleft = append
+
+
+NO_MAIL: Final = _NoMail()
+"""Stands for a mailbox that nobody has needed yet: a deque is a third of an idle process."""
 
 
 def is_user(envelope: Envelope) -> bool:

@@ -35,7 +35,7 @@ from suptree.core.lifecycle import (
     Remains,
     State,
 )
-from suptree.core.mailbox import BoundedState, Mailbox, is_user
+from suptree.core.mailbox import NO_MAIL, BoundedState, Mailbox, is_user
 from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
 from suptree.core.misfits import misfit, refused
 from suptree.core.propagation import Carried, attach, detach
@@ -110,7 +110,7 @@ class Process:
         self.context = context
         self.state: State = INIT
         self.resting: State = IDLE
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox = NO_MAIL
         self.server: Any = None
         self.task: asyncio.Task[Any] | None = None
         self.job: tuple[Coroutine[Any, Any, Any], Callable[[Any], object]] | None = None
@@ -305,7 +305,6 @@ class Process:
         if self.state is not READY:
             return self._run_suspended() if self.state is SUSPENDED else 0
         mailbox = self.mailbox
-        carries = self.runtime.propagator is not None
         count = 0
         self.state = RUNNING
         while True:
@@ -318,11 +317,7 @@ class Process:
             self.messages_in += 1
             count += 1
             try:
-                turn = self.body.turn if self.debug is None else self.debug.turn
-                if carries and envelope.__class__ is not tuple:
-                    self.turn_carrying(envelope, turn, envelope)
-                else:
-                    turn(envelope)
+                self.take_turn(envelope)
             except BaseException as error:
                 self.turn_failed(error)
             if self.state is not RUNNING:
@@ -338,6 +333,14 @@ class Process:
                 self.runtime.runqueue.make_ready(self)
                 break
         return count
+
+    def take_turn(self, envelope: Envelope) -> None:
+        """One turn, of the body or of its debug functions."""
+        turn = self.body.turn if self.debug is None else self.debug.turn
+        if envelope.__class__ is not tuple and self.runtime.propagator is not None:
+            self.turn_carrying(envelope, turn, envelope)
+        else:
+            turn(envelope)
 
     def turn_carrying(
         self, envelope: Envelope, function: Callable[..., object], *args: object
@@ -636,16 +639,16 @@ class Process:
         ):
             return
         if state is IDLE or state is RESTING:
-            self.mailbox.append(envelope)
+            self.own_mailbox().append(envelope)
             self.state = READY
             queue = self.runtime.runqueue
             queue.ready.append(self)
             if not queue.scheduled:
                 queue.schedule()
         elif state is READY or state is RUNNING:
-            self.mailbox.append(envelope)
+            self.own_mailbox().append(envelope)
         elif state is not EXITING and state is not DEAD:
-            self.mailbox.append(envelope)
+            self.own_mailbox().append(envelope)
             if state is RECEIVING:
                 self.wake_receiver()
             elif state is SUSPENDED and self._passes_suspension(envelope):
@@ -654,6 +657,12 @@ class Process:
                 self.runtime.runqueue.wake()
         elif envelope[0] in (INFO, CAST):
             self.runtime.losses.to_dead += 1
+
+    def own_mailbox(self) -> Mailbox:
+        """Its mailbox, to put something in."""
+        if self.mailbox is NO_MAIL:
+            self.mailbox = Mailbox()
+        return self.mailbox
 
     def deliver_always(self, envelope: Envelope) -> None:
         """As `deliver`, past the bound: what the runtime itself has to say is never dropped."""

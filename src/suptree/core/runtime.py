@@ -560,7 +560,7 @@ class Runtime(Signals):
         timer.message = seconds
         if seconds == 0 and not process.mailbox:
             self.ticker.cancel(timer)
-            process.mailbox.append((IDLE_TIMEOUT, timer))
+            process.own_mailbox().append((IDLE_TIMEOUT, timer))
 
     def clear_idle_timeout(self, process: Process) -> None:
         """A message came."""

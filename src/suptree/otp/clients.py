@@ -26,6 +26,7 @@ from suptree.core import (
     EXITING,
     IDLE,
     NO_KWARGS,
+    NO_MAIL,
     READY,
     RUNNING,
     Pid,
@@ -141,7 +142,7 @@ def _make_call(
         known: Class of a server -> its handler, which may be an override; filled here.
         plain: The same, for those that are not async.
     """
-    own_timeout = timeout != timeout  # noqa: PLR0124  # NaN, which is `_OWN`
+    own_timeout = timeout != timeout  # NaN, which is `_OWN`
 
     async def request(server: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         process: Process | None
@@ -196,7 +197,7 @@ def _make_call(
         if runtime.propagator is not None:
             envelope = carry(runtime, envelope, limit)
         if state is IDLE:
-            process.mailbox.append(envelope)
+            process.own_mailbox().append(envelope)
             process.state = READY
             runqueue.ready.append(process)
         else:
@@ -279,7 +280,10 @@ def _make_cast(function: Handler) -> Any:
         ):
             process.deliver(envelope)
             return None
-        process.mailbox.append(envelope)
+        mailbox = process.mailbox
+        if mailbox is NO_MAIL:
+            mailbox = process.own_mailbox()
+        mailbox.append(envelope)
         if state is IDLE:
             process.state = READY
             runqueue = runtime.runqueue
@@ -411,7 +415,7 @@ class _CallDecorator:
         if function is None:
             return _CallDecorator(timeout)
         _check_handler("call", function)
-        if self._timeout == self._timeout:  # noqa: PLR0124  # not NaN, which is `_OWN`
+        if self._timeout == self._timeout:  # not NaN, which is `_OWN`
             check_timeout(function.__name__, self._timeout)
         return _make_call(function, self._timeout, {}, {})
 

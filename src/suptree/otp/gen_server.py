@@ -123,7 +123,10 @@ class ServerBody(TurnBody):
     # -- many messages, in the shortest way ---------------------------------------------------
 
     def run(self, quota: int) -> int:
-        """Handle up to *quota* messages in one go; what is not usual goes through `Process.run`."""
+        """Handle up to *quota* messages in one go: typed requests here, the rest by `turn`.
+
+        What `Process.run` does, for a process at whose messages nothing else looks.
+        """
         process = self.process
         if process.state is not READY or not process.is_plain():
             return process.run(quota)
@@ -133,40 +136,42 @@ class ServerBody(TurnBody):
         process.state = RUNNING
         while True:
             process.current = envelope = mailbox.popleft()
+            process.messages_in += 1
             count += 1
             try:
                 if envelope[0] > CAST or envelope[2] is None or envelope.__class__ is not tuple:
-                    mailbox.appendleft(envelope)
-                    process.state = READY
-                    process.messages_in += count - 1
-                    return count - 1 + process.run(quota - count + 1)
-                _, reply_to, handler, args, kwargs = envelope
-                if kwargs:
-                    result = handler(server, *args, **kwargs)
-                elif args:
-                    result = handler(server, *args)
+                    process.take_turn(envelope)
+                    if not process.is_plain():
+                        quota = count
                 else:
-                    result = handler(server)
-                if reply_to is None:
-                    if result is not None:
-                        self._handled(result)
-                elif result.__class__ in DIRECTIVES:
-                    self.answered(result)
-                elif not reply_to.set(result):
-                    process.runtime.losses.late_replies += 1
+                    _, reply_to, handler, args, kwargs = envelope
+                    if kwargs:
+                        result = handler(server, *args, **kwargs)
+                    elif args:
+                        result = handler(server, *args)
+                    else:
+                        result = handler(server)
+                    if reply_to is None:
+                        if result is not None:
+                            self._handled(result)
+                            if process.idle_timer is not None:
+                                quota = count
+                    elif result.__class__ in DIRECTIVES:
+                        self.answered(result)
+                        if process.idle_timer is not None:
+                            quota = count
+                    elif not reply_to.set(result):
+                        process.runtime.losses.late_replies += 1
             except BaseException as error:
                 process.turn_failed(error)
             if process.state is not RUNNING:
-                process.messages_in += count
                 process.left_turn()
                 return count
             if not mailbox:
-                process.messages_in += count
                 process.current = None
                 process.state = process.resting
                 return count
-            if count >= quota or process.idle_timer is not None:
-                process.messages_in += count
+            if count >= quota:
                 process.current = None
                 process.state = READY
                 process.runtime.runqueue.make_ready(process)
@@ -269,7 +274,7 @@ class ServerBody(TurnBody):
             case None | Hibernate():
                 return
             case Continue(argument):
-                process.mailbox.appendleft(carry_on(process, (CONTINUE, argument)))
+                process.own_mailbox().appendleft(carry_on(process, (CONTINUE, argument)))
             case Timeout(seconds):
                 process.runtime.set_idle_timeout(process, seconds)
             case _:

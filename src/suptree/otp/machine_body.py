@@ -127,7 +127,7 @@ class MachineBody(TurnBody):
         actions = value.actions if isinstance(value, Next) else ()
         self.state = self._known(value.state if isinstance(value, Next) else value)
         self._timeouts.attach(self.process)
-        self.process.mailbox.appendleft((CONTINUE, Next(self.state, *actions)))
+        self.process.own_mailbox().appendleft((CONTINUE, Next(self.state, *actions)))
         return True
 
     def _known(self, state: Any) -> Any:
@@ -340,7 +340,7 @@ class MachineBody(TurnBody):
         self._timeouts.apply(change.timeouts)
         self._queue.extendleft(self._goes_on(event) for event in reversed(change.inserted))
         if self._queue or self._timeouts:
-            self.process.mailbox.appendleft((CONTINUE, None))
+            self.process.own_mailbox().appendleft((CONTINUE, None))
 
     def _goes_on(self, event: Event) -> _Occurrence:
         """An inserted event carries what the message did from which it follows."""
