@@ -292,7 +292,7 @@ async def test_a_task_that_does_not_end_in_time_is_killed(runtime):
     await turn(2)
     down, begun = runtime.down_slot(task.pid), runtime.now()
 
-    assert await st.Task.shutdown(task, timeout=2.0) is None
+    assert await st.Task.shutdown(task, timeout=2.0) == st.TaskExit(st.KILLED)
     assert await down is st.KILLED
     assert runtime.now() - begun == pytest.approx(2.0, abs=0.1)
     assert mailbox() == []
@@ -380,6 +380,18 @@ async def test_await_many_has_one_time_for_all(runtime):
         await st.Task.await_many(tasks, timeout=3.0)
     assert caught.value.task is tasks[2]
     assert runtime.now() - begun == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.otp("S194")
+async def test_await_many_fails_with_the_first_task_that_died(runtime):
+    later, first = st.Task.async_(st.receive), st.Task.async_(st.receive)
+    await turn(2)
+    for task, reason in ((first, "first"), (later, "later")):
+        st.exit(task.pid, reason)
+
+    with pytest.raises(st.TaskExitError) as caught:
+        await st.Task.await_many([later, first])
+    assert caught.value.reason == "first"
 
 
 @pytest.mark.otp("S194")

@@ -260,7 +260,8 @@ class Task(Generic[T_co]):
 
         Returns:
             TaskValue(value) if it was quicker, TaskExit(reason) if it ended for another
-            reason, None if this ended it, or if it had ended as this ends it.
+            reason, None if SHUTDOWN (or the kill that was asked for) ended it, whoever sent that.
+            One that had to be killed in the end is a TaskExit(KILLED).
 
         Raises:
             TaskOwnerError: Another process made the task.
@@ -268,7 +269,7 @@ class Task(Generic[T_co]):
         task._check("shutdown")
         task._unlink()
         brutal = timeout == "brutal_kill"
-        ours: tuple[object, ...] = (KILLED,) if brutal else (SHUTDOWN,)
+        ours = KILLED if brutal else SHUTDOWN
         told = task._outcome.told()
         if told is None:
             runtime, owner = task.pid.runtime, task._owner
@@ -277,8 +278,7 @@ class Task(Generic[T_co]):
             if told is None:
                 runtime.exit(task.pid, KILL, owner)
                 told = await task._wait(None)
-                ours = (SHUTDOWN, KILLED)
-        return None if isinstance(told, TaskExit) and told.reason in ours else told
+        return None if isinstance(told, TaskExit) and told.reason is ours else told
 
     @staticmethod
     def ignore(task: Task[R]) -> TaskValue[R] | TaskExit | None:
@@ -386,7 +386,7 @@ class _Waiting:
         self.failed: Task[Any] | None = None
         self._stop_at_exit = stop_at_exit
         self._open: dict[Task[Any], Callable[[], object]] = {}
-        for task in tasks:
+        for task in sorted(tasks, key=lambda task: task._outcome.number):  # the first death first
             if task._outcome.done():
                 self._note_exit(task)
             elif task not in self._open:

@@ -71,14 +71,19 @@ class Outcome(Slot):
 
     Nobody awaits it; who wants to be told adds a watcher, which is called at once and
     must only take note.
+
+    Attributes:
+        number: Of a death, grows with each: who of several was first.
     """
 
-    __slots__ = ("dropped", "watchers")
+    __slots__ = ("_next_number", "dropped", "number", "watchers")
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime.runqueue)
         self.watchers: list[Callable[[], object]] = []
         self.dropped = False
+        self.number = 0
+        self._next_number = runtime.next_id
 
     def keep(self, value: object) -> bool:
         """The task returned *value*."""
@@ -86,6 +91,9 @@ class Outcome(Slot):
 
     def set(self, value: object) -> bool:
         """The task has ended and *value* is the reason: this is how a monitor tells it."""
+        if self.done():
+            return False
+        self.number = self._next_number()
         return self._fill(TaskExit(value))
 
     def _fill(self, told: object) -> bool:
