@@ -300,8 +300,10 @@ class _Generator(Draws):
         self.keys: Literal["unique", "duplicate"] = self.pick({"unique": 3, "duplicate": 2})
         self.partitions = self.pick({1: 3, 2: 1, 3: 1})
         self.supervised: list[str] = []
-        # Who comes back under a key while the table does too: which is first is open.
-        self.crash_of_partitions = self.partitions == 1 and self.chance(0.5)
+        self.registered: list[tuple[str, str, str]] = []  # who, key and value
+        # As many as a registry survives, and only where nobody else comes back: which is first, the name or the table
+        # that it is to stand in, would be open.
+        self.crashes_left = 3 if self.partitions == 1 and self.chance(0.5) else None
 
     def program(self) -> Program:
         ops: list[Op] = [self.start() for _ in self.up_to(2, 4)]
@@ -311,16 +313,20 @@ class _Generator(Draws):
     def op(self) -> Op:
         weights = {"register": 10, "unregister": 3, "match": 2, "update": 3, "query": 10, "die": 3}
         weights |= {"start": 3, "message": 3, "meta": 2, "together": 2}
-        weights |= {"partition": 1} if self.crash_of_partitions else {"supervise": 2}
+        weights |= {"supervise": 2} if self.crashes_left is None else {}
+        weights |= {"partition": 1} if self.crashes_left else {}
         match self.pick(weights):
             case "register":
                 return self.register()
             case "unregister":
-                return Order(self.holder(), Unregister(self.key()))
+                who, key, _ = self.entry()
+                return Order(who, Unregister(key))
             case "match":
-                return Order(self.holder(), UnregisterMatch(self.key(), self.value()))
+                who, key, value = self.entry()
+                return Order(who, UnregisterMatch(key, value))
             case "update":
-                return Order(self.holder(), Update(self.key(), self.value()))
+                who, key, _ = self.entry()
+                return Order(who, Update(key, self.value()))
             case "query":
                 return Query(self.question())
             case "die":
@@ -337,6 +343,8 @@ class _Generator(Draws):
             case "together":
                 return self.together()
             case _:
+                assert self.crashes_left is not None
+                self.crashes_left -= 1
                 return KillPartition()
 
     def start(self) -> Start:
@@ -346,7 +354,11 @@ class _Generator(Draws):
         return Start(id, self.chance(0.4), self.key() if named else "", value)
 
     def register(self) -> Order:
-        return Order(self.holder(), Register(self.key(), self.value()))
+        who, key, value = self.holder(), self.key(), self.value()
+        if self.registered and self.chance(0.3):  # once more
+            who, key, _ = self.entry()
+        self.registered.append((who, key, value))
+        return Order(who, Register(key, value))
 
     def die(self, who: str) -> Die:
         how: Literal["signal", "stop"] = self.pick({"signal": 3, "stop": 1})
@@ -404,6 +416,12 @@ class _Generator(Draws):
             Dispatch(key): 2,
         }
         return self.pick(questions)
+
+    def entry(self) -> tuple[str, str, str]:
+        """Something that was registered, mostly."""
+        if self.registered and self.chance(0.8):
+            return self.one_of(self.registered)
+        return self.holder(), self.key(), self.value()
 
     def fresh(self) -> str:
         self.holders.append(f"h{len(self.holders) + 1}")

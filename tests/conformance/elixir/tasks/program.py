@@ -252,16 +252,18 @@ class _Generator(Draws):
         self.waiting: dict[str, tuple[str, ...]] = {}  # on whom somebody waits
         self.consumers: list[str] = []  # of manual streams
         self.streams = self.unordered = False
+        self.traps = False
         self.max_children: int | Literal["infinity"] = "infinity"
 
     def program(self) -> Program:
+        self.traps = self.chance(0.5)
         self.streams = self.chance(0.5)
         self.unordered = self.chance(0.35)
         self.max_children = self.pick({"infinity": 8, 1: 1, 2: 1, 3: 1})
         ops = [self.op() for _ in self.up_to(5, 16)]
         return Program(
             seed=self.seed,
-            traps=self.chance(0.4),
+            traps=self.traps,
             max_restarts=self.pick({0: 1, 1: 2, 3: 3}),
             max_children=self.max_children,
             ops=tuple(ops),
@@ -272,7 +274,8 @@ class _Generator(Draws):
             return self.to_consumer()
         if self.waiting and self.chance(0.4):
             return self.for_waiting()
-        weights = {"start": 8, "wait": 8, "tell": 5, "signal": 2, "mail": 2, "trap": 1}
+        weights = {"start": 8, "wait": 8, "tell": 5, "signal": 3, "trap": 1}
+        weights |= {"mail": 4 if self.traps else 1}
         weights |= {"children": 2, "terminate": 1}
         # A supervisor that ends ends all tasks at once: what a stream makes of them is open.
         weights |= {"stream": 5} if self.streams else {"stop": 1}
@@ -373,9 +376,9 @@ class _Generator(Draws):
             self.waiting[owner] = many
         match kind:
             case "await":
-                return Order(owner, Await(task, timeout, self.chance(0.7)))
+                return Order(owner, Await(task, timeout, self.chance(0.6)))
             case "await_many":
-                return Order(owner, AwaitMany(many, timeout, self.chance(0.7)))
+                return Order(owner, AwaitMany(many, timeout, self.chance(0.6)))
             case "yield":
                 return Order(owner, Yield(task, timeout))
             case "yield_many":
@@ -404,9 +407,11 @@ class _Generator(Draws):
 
     def stream(self) -> Order:
         id = self.fresh("x")
-        timed = self.chance(0.06)
+        timed = self.chance(0.08)
         ordered = not self.unordered or self.chance(0.2)
-        max = self.random.randint(1, 4)
+        on_timeout: Literal["exit", "kill_task"] = self.pick({"exit": 1, "kill_task": 2})
+        # What Elixir leaves running when a late task ends the stream is left out.
+        max = 1 if timed and on_timeout == "exit" else self.random.randint(1, 4)
         items: list[Body] = []
         how: HowStreamed = self.pick({"async": 2, "sup_async": 2, "nolink": 3})
         for k in self.up_to(0, 6):
@@ -432,10 +437,10 @@ class _Generator(Draws):
                 max=max,
                 ordered=ordered or timed,
                 timeout=50 if timed else "infinity",
-                on_timeout=self.pick({"exit": 1, "kill_task": 2}),
+                on_timeout=on_timeout,
                 zip=self.chance(0.3),
                 manual=manual,
-                caught=self.chance(0.7),
+                caught=self.chance(0.6),
             ),
         )
 
