@@ -19,7 +19,9 @@ an optional field beside what stands here: see `propagation.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.pid import Pid, Ref
@@ -49,7 +51,7 @@ __all__ = [
 
 Envelope = tuple[Any, ...]
 
-NO_KWARGS: Final[dict[str, Any]] = {}
+NO_KWARGS: Final[Mapping[str, Any]] = MappingProxyType({})
 """The keyword arguments of a request that has none: one for all, and never written to."""
 
 CALL: Final = 0

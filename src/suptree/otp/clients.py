@@ -323,7 +323,7 @@ def _require(server: ServerRef[Any]) -> Process:
 def _handler_for(process: Process, name: str, function: Handler) -> Handler:
     """The handler that this server's class has for the request, overrides included."""
     server: Any = process.server
-    cls: type = type(server)
+    cls: type = process.server.__class__
     if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
         return handler_named(cls, name) or function
     what = "a plain process" if server is None else f"a {type(server).__name__}"
