@@ -6,12 +6,12 @@ the BEAM; `rules.py` says what the BEAM leaves open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conformance import beam, plain
-from tests.conformance.family import Trace
+from tests.conformance.family import Rule, Trace
 from tests.conformance.servers import rules
 from tests.conformance.servers.generator import generate
 from tests.conformance.servers.program import PLAIN, Program
@@ -31,8 +31,10 @@ class Servers:
         "cast, send, forward, keep and answer calls, link, monitor, trap, signal, continue, time out, stop and crash; they "
         "are started, asked, suspended, inspected, changed, stopped and signalled."
     )
-    rules = rules.RULES
-    modes = {name: suptree.run for name, suptree in MODES.items()}
+    rules: tuple[Rule, ...] = rules.RULES
+    modes: Mapping[str, Callable[[Program], Trace]] = {
+        name: suptree.run for name, suptree in MODES.items()
+    }
 
     def missing(self) -> str | None:
         return beam.missing()

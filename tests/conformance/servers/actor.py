@@ -20,9 +20,10 @@ __all__ = ["Actor", "AsyncActor", "ask", "post", "request", "start"]
 
 
 class Answered(NamedTuple):
-    """A reply: to message *id*, and whether the server stops after it."""
+    """A reply: to message *id*, by whom, and whether that one stops after it."""
 
     id: int
+    by: str
     stopped: bool = False
 
 
@@ -73,7 +74,7 @@ class Actor(st.GenServer):
         match request:
             case Forwarded(id, sender):
                 self.note(f"forwarded {id} n={self.n}")
-                self.reply(sender, Answered(id))
+                self.reply(sender, Answered(id, self.me))
                 self.n += 1
                 return None
             case _:
@@ -102,16 +103,20 @@ class Actor(st.GenServer):
                 return None
 
     def terminate(self, reason: object) -> Any:
+        self.say_goodbye(reason)
+
+    def say_goodbye(self, reason: object) -> None:
+        """What `terminate` does: write it down, and fail if it is to."""
         named = st.whereis(self.server.name) == self.pid
         self.note(f"terminate {reason_text(reason)} n={self.n} named={str(named).lower()}")
-        self.world.goodbyes.add(self.pid)
+        self.world.goodbyes.add(self.me)
         match self.server.goodbye:
             case "raise":
                 raise Planned("bye")
             case "leave":
                 st.exit("bye")
             case "ok":
-                return None
+                pass
 
     def code_change(self, old_version: object, extra: object) -> None:
         if extra == "raise":
@@ -159,13 +164,13 @@ class Actor(st.GenServer):
         self.n += 1
         match returns:
             case p.Quit(reason, reply=True) if kind == "call":
-                return st.Stop(REASONS[reason], reply=Answered(id, stopped=True))
+                return st.Stop(REASONS[reason], reply=Answered(id, self.me, stopped=True))
             case p.Quit(reason):
                 return st.Stop(REASONS[reason])
             case p.Default():
                 return super().handle_info(returns) if kind == "info" else None
             case p.Go(then) if kind == "call":
-                return self._replied(Answered(id), self._then(then))
+                return self._replied(Answered(id, self.me), self._then(then))
             case p.Keep(then) if kind == "call":
                 self.kept.append(Forwarded(id, self.sender))
                 return st.NoReply(self._then(then))
@@ -205,7 +210,7 @@ class Actor(st.GenServer):
                 raise
             self.note(f"called {act.to} exit {failure_text(error)}")
         else:
-            self.note(f"called {act.to} {reply_text(self.world, reply, act.to)}")
+            self.note(f"called {act.to} {reply_text(self.world, reply)}")
 
     def _act(self, act: p.Act, id: int) -> None:
         match act:
@@ -279,7 +284,7 @@ class Actor(st.GenServer):
             st.GenServer.cast(pid, forwarded)
         else:
             self.note(f"forward {to} dead")
-            self.reply(forwarded.sender, Answered(forwarded.id))
+            self.reply(forwarded.sender, Answered(forwarded.id, self.me))
 
     def _answer(self, which: int) -> None:
         if not self.kept:
@@ -287,7 +292,7 @@ class Actor(st.GenServer):
             return
         kept = self.kept.pop(which)
         self.note(f"answer {kept.id}")
-        self.reply(kept.sender, Answered(kept.id))
+        self.reply(kept.sender, Answered(kept.id, self.me))
 
     def _unwatch(self, to: str, flush: bool) -> None:
         ref = next((ref for ref, who in self.watched.items() if who == to), None)
@@ -328,6 +333,10 @@ class AsyncActor(Actor):
     @st.cast
     async def tell(self, script: p.Script) -> Any:
         return await self._handle_waiting("cast", script)
+
+    async def terminate(self, reason: object) -> None:
+        await asyncio.sleep(0)
+        self.say_goodbye(reason)
 
 
 # -- the client half: typed for messages with an odd id --------------------------------------------------
@@ -372,8 +381,9 @@ def post(how: str, target: st.Pid[Any] | str, script: p.Script) -> bool:
     return True
 
 
-def reply_text(world: World, reply: Answered, to: str) -> str:
-    """A reply in the words of the trace."""
+def reply_text(world: World, reply: Answered) -> str:
+    """A reply in the words of the trace; of a last one it is told whether `terminate` has run."""
     if not reply.stopped:
-        return f"ok {reply.id}"
-    return f"stopped {reply.id} goodbye={str(world.pid(to) in world.goodbyes).lower()}"
+        return f"ok {reply.id} {reply.by}"
+    goodbye = str(reply.by in world.goodbyes).lower()
+    return f"stopped {reply.id} {reply.by} goodbye={goodbye}"

@@ -84,6 +84,7 @@ class _Maker:
         # OTP's suspended server that was asleep turns round and round as soon as a message waits
         # (`sys:suspend_loop_hib`), and is never quiet: a program suspends, or has servers that sleep.
         self.sleepy = rng.random() < 0.25
+        self.may_be_dead: list[str] = []
         self.names = tuple("abcd"[: rng.choice([1, 2, 2, 3, 3, 4])])
         self.edges = self._forest()
         self.component = {name: self._component(name) for name in self.names}
@@ -99,8 +100,25 @@ class _Maker:
     def _op(self) -> p.Op:
         target = self.rng.choice(self.names)
         thread = Thread((target,), set(self.names) - {target})
+        if self.may_be_dead and self._chance(0.4):
+            return self._start(self.may_be_dead.pop())
         kind = self._pick(ask=30, post=30, request=10, other=30)
-        return self._other(target) if kind == "other" else self._message(kind, thread)
+        op = self._other(target) if kind == "other" else self._message(kind, thread)
+        self._suspect(op)
+        return op
+
+    def _suspect(self, op: p.Op) -> None:
+        """Note who may have died of *op*, so that it is started again now and then."""
+        match op:
+            case p.Exit(to) | p.Stop(to):
+                pass
+            case p.Ask(to, _, script) | p.Post(_, to, _, script) | p.Request(to, _, script):
+                if not isinstance(script.returns, p.Quit | p.Raise | p.Leave | p.Bad):
+                    return
+            case _:
+                return
+        if to not in self.may_be_dead:
+            self.may_be_dead.append(to)
 
     def _message(self, kind: str, thread: Thread) -> p.Op:
         """A message from outside: a call by a client, a request, a cast or a plain message."""
@@ -141,6 +159,8 @@ class _Maker:
         ops: list[p.Op] = [p.System(target, "suspend")]
         for _ in range(self.rng.choice([1, 2, 3, 4, 5])):
             ops.append(self._part_of_burst(target, thread))
+        for op in ops:
+            self._suspect(op)
         return [*ops, p.System(target, "resume")]
 
     def _part_of_burst(self, target: str, thread: Thread) -> p.Op:
@@ -170,13 +190,18 @@ class _Maker:
 
     def _start(self, name: str) -> p.Start:
         thread = Thread((name,), set(self.names) - {name}, depth=2)
+        init = self._script("init", thread)
+        near = self._neighbour(thread)
+        if near is not None and self._chance(0.6):
+            tie = p.Link(near) if self._chance(0.7) else p.Watch(near, self._by())
+            init = replace(init, acts=(tie, *init.acts))
         return p.Start(
             p.Server(
                 name,
                 link=self._chance(0.5),
                 traps=self._chance(0.5),
                 registered=self._chance(0.6),
-                init=self._script("init", thread),
+                init=init,
                 on_exit=self._reaction(),
                 on_down=self._reaction(),
                 goodbye=self.rng.choice(["ok", "ok", "ok", "ok", "raise", "leave"]),
@@ -227,6 +252,8 @@ class _Maker:
                 return kind == "continue" or not set(map(type, before)) <= HARMLESS
             case p.Signal(to=thread.at):
                 return kind == "continue" or _writes_to(thread.at, before)
+            case p.Forward():
+                return _writes_to(thread.at, before)
             case p.Signal(to=to) | p.Cast(to=to) | p.Send(to=to) if to != thread.at:
                 return thread.at in self.component[to] and _writes_to(thread.at, before)
             case _:
@@ -264,12 +291,14 @@ class _Maker:
 
     def _end(self, kind: Kind, thread: Thread) -> p.Returned | None:
         """How the server ends with this message; None if it does not."""
-        if not thread.mortal or thread.at in thread.spared or not self._chance(0.18):
+        if not thread.mortal or thread.at in thread.spared:
+            return None
+        if not self._chance(0.12 if thread.first else 0.3):
             return None
         how = self._pick(quit=50, fail=20, leave=15, bad=8, ignore=15 if kind == "init" else 0)
         match how:
             case "quit":
-                reply = kind == "call" and thread.may_end_after_reply and self._chance(0.6)
+                reply = kind == "call" and thread.may_end_after_reply and self._chance(0.7)
                 return p.Quit(self._reason(), reply)
             case "fail":
                 return p.Raise(self._reason())
@@ -331,6 +360,8 @@ class _Maker:
     def _call(self, thread: Thread) -> Done:
         others = sorted(thread.free - set(thread.chain))
         if not others or self._chance(0.05):
+            if self._chance(0.8):
+                return None, False
             caught = not thread.mortal or thread.at in thread.spared or self._chance(0.8)
             return p.Call(thread.at, self._by(), Script(next(self.ids)), caught), False
         to = self.rng.choice(others)
@@ -367,6 +398,8 @@ class _Maker:
                 depth=thread.depth - 1,
             )
             script = self._script(kind, inside)
+            if inside.mortal:
+                thread.give_away(self.component[to])
             self._release(thread)
             return make(to, by, script), last
         if not self.component[to] & set(thread.chain):

@@ -11,24 +11,33 @@ from itertools import groupby
 
 from tests.conformance.family import Rule, Trace
 
+RESPONSE = "driver response "
+
 
 def ends_by_name(trace: Trace) -> Trace:
     """Sort what a watcher of several processes was told of their ends after one operation."""
     return _sorted_where(trace, lambda line: line.startswith(("ended ", "driver exit ")))
 
 
-def failures_by_number(trace: Trace) -> Trace:
-    """Sort the requests that were answered, one after the other, by the end of their server."""
+def responses_by_server(trace: Trace) -> Trace:
+    """Put the responses that were collected at once into groups, one for each server, in the order of each."""
     return _sorted_where(
-        trace, lambda line: line.startswith("driver response ") and " exit " in line
+        trace, lambda line: line.startswith(RESPONSE), lambda line: line.split()[2]
     )
 
 
-def _sorted_where(trace: Trace, belongs: Callable[[str], bool]) -> Trace:
+def failures_by_number(trace: Trace) -> Trace:
+    """Sort the requests that were answered, one after the other, by the end of their server."""
+    return _sorted_where(trace, lambda line: line.startswith(RESPONSE) and " exit " in line)
+
+
+def _sorted_where(
+    trace: Trace, belongs: Callable[[str], bool], key: Callable[[str], str] = str
+) -> Trace:
     result: Trace = []
     for belonging, lines in groupby(trace, belongs):
         found = list(lines)
-        result += sorted(found) if belonging else found
+        result += sorted(found, key=key) if belonging else found
     return result
 
 
@@ -38,6 +47,11 @@ RULES = (
         "When one death takes others with it, each of the dead tells those who watch it by itself, and between signals "
         "of different senders no order is promised.",
         ends_by_name,
+    ),
+    Rule(
+        "responses, by server",
+        "Replies of several servers to one client come in any order; those of one server come in its order.",
+        responses_by_server,
     ),
     Rule(
         "requests that failed, by number",

@@ -120,7 +120,7 @@ class _Driver:
             case p.Start(server):
                 await self._start(server)
             case p.Ask(to, by, script):
-                self._client(number, to, by, lambda target: self._ask(target, script, to))
+                self._client(number, to, by, lambda target: self._ask(target, script))
             case p.AskBriefly(to, script):
                 await self._ask_briefly(to, script)
             case p.Request(to, by, script):
@@ -161,8 +161,8 @@ class _Driver:
             started = f"error {reason_text(error.reason)}"
         self._note(f"start {name} {started}")
 
-    async def _ask(self, target: Any, script: p.Script, to: str) -> str:
-        return actor.reply_text(self.world, await actor.ask(target, script), to)
+    async def _ask(self, target: Any, script: p.Script) -> str:
+        return actor.reply_text(self.world, await actor.ask(target, script))
 
     async def _ask_briefly(self, to: str, script: p.Script) -> None:
         pid = self.world.pid(to)
@@ -185,10 +185,12 @@ class _Driver:
         while (answer := await self.requests.wait_any(0)) is not None:
             (number, to), request = answer
             try:
-                text = actor.reply_text(self.world, request.result(), to)
+                reply = request.result()
             except st.SuptreeError as error:
-                text = f"exit {failure_text(error)}"
-            self._note(f"response {number} {text}")
+                self._note(f"response {to} {number} exit {failure_text(error)}")
+            else:
+                text = actor.reply_text(self.world, reply)
+                self._note(f"response {reply.by[0]} {number} {text}")
 
     def _exit(self, to: str, reason: object, *, stranger: bool) -> None:
         def exit(pid: st.Pid[Any]) -> object:

@@ -20,7 +20,7 @@ class World:
     def __init__(self, driver: st.Pid[Any], *, asynchronous: bool) -> None:
         self.asynchronous = asynchronous
         self.driver = driver
-        self.goodbyes: set[st.Pid[Any]] = set()
+        self.goodbyes: set[str] = set()
         self._names: dict[st.Pid[Any], str] = {driver: "driver"}
         self._pids: dict[str, st.Pid[Any]] = {}
         self._starts = Counter[str]()

@@ -23,7 +23,7 @@ handle_call(Script, From, S) -> handle(call, Script, S#s{from = From}).
 
 handle_cast({forwarded, Id, From}, S) ->
     note(S, "forwarded ~B n=~B", [Id, S#s.n]),
-    gen_server:reply(From, {ok, Id}),
+    gen_server:reply(From, {ok, Id, S#s.me}),
     {noreply, S#s{n = S#s.n + 1}};
 handle_cast(Script, S) -> handle(cast, Script, S).
 
@@ -45,7 +45,7 @@ handle_info(Other, S) -> note(S, "stray ~0p", [Other]), {noreply, S}.
 
 terminate(Reason, #s{server = {server, Name, _, _, _, _, _, _, Goodbye}} = S) ->
     note(S, "terminate ~s n=~B named=~s", [server_text:reason(Reason), S#s.n, whereis(Name) =:= self()]),
-    server_world:goodbye(),
+    server_world:goodbye(S#s.me),
     case Goodbye of
         ok -> ok;
         'raise' -> erlang:error(bye);
@@ -65,7 +65,7 @@ handle(Kind, {script, Id, Acts, Returned}, S) ->
 return(init, _, {quit, Reason, _}, _) -> {stop, server_text:from_word(Reason)};
 return(call, Id, {quit, Reason, true}, S) ->
     {stop, Why, New} = stop(Reason, S),
-    {stop, Why, {stopped, Id}, New};
+    {stop, Why, {stopped, Id, S#s.me}, New};
 return(_, _, {quit, Reason, _}, S) -> stop(Reason, S);
 return(_, _, {'raise', Reason}, _) -> erlang:error(server_text:from_word(Reason));
 return(_, _, {leave, Reason}, _) -> exit(server_text:from_word(Reason));
@@ -75,7 +75,7 @@ return(_, _, {default}, S) -> {noreply, S};
 return(call, Id, {keep, Then}, #s{from = {_, From}} = S) ->
     then({noreply, S#s{kept = S#s.kept ++ [{Id, From}]}}, Then);
 return(call, _, {given, Then}, S) -> then({noreply, S}, Then);
-return(call, Id, {go, Then}, S) -> then({reply, {ok, Id}, S}, Then);
+return(call, Id, {go, Then}, S) -> then({reply, {ok, Id, S#s.me}, S}, Then);
 return(init, _, {_, Then}, S) -> then({ok, S}, Then);
 return(_, _, {_, Then}, S) -> then({noreply, S}, Then).
 
@@ -97,7 +97,7 @@ act({call, To, By, Script, Caught}, S) ->
         absent -> note(S, "call ~s absent", [To]);
         Target ->
             try gen_server:call(Target, Script, infinity) of
-                Reply -> note(S, "called ~s ~s", [To, reply(Reply, To)])
+                Reply -> note(S, "called ~s ~s", [To, server_world:reply(Reply)])
             catch exit:Why when Caught -> note(S, "called ~s exit ~s", [To, server_text:failure(Why)])
             end
     end, S;
@@ -115,13 +115,13 @@ act({forward, To}, #s{from = {Id, From}} = S) ->
     Pid = server_world:pid(To),
     case lives(Pid) of
         true -> gen_server:cast(Pid, {forwarded, Id, From});
-        false -> note(S, "forward ~s dead", [To]), gen_server:reply(From, {ok, Id})
+        false -> note(S, "forward ~s dead", [To]), gen_server:reply(From, {ok, Id, S#s.me})
     end, S;
 act({answer, _}, #s{kept = []} = S) -> note(S, "answer nobody", []), S;
 act({answer, Newest}, #s{kept = Kept} = S) ->
     {Id, From} = case Newest of true -> lists:last(Kept); false -> hd(Kept) end,
     note(S, "answer ~B", [Id]),
-    gen_server:reply(From, {ok, Id}),
+    gen_server:reply(From, {ok, Id, S#s.me}),
     S#s{kept = lists:delete({Id, From}, Kept)};
 act({link, To, true}, S) ->
     case lives(server_world:pid(To)) of
@@ -180,10 +180,6 @@ lives(Pid) -> is_pid(Pid) andalso is_process_alive(Pid).
 
 target(To, name) -> To;
 target(To, pid) -> server_world:pid(To).
-
-reply({ok, Id}, _) -> io_lib:format("ok ~B", [Id]);
-reply({stopped, Id}, To) ->
-    io_lib:format("stopped ~B goodbye=~s", [Id, server_world:said_goodbye(server_world:pid(To))]).
 
 on_exit(#s{server = Server}) -> element(7, Server).
 on_down(#s{server = Server}) -> element(8, Server).

@@ -4,7 +4,7 @@
 %% its init, so each end is seen with its reason, init's own failures included.
 -module(server_world).
 -export([open/0, close/0, arrive/1, note/2, take/0]).
--export([pid/1, name/1, said_goodbye/1, goodbye/0]).
+-export([pid/1, name/1, goodbye/1, reply/1]).
 
 open() ->
     ets:new(?MODULE, [named_table, public, ordered_set]),
@@ -37,8 +37,12 @@ name(Pid) when is_pid(Pid) ->
     case ets:lookup(?MODULE, {name, Pid}) of [{_, Name}] -> Name; [] -> "somebody" end;
 name(_) -> "nobody".
 
-goodbye() -> ets:insert(?MODULE, {{goodbye, self()}}).
-said_goodbye(Pid) -> ets:member(?MODULE, {goodbye, Pid}).
+goodbye(Name) -> ets:insert(?MODULE, {{goodbye, Name}}).
+
+%% A reply in the words of the trace: to which message, by whom, and for a last one whether terminate has run.
+reply({ok, Id, Name}) -> io_lib:format("ok ~B ~s", [Id, Name]);
+reply({stopped, Id, Name}) ->
+    io_lib:format("stopped ~B ~s goodbye=~s", [Id, Name, ets:member(?MODULE, {goodbye, Name})]).
 
 watcher() ->
     receive

@@ -64,7 +64,7 @@ perform({start, Server}, _) ->
         false -> note("start ~s ~s", [Name, started(server_actor:start(Server), Name, Link)])
     end;
 perform({ask, To, By, Script}, K) ->
-    client(K, To, By, fun(Target) -> reply(gen_server:call(Target, Script, infinity), To) end);
+    client(K, To, By, fun(Target) -> server_world:reply(gen_server:call(Target, Script, infinity)) end);
 perform({askbriefly, To, Script}, _) ->
     case suspended(server_world:pid(To)) of
         true ->
@@ -147,17 +147,14 @@ collect() ->
     case gen_server:wait_response(get(requests), 0, true) of
         {Answer, {K, To}, Left} ->
             put(requests, Left),
-            note("response ~B ~s", [K, answer(Answer, To)]),
+            note("response ~s", [answer(Answer, K, To)]),
             collect();
         _ -> ok
     end.
 
-answer({reply, Reply}, To) -> reply(Reply, To);
-answer({error, {Why, _}}, _) -> ["exit ", server_text:reason(Why)].
-
-reply({ok, Id}, _) -> io_lib:format("ok ~B", [Id]);
-reply({stopped, Id}, To) ->
-    io_lib:format("stopped ~B goodbye=~s", [Id, server_world:said_goodbye(server_world:pid(To))]).
+%% Led by who answered, which is not always who was asked.
+answer({reply, Reply}, K, _) -> io_lib:format("~c ~B ~s", [hd(element(3, Reply)), K, server_world:reply(Reply)]);
+answer({error, {Why, _}}, K, To) -> io_lib:format("~s ~B exit ~s", [To, K, server_text:reason(Why)]).
 
 with_pid(To, Do) ->
     case server_world:pid(To) of absent -> note("absent", []); Pid -> Do(Pid) end.
