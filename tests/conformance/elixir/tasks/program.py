@@ -257,7 +257,7 @@ class _Generator(Draws):
 
     def program(self) -> Program:
         self.traps = self.chance(0.5)
-        self.streams = self.chance(0.5)
+        self.streams = self.chance(0.6)
         self.unordered = self.chance(0.35)
         self.max_children = self.pick({"infinity": 8, 1: 1, 2: 1, 3: 1})
         ops = [self.op() for _ in self.up_to(5, 16)]
@@ -274,11 +274,12 @@ class _Generator(Draws):
             return self.to_consumer()
         if self.waiting and self.chance(0.4):
             return self.for_waiting()
-        weights = {"start": 8, "wait": 8, "tell": 5, "signal": 3, "trap": 1}
+        weights = {"start": 8, "wait": 8, "tell": 5, "signal": 3}
         weights |= {"mail": 4 if self.traps else 1}
         weights |= {"children": 2, "terminate": 1}
         # A supervisor that ends ends all tasks at once: what a stream makes of them is open.
-        weights |= {"stream": 5} if self.streams else {"stop": 1}
+        # And whether its consumer traps exits, Elixir asks once for each stream.
+        weights |= {"stream": 8} if self.streams else {"stop": 1, "trap": 2}
         match self.pick(weights):
             case "start":
                 return self.start()
@@ -407,7 +408,7 @@ class _Generator(Draws):
 
     def stream(self) -> Order:
         id = self.fresh("x")
-        timed = self.chance(0.08)
+        timed = self.chance(0.12)
         ordered = not self.unordered or self.chance(0.2)
         on_timeout: Literal["exit", "kill_task"] = self.pick({"exit": 1, "kill_task": 2})
         # What Elixir leaves running when a late task ends the stream is left out.
@@ -438,7 +439,7 @@ class _Generator(Draws):
                 ordered=ordered or timed,
                 timeout=50 if timed else "infinity",
                 on_timeout=on_timeout,
-                zip=self.chance(0.3),
+                zip=self.chance(0.5),
                 manual=manual,
                 caught=self.chance(0.6),
             ),
