@@ -145,6 +145,7 @@ class _Generator:
         self.queued: dict[str, tuple[Action, ...]] = {}
         self.counts = dict.fromkeys("pmt", 0)
         self.refs: dict[str, list[str]] = {}
+        self.watched: dict[str, str] = {}
         self.timers: dict[str, list[str]] = {}
         self.mail: dict[str, list[str]] = {}
 
@@ -158,7 +159,7 @@ class _Generator:
     # --- operations
 
     def structure(self) -> list[Op]:
-        """Links between the first processes, and who traps: a chain, a ring, a star or nothing yet."""
+        """Links between the first processes, a chain, a ring, a star or none yet; who traps and who is picky."""
         first = list(self.guess.alive)
         pairs = {
             "none": [],
@@ -170,7 +171,8 @@ class _Generator:
         for process in first:
             traps = (Trap(True),) if self.chance(0.3) else ()
             links = tuple(Link(other) for one, other in pairs if one == process)
-            if actions := (*traps, *links):
+            picky = (Attend("picky"),) if self.chance(0.35) else ()
+            if actions := (*traps, *picky, *links):
                 self.guess.see(process, actions)
                 ops.append(Do(process, actions))
         return ops
@@ -233,7 +235,7 @@ class _Generator:
             case "monitor":
                 return self.monitor(actor)
             case "demonitor":
-                return Demonitor(self.known(self.refs, actor, "m0"), flush=self.chance(0.5))
+                return Demonitor(self.watch(actor), flush=self.chance(0.5))
             case "trap":
                 return Trap(self.chance(0.7))
             case "exit":
@@ -265,6 +267,7 @@ class _Generator:
         how: How = self.random.choice(("spawn", "spawn_link", "spawn_monitor"))
         ref = self.known_now(self.refs, actor, "m") if how == "spawn_monitor" else ""
         child = self.fresh("p")
+        self.watched[ref] = child
         script: tuple[Action, ...] = ()
         if self.chance(0.5):
             burst = Burst(child)
@@ -277,7 +280,9 @@ class _Generator:
 
     def monitor(self, actor: str) -> Monitor:
         target = self.name() if self.chance(0.3) else self.target(actor)
-        return Monitor(self.known_now(self.refs, actor, "m"), target)
+        ref = self.known_now(self.refs, actor, "m")
+        self.watched[ref] = target
+        return Monitor(ref, target)
 
     def quit(self) -> Quit:
         match self.pick({"return": 2, "exit": 5, "error": 2}):
@@ -301,7 +306,7 @@ class _Generator:
             case "exit":
                 return Take("exit", self.target(actor, dead=0.6))
             case "down":
-                return Take("down", self.known(self.refs, actor, "m0"))
+                return Take("down", self.watch(actor))
             case "message":
                 some = actor in self.mail and self.chance(0.7)
                 return Take("message", self.known(self.mail, actor, "") if some else "")
@@ -322,6 +327,13 @@ class _Generator:
         """Somebody who is linked to *actor*, mostly."""
         links = sorted(p for link in self.guess.links if actor in link for p in link - {actor})
         return self.random.choice(links) if links and self.chance(0.8) else self.target(actor)
+
+    def watch(self, actor: str) -> str:
+        """A monitor of *actor*: often one whose Down there may be."""
+        told = [r for r in self.refs.get(actor, ()) if self.watched.get(r) in self.guess.dead]
+        if told and self.chance(0.6):
+            return self.random.choice(told[-3:])
+        return self.known(self.refs, actor, "m0")
 
     def someone(self, *, dead: float) -> str:
         if self.guess.dead and (not self.guess.alive or self.chance(dead)):
