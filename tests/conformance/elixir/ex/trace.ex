@@ -62,20 +62,13 @@ defmodule Conformance.Trace do
   end
 
   @doc """
-  Wait until nobody but us is ready to run. With one scheduler, that is all that can happen before time passes.
+  Wait until nobody but us runs or is ready to. With one scheduler, that is all that can happen before time passes.
 
-  Who looks for a module that is not there (an implementation of a protocol) waits for the file system meanwhile, and
-  is not ready either: it is when the code server has time for us.
+  Who waits for the file system (to look for a module that is not there, say) runs, if on another scheduler.
   """
   def quiet do
-    drain()
-    _ = :code.get_path()
-    drain()
-  end
-
-  defp drain do
     :erlang.yield()
-    if :erlang.statistics(:run_queue) > 0, do: drain(), else: :ok
+    if :erlang.statistics(:total_active_tasks_all) > 1, do: quiet(), else: :ok
   end
 
   @doc "Wait until `pid` is gone; its exit reason."
