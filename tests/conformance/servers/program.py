@@ -402,6 +402,7 @@ PLAIN = Plain(
         Trap,
         Signal,
         Look,
+        Inspect,
         Register,
     ),
     *(Server, Start, Ask, AskBriefly, Request, Collect, Post, Exit, Tie, Stop, System, Program),
