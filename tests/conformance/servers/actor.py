@@ -115,6 +115,9 @@ class Actor(st.GenServer):
                 raise Planned("bye")
             case "leave":
                 st.exit("bye")
+            case "answer":
+                while self.kept:
+                    self._answer(0)
             case "ok":
                 pass
 

@@ -168,8 +168,6 @@ class _Maker:
         match kind:
             case "brief":
                 return p.AskBriefly(target, self._script("call", thread))
-            case "exit":
-                return p.Exit(target, self._reason(), self.rng.choice(["driver", "stranger"]))
             case "stop":
                 return p.Stop(target, self._reason(), self.rng.choice(["stop", "terminate"]))
             case "system":
@@ -179,9 +177,15 @@ class _Maker:
                         ["get_state", "replace", "replace_raise", "code", "code_raise", "suspend"]
                     ),
                 )
+            case "exit" | "beside" if target in thread.spared:  # may end it: see Thread.spared
+                return self._message("post", thread)
+            case "exit":
+                thread.give_away(self.component[target])
+                return p.Exit(target, self._reason(), self.rng.choice(["driver", "stranger"]))
             case "beside" if len(self.names) > 1:
                 other = self.rng.choice([name for name in self.names if name != target])
                 beside = Thread((other,), set(self.names) - {other, target})
+                thread.give_away(self.component[target])
                 return self._message(self._pick(ask=1, post=1), beside)
             case "beside":
                 return p.Collect()
@@ -204,7 +208,7 @@ class _Maker:
                 init=init,
                 on_exit=self._reaction(),
                 on_down=self._reaction(),
-                goodbye=self.rng.choice(["ok", "ok", "ok", "ok", "raise", "leave"]),
+                goodbye=self.rng.choice(["ok", "ok", "ok", "answer", "answer", "raise", "leave"]),
             )
         )
 
@@ -313,9 +317,10 @@ class _Maker:
         """What a call of another server is answered: at once, or in a continue, or never."""
         if self._chance(0.15) and thread.depth:
             answer = Script(next(self.ids), (p.Answer(newest=True),), p.Go())
-            if thread.may_end_after_reply and self._chance(0.3):
+            may_end = thread.may_end_after_reply and thread.at not in thread.spared
+            if may_end and self._chance(0.3):
                 answer = replace(answer, returns=p.Quit(self._reason()))
-            if thread.mortal and self._chance(0.2):
+            elif may_end and thread.mortal and self._chance(0.2):
                 answer = Script(next(self.ids), (), p.Quit(self._reason()))
             thread.give_away(self.component[thread.at])
             return p.Keep(p.Continue(answer))
@@ -364,7 +369,8 @@ class _Maker:
                 return None, False
             caught = not thread.mortal or thread.at in thread.spared or self._chance(0.8)
             return p.Call(thread.at, self._by(), Script(next(self.ids)), caught), False
-        to = self.rng.choice(others)
+        strangers = [other for other in others if not self.component[other] & set(thread.chain)]
+        to = self.rng.choice(strangers if strangers and self._chance(0.5) else others)
         reached = self.component[to] & set(thread.chain)
         inside = Thread(
             (*thread.chain, to),
@@ -450,7 +456,7 @@ class _Maker:
     def _signal(self, thread: Thread) -> Done:
         to = self.rng.choice([*sorted(thread.free - set(thread.chain)), thread.at])
         if to == thread.at:
-            if not thread.mortal or thread.at in thread.spared or thread.burst:
+            if not thread.last or not thread.mortal or thread.at in thread.spared:
                 return None, False
             if not self._is_alone(thread):
                 return None, False

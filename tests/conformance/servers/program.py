@@ -272,7 +272,7 @@ class Server:
         init: What its init does and returns.
         on_exit: What it returns for an exit signal that became a message.
         on_down: What it returns for the end of a server that it monitors.
-        goodbye: What `terminate` does: return, raise or exit with `bye`.
+        goodbye: What `terminate` does: return, answer the calls that were kept, raise or exit with `bye`.
     """
 
     name: str
@@ -282,7 +282,7 @@ class Server:
     init: Script = Script(0)
     on_exit: Returned = Go()
     on_down: Returned = Go()
-    goodbye: Literal["ok", "raise", "leave"] = "ok"
+    goodbye: Literal["ok", "answer", "raise", "leave"] = "ok"
 
 
 @dataclass(frozen=True, slots=True)

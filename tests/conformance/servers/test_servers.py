@@ -54,7 +54,7 @@ SEEN = {
     r".#\d called . ok \d+": COMMON,
     r".#\d called . exit noproc": COMMON,
     r".#\d called . exit calling_self": RARE,
-    r".#\d called . exit bye": RARE,
+    r".#\d called . exit (?!noproc|calling_self)": COMMON // 3,
     r".#\d called . stopped \d+ .#\d goodbye=true": RARE,
     r".#\d answer \d+": RARE,
     r".#\d send . noname": RARE,

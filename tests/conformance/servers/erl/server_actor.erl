@@ -48,6 +48,7 @@ terminate(Reason, #s{server = {server, Name, _, _, _, _, _, _, Goodbye}} = S) ->
     server_world:goodbye(S#s.me),
     case Goodbye of
         ok -> ok;
+        answer -> lists:foldl(fun(_, Left) -> act({answer, false}, Left) end, S, S#s.kept);
         'raise' -> erlang:error(bye);
         leave -> exit(bye)
     end.
