@@ -173,13 +173,18 @@ def find_divergence(
     expected = normaliser.count(judge(program))
     for mode in family.modes if modes is None else modes:
         run = family.modes[mode]
-        if difference(expected, ours.count(run(program))):
+        first = difference(expected, ours.count(run(program)))
+        if first:
 
             def differs(smaller: P, run: Callable[[P], Trace] = run) -> str:
                 return difference(quiet.apply(judge(smaller)), quiet.apply(run(smaller)))
 
             small = shrink(family, program, lambda smaller: bool(differs(smaller)))
-            return Divergence(family, small, mode, differs(small) or "(not seen again: a race)")
+            again = differs(small)
+            if again:
+                return Divergence(family, small, mode, again)
+            # It counts all the same, and the only evidence there is must not be lost.
+            return Divergence(family, program, mode, f"{first}\n(not seen again: a race)")
     return None
 
 

@@ -30,6 +30,19 @@ defmodule Conformance.Main do
 
     ours = Path.wildcard(Path.join(Path.dirname(:code.which(__MODULE__)), "*.beam"))
     :ok = :code.ensure_modules_loaded(for file <- ours, do: String.to_atom(Path.basename(file, ".beam")))
+    consolidate()
+  end
+
+  # As in a released program. Without it every `inspect` of a struct, which the text of some errors is made of, looks on
+  # the disk for a module that is not there, and who waits for the disk is at times counted nowhere.
+  defp consolidate do
+    path = :code.get_path()
+
+    for protocol <- Protocol.extract_protocols([:code.lib_dir(:elixir, :ebin)]) do
+      {:ok, binary} = Protocol.consolidate(protocol, Protocol.extract_impls(protocol, path))
+      :code.purge(protocol)
+      {:module, ^protocol} = :code.load_binary(protocol, :code.which(protocol), binary)
+    end
   end
 
   defp loop do
