@@ -602,6 +602,21 @@ async def test_a_server_without_a_parent_is_its_own_and_its_signal_to_itself_sto
     assert story == ["went on", ("terminate", "mine")]
 
 
+@pytest.mark.otp("S26", "S51")
+async def test_a_suspended_server_without_a_parent_is_stopped_by_its_own_signal(runtime):
+    story: list[object] = []
+    pid = await Suicidal.start(story)
+    down = runtime.down_slot(pid)
+    await st.sys.suspend(pid)
+    Suicidal.cast(pid, (True, "mine"))
+    resumed = asyncio.ensure_future(st.sys.resume(pid))
+    suspended = asyncio.ensure_future(st.sys.suspend(pid))  # read before the signal comes
+
+    assert await down == "mine"
+    assert story == ["went on", ("terminate", "mine")]
+    await asyncio.gather(resumed, suspended)
+
+
 @pytest.mark.otp("S26", "S43")
 async def test_a_server_with_a_parent_is_told_of_its_own_signal_and_goes_on(runtime):
     story: list[object] = []

@@ -1361,3 +1361,30 @@ async def test_the_last_event_stands_in_the_crash_report(runtime, caplog):
     await down
 
     assert "last message: Internal(content=('inner', 1))" in caplog.text
+
+
+@pytest.mark.otp("S26", "S42", "S60")
+async def test_a_machine_without_a_parent_is_its_own_and_its_signal_to_itself_stops_it(runtime):
+    story: list[object] = []
+
+    class Suicidal(st.GenStateMachine):
+        trap_exit = True
+
+        def init(self) -> Any:
+            return "here"
+
+        def handle_event(self, event: st.Event, state: Any) -> st.Transition:
+            story.append(event)
+            st.exit(self.pid, "mine")
+            return None
+
+        def terminate(self, reason: object) -> None:
+            story.append(("terminate", reason))
+
+    pid = await Suicidal.start()
+    down = runtime.down_slot(pid)
+
+    Suicidal.cast(pid, "go")
+
+    assert await down == "mine"
+    assert story == [st.CastMessage("go"), ("terminate", "mine")]

@@ -82,7 +82,7 @@ async def test_a_message_goes_from_request_to_process_to_run_queue_to_server_to_
     with files_crossed() as crossed:
         await Clerk.answer(pid)
 
-    walk = ["otp/clients.py", "otp/gen_server.py"]
+    walk = ["otp/clients.py", "otp/requests.py", "otp/gen_server.py"]
     assert in_order(crossed, walk) == walk
     assert set(crossed) - {"core/runqueue.py"} == {  # its turn may be under way
         *walk,

@@ -370,7 +370,7 @@ class Process:
             self.finish(self.exit_reason)
         elif self.state is SUSPENDED:
             self.current = None
-            if any(self._passes_suspension(envelope) for envelope in self.mailbox):
+            if any(self.passes_suspension(envelope) for envelope in self.mailbox):
                 self.runtime.runqueue.make_ready(self)
 
     def run_direct(
@@ -651,7 +651,7 @@ class Process:
             self.own_mailbox().append(envelope)
             if state is RECEIVING:
                 self.wake_receiver()
-            elif state is SUSPENDED and self._passes_suspension(envelope):
+            elif state is SUSPENDED and self.passes_suspension(envelope):
                 self.runtime.runqueue.make_ready(self)
             else:
                 self.runtime.runqueue.wake()
@@ -687,15 +687,16 @@ class Process:
 
     # -- suspension (sys) --------------------------------------------------------------
 
-    def _passes_suspension(self, envelope: Envelope) -> bool:
+    def is_from_parent(self, envelope: Envelope) -> bool:
+        """Whether this is the exit of its parent (S42); one without a parent is its own (S26)."""
+        return envelope[0] == EXIT and envelope[1].pid is (self.parent or self).pid
+
+    def passes_suspension(self, envelope: Envelope) -> bool:
         """System requests, and the exit of the parent, pass the queue of a suspended server (S51)."""
-        if envelope[0] == SYSTEM:
-            return True
-        parent = self.parent
-        return envelope[0] == EXIT and parent is not None and envelope[1].pid is parent.pid
+        return envelope[0] == SYSTEM or self.is_from_parent(envelope)
 
     def _run_suspended(self) -> int:
-        envelope = self.mailbox.take(self._passes_suspension)
+        envelope = self.mailbox.take(self.passes_suspension)
         if envelope is None:
             return 0
         self.current = envelope

@@ -40,7 +40,7 @@ from suptree.core import (
     safe_repr,
     stands_deep,
 )
-from suptree.errors import BadRequestError, SelfCallError
+from suptree.errors import BadRequestError
 from suptree.otp.behaviour import Behaviour
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
 from suptree.otp.pending import Request
@@ -50,8 +50,8 @@ from suptree.otp.requests import (
     Handler,
     check_timeout,
     handler_named,
-    is_own_code,
     lost_cast,
+    post_call,
     queued_call,
     requested,
     timed_out,
@@ -188,25 +188,7 @@ def _make_call(
             limit = limited(limit)
         if process.bounded is not None:
             return await queued_call(process, handler, args, kwargs, limit)
-        caller = CURRENT.get()
-        if caller is process and is_own_code(process):
-            raise SelfCallError(process.pid, function.__name__)
-        runqueue = runtime.runqueue
-        reply_to = ReplyTo(runqueue, process, caller)
-        envelope = (CALL, reply_to, handler, args, kwargs or NO_KWARGS)
-        if runtime.propagator is not None:
-            envelope = carry(runtime, envelope, limit)
-        if state is IDLE:
-            process.own_mailbox().append(envelope)
-            process.state = READY
-            runqueue.ready.append(process)
-        else:
-            process.deliver(envelope)
-        if limit is not None:
-            reply_to.limit = limit
-            runqueue.unanswered.append(reply_to)
-        if not runqueue.scheduled:
-            runqueue.schedule()
+        reply_to = post_call(process, CURRENT.get(), handler, args, kwargs or NO_KWARGS, limit)
         try:
             return await reply_to
         except SlotExpiredError:

@@ -18,10 +18,8 @@ from typing import Any, Final
 from suptree.core import (
     CALL,
     CONTINUE,
-    EXIT,
     EXITING,
     RESTING,
-    SYSTEM,
     Envelope,
     Pid,
     Process,
@@ -176,7 +174,7 @@ class Debug:
         """One turn of the body, seen from both sides."""
         process = self._process
         kind = envelope[0]
-        if kind == SYSTEM or (kind == EXIT and self._is_parent(envelope)):
+        if process.passes_suspension(envelope):  # OTP's loop takes these before its debug functions
             process.body.turn(envelope)
             return
         message = message_of_envelope(envelope)
@@ -201,10 +199,6 @@ class Debug:
             process.job = (coroutine, finish)
         elif process.state < EXITING and not (envelope[0] == CALL and envelope[1].done()):
             self.emit(Handled(process.pid, message))
-
-    def _is_parent(self, envelope: Envelope) -> bool:
-        parent = self._process.parent
-        return parent is not None and envelope[1].pid is parent.pid
 
     def emit(self, event: DebugEvent) -> None:
         """Show *event* to every function; one that raises, or is DONE, is removed (S53)."""

@@ -213,8 +213,7 @@ class ServerBody(TurnBody):
             result = server.handle_info(timer.message)
         elif kind == EXIT:
             signal: Exit = envelope[1]
-            parent = self.process.parent or self.process  # S26
-            if signal.pid is parent.pid:  # S42
+            if self.process.is_from_parent(envelope):  # S42
                 self.stop(signal.reason)
                 return
             result = server.handle_info(signal)

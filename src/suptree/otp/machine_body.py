@@ -20,7 +20,6 @@ from suptree.core import (
     CALL,
     CAST,
     CONTINUE,
-    EXIT,
     RESTING,
     SYSTEM,
     TIMER,
@@ -162,7 +161,7 @@ class MachineBody(TurnBody):
                 process.turn_carrying(envelope, self._handle, occurrence)
         elif kind == SYSTEM:
             process.answer_system(envelope)
-        elif kind == EXIT and process.parent is not None and envelope[1].pid is process.parent.pid:
+        elif process.is_from_parent(envelope):
             self.stop(envelope[1].reason)  # S42
         elif kind == TIMER:
             self._timer(envelope)

@@ -10,7 +10,7 @@ call ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getattr_static
 from types import CoroutineType
 from typing import Any, Final, ParamSpec, TypeVar
@@ -202,7 +202,7 @@ def post_call(
     caller: Process | None,
     handler: Handler | None,
     args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    kwargs: Mapping[str, Any],
     timeout: float | None,
 ) -> ReplyTo:
     """Put the envelope of a call in the mailbox; returns the slot of the answer."""

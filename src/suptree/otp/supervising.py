@@ -144,7 +144,7 @@ class SupervisingBody(RestartingBody):
         """The next message; while suspended, only what passes suspension (S51)."""
         while self._suspended:
             await self.still_alive()
-            envelope = self.process.mailbox.take(self.process._passes_suspension)
+            envelope = self.process.mailbox.take(self.process.passes_suspension)
             if envelope is not None:
                 return envelope
             await self.process.wait_for_message()
@@ -155,8 +155,7 @@ class SupervisingBody(RestartingBody):
         kind = envelope[0]
         if kind == EXIT:
             signal: Exit = envelope[1]
-            parent = process.parent
-            if parent is not None and signal.pid is parent.pid:
+            if process.is_from_parent(envelope):
                 self.end(signal.reason)  # S112, S133
             else:
                 await self._exited(signal)
