@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         "ends for strangers",
         "supervising.py",
-        "if parent is not None and signal.pid is parent.pid:",
-        "if parent is not None and signal.pid not in self.running:",
+        "if process.is_from_parent(envelope):",
+        "if signal.pid not in self.running:",
         "an exit signal of a stranger ends a supervisor",
     ),
     Mutant(
