@@ -46,3 +46,17 @@ def test_every_family_says_what_it_forgives_and_why(name):
     assert len({rule.name for rule in family.rules}) == len(family.rules)
     assert all(rule.reason.endswith(".") for rule in family.rules)
     assert family.what.endswith(".")
+
+
+def test_the_first_program_of_a_judge_is_judged_like_the_next(judge_of):
+    family = families.find("supervision")
+    judge_of(family)  # skips where there is none
+    program = family.generate(
+        309_819_541
+    )  # its first init that crashes is stopped by auto_shutdown
+
+    with family.open_judge() as judge:
+        first, second = judge(program), judge(program)
+
+    assert any(line.startswith("start") and line.endswith("crash") for line in first)
+    assert first == second

@@ -12,9 +12,6 @@
 %% module waits for the code server, which settle/0 does not look at: so what a program needs is loaded before.
 main() ->
     logger:set_primary_config(level, none),
-    ok = code:ensure_modules_loaded([gen_server, gen, proc_lib, sys, server_actor, server_text, server_world,
-                                     erl_erts_errors, erl_stdlib_errors, error_handler, logger, logger_config,
-                                     error_logger, io_lib, io_lib_pretty, io_lib_format, string, sets, queue]),
     spawn(fun Wait() ->
         case init:get_status() of {started, _} -> loop(); _ -> erlang:yield(), Wait() end
     end).
