@@ -100,7 +100,7 @@ from suptree.core.propagation import (
     time_left,
 )
 from suptree.core.reports import CrashReport, Reporter
-from suptree.core.runtime import Runtime, Target, ViaName, check_function, check_target
+from suptree.core.runtime import Runtime, Target, ViaName, check_function
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
@@ -183,7 +183,6 @@ __all__ = [
     "carry_on",
     "check_delay",
     "check_function",
-    "check_target",
     "crash_in",
     "current",
     "current_process",

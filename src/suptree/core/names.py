@@ -18,46 +18,50 @@ __all__ = ["Names"]
 
 
 class Names:
-    """The table of names."""
+    """The table of names.
 
-    __slots__ = ("_table",)
+    Attributes:
+        table: Name -> process, for those who only look.
+    """
+
+    __slots__ = ("table",)
 
     def __init__(self) -> None:
-        self._table: dict[str, Process] = {}
+        self.table: dict[str, Process] = {}
 
     def get(self, name: str) -> Process | None:
         """The process of that name, or None."""
-        return self._table.get(name)
+        return self.table.get(name)
 
     def register(self, name: str, process: Process) -> None:
         """Give *process* the name.  Raises NameTakenError as OTP raises badarg (S15)."""
-        holder = self._table.get(name)
+        holder = self.table.get(name)
         if holder is not None:
             raise NameTakenError(name, f"it is the name of {holder.pid!r}", holder.pid)
         if process.name is not None:
             raise NameTakenError(name, f"{process.pid!r} has a name already")
         if not process.is_alive():
             raise NameTakenError(name, f"{process.pid!r} is not alive")
-        self._table[name] = process
+        self.table[name] = process
         process.name = name
 
     def free(self, process: Process) -> None:
         """Take the name of *process* away, if it has one."""
-        if process.name is not None and self._table.get(process.name) is process:
-            del self._table[process.name]
+        if process.name is not None and self.table.get(process.name) is process:
+            del self.table[process.name]
         process.name = None
 
     def hint_for(self, name: object) -> Callable[[], str]:
         """What to say of a name that nobody has: the nearest one; looked for only when it is read."""
 
         def hint() -> str:
-            near = difflib.get_close_matches(str(name), self._table, n=1)
+            near = difflib.get_close_matches(str(name), self.table, n=1)
             return f" Did you mean {near[0]!r}?" if near and near[0] != name else ""
 
         return hint
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.table)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._table))
+        return iter(sorted(self.table))

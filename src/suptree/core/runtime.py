@@ -23,9 +23,9 @@ import asyncio
 import contextvars
 import os
 import random
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
 
 from suptree.clock import loop_clock
@@ -70,7 +70,7 @@ from suptree.telemetry import TelemetryBus
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Runtime", "Target", "ViaName", "check_function", "check_target"]
+__all__ = ["Runtime", "Target", "ViaName", "check_function"]
 
 NO_THREAD: Final = -1
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
@@ -160,7 +160,7 @@ class Runtime(Signals):
         rng = None if self.seed is None else random.Random(self.seed)
         random_direct = self.direct_call == "random"
         self.loop = loop
-        self.thread_id = threading.get_ident()
+        self.thread_id = get_ident()
         self.os_pid = os.getpid()
         self.now = loop_clock(loop)
         hiding = task_hiding(loop)
@@ -228,7 +228,7 @@ class Runtime(Signals):
 
     def check_thread(self, doing: str) -> None:
         """Refuse another thread, a forked child, and a closed runtime."""
-        if threading.get_ident() == self.thread_id:
+        if get_ident() == self.thread_id:
             return
         if self.closed:
             raise RuntimeClosedError(
@@ -430,7 +430,8 @@ class Runtime(Signals):
 
     def find(self, target: Target | ViaName, doing: str = "send") -> Process | None:
         """The live process behind a pid, a name or a registry key, or None; checks thread and runtime."""
-        self.check_thread(doing)
+        if self.thread_id != get_ident():
+            self.check_thread(doing)
         if isinstance(target, Pid):
             if target.runtime is not self:
                 raise CrossRuntimeError(
@@ -438,10 +439,12 @@ class Runtime(Signals):
                 )
             process = target._process  # pyright: ignore[reportPrivateUsage]
         elif isinstance(target, str):
-            process = self.names.get(target)
+            process = self.names.table.get(target)
         else:
-            check_target(target, doing)
-            pid = target.whereis(self)
+            whereis = getattr(target, "whereis", None)
+            if whereis is None:
+                raise not_a_target(target, doing)
+            pid = whereis(self)
             process = None if pid is None else pid._process  # pyright: ignore[reportPrivateUsage]
         return process if process is not None and process.state < EXITING else None
 
@@ -608,13 +611,12 @@ def _show_nothing(task: asyncio.Task[Any]) -> None:
     return None
 
 
-def check_target(target: object, doing: str) -> None:
-    """Refuse what is neither pid nor name nor a name of the `ViaName` kind."""
-    if not hasattr(target, "whereis"):
-        raise TypeError(
-            f"{doing}: must go to a pid, a name or via(registry, key); got {safe_repr(target, 200)}. "
-            "Look the process up, or give it a name."
-        )
+def not_a_target(target: object, doing: str) -> TypeError:
+    """The error of what is neither pid nor name nor a name of the `ViaName` kind."""
+    return TypeError(
+        f"{doing}: must go to a pid, a name or via(registry, key); got {safe_repr(target, 200)}. "
+        "Look the process up, or give it a name."
+    )
 
 
 def check_function(doing: str, function: object) -> None:

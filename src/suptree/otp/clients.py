@@ -143,6 +143,7 @@ def _make_call(
         plain: The same, for those that are not async.
     """
     own_timeout = timeout != timeout  # NaN, which is `_OWN`
+    addresses: set[type] = {Pid, str}  # what names a server; filled here
 
     async def request(server: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         process: Process | None
@@ -195,7 +196,7 @@ def _make_call(
             raise timed_out(process, reply_to, handler, args, limit) from None
 
     def client(server: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if server.__class__ is Pid or not _is_instance(server, client):
+        if server.__class__ in addresses or _is_address(server, client, addresses):
             return request(server, args, kwargs)
         return function(server, *args, **kwargs)
 
@@ -228,14 +229,15 @@ def _make_call(
 def _make_cast(function: Handler) -> Any:
     """The client of one request without an answer, and the method that the handler is."""
     empty: dict[type, tuple[Any, ...]] = {}  # class of a server -> the envelope without arguments
+    addresses: set[type] = {str}  # what names a server beside a pid; filled here
 
     def client(server: Any, /, *args: Any, **kwargs: Any) -> Any:
         if server.__class__ is Pid:
             process: Process | None = server._process
-        elif _is_instance(server, client):
-            return function(server, *args, **kwargs)
-        else:
+        elif server.__class__ in addresses or _is_address(server, client, addresses):
             process = resolve(server, "cast")
+        else:
+            return function(server, *args, **kwargs)
         if process is None:
             lost_cast(server)
             return None
@@ -285,14 +287,16 @@ def _marked(client: Any, function: Handler) -> Any:
     return client
 
 
-def _is_instance(server: object, client: Any) -> bool:
-    """Whether *server* is `self`: the method is called, not the client."""
+def _is_address(server: object, client: Any, known: set[type]) -> bool:
+    """Whether *server* names a server, and is not `self`, on which the method is called; its class is *known* then."""
+    kind = type(server)
     if isinstance(server, Behaviour):
-        return True
-    if isinstance(server, str):
         return False
-    found = inspect.getattr_static(type(server), client.__name__, None)
-    return hasattr(found, "function")  # of a mixin that is no server by itself
+    found = inspect.getattr_static(kind, client.__name__, None)
+    if hasattr(found, "function"):  # of a mixin that is no server by itself
+        return False
+    known.add(kind)
+    return True
 
 
 def _require(server: ServerRef[Any]) -> Process:

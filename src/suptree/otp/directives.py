@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, check_target, find_runtime
+from suptree.core import CURRENT, NORMAL, Pid, Process, ViaName, find_runtime
 from suptree.errors import NoProcessError
 
 __all__ = [
@@ -123,13 +123,10 @@ def resolve(server: Pid[Any] | str | ViaName, doing: str) -> Process | None:
     """The live process that *server* names, or None.  Checks the thread."""
     if isinstance(server, Pid):
         return server.runtime.find(server, doing)
-    runtime = find_runtime(doing)
-    if isinstance(server, str):
-        return runtime.find(server, doing)
-    runtime.check_thread(doing)
-    check_target(server, doing)
-    pid = server.whereis(runtime)
-    return None if pid is None else runtime.find(pid, doing)
+    current = CURRENT.get()
+    if current is None or current.runtime.closed:
+        return find_runtime(doing).find(server, doing)
+    return current.runtime.find(server, doing)
 
 
 def nobody(server: Pid[Any] | str | ViaName, doing: str) -> NoProcessError:

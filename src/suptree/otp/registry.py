@@ -25,10 +25,9 @@ a dead process is never shown, not even until a clean-up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from suptree.core import Pid, Process, find_runtime, require_process
+from suptree.core import EXITING, Pid, Process, find_runtime, require_process
 from suptree.errors import RegistryError, SuptreeError
 from suptree.otp.child_spec import ChildSpec, child
 from suptree.otp.registry_partitions import Book, Keys, RegistrySupervisor
@@ -136,7 +135,7 @@ class Registry:
         """
         process = require_process("Registry.update_value")
         book = _book(registry, "update_value")
-        part = _unique(book, "update_value").partition(key, None)
+        part = book.require_unique("update_value").partition(key, None)
         table = UniqueTable() if part is None else part.table
         assert isinstance(table, UniqueTable)
         return table.update(key, process.pid, function)
@@ -156,7 +155,7 @@ class Registry:
         Raises:
             RegistryError: Duplicate keys, or no such registry.
         """
-        return _whereis(_book(registry, "whereis"), key)
+        return _book(registry, "whereis").holder(key)
 
     @staticmethod
     def keys(registry: RegistryRef, pid: Pid[Any]) -> list[Any]:
@@ -234,9 +233,8 @@ class Registry:
         _book(registry, "delete_meta").meta.pop(key, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
-    """A key of a unique registry as a name; made by `via`."""
+class Via(NamedTuple):
+    """A key of a unique registry as a name; made by `via`.  A tuple, as in Elixir: cheap to make for each call."""
 
     registry: RegistryRef
     key: Any
@@ -245,14 +243,14 @@ class Via:
     def whereis(self, runtime: Runtime) -> Pid[Any] | None:
         """The live process under the key; None without the registry too (S216, S217)."""
         book = _find_book(runtime, self.registry)
-        return None if book is None else _whereis(book, self.key)
+        return None if book is None else book.holder(self.key)
 
     def claim(self, process: Process) -> None:
         """Register *process*, which has not run yet."""
         book = _find_book(process.runtime, self.registry)
         if book is None:
             raise _unknown(self.registry, "via")
-        _unique(book, "via").register(process, self.key, self.value)
+        book.require_unique("via").register(process, self.key, self.value)
 
     def hint(self) -> str:
         """What to say of a key that nobody has."""
@@ -290,9 +288,14 @@ def _names(name: str, listeners: Iterable[str]) -> tuple[str, ...]:
 
 
 def _find_book(runtime: Runtime, registry: RegistryRef) -> Book | None:
-    process = runtime.find(registry, "Registry")
-    subject = None if process is None else process.body.subject()
-    return subject.book if isinstance(subject, RegistrySupervisor) else None
+    if registry.__class__ is str:  # as `find`, in fewer steps
+        process = runtime.names.table.get(registry)
+    else:
+        process = runtime.find(registry, "Registry")
+    if process is None or process.state >= EXITING:
+        return None
+    subject = process.body.subject()
+    return subject.book if subject.__class__ is RegistrySupervisor else None
 
 
 def _book(registry: RegistryRef, doing: str) -> Book:
@@ -310,18 +313,3 @@ def _unknown(registry: RegistryRef, doing: str) -> RegistryError:
     )
 
 
-def _unique(book: Book, doing: str) -> Book:
-    if book.keys != "unique":
-        raise RegistryError(
-            f"Registry.{doing}: {book.name!r} has duplicate keys, which name no single process. "
-            "Use a registry with keys='unique'."
-        )
-    return book
-
-
-def _whereis(book: Book, key: Any) -> Pid[Any] | None:
-    part = _unique(book, "whereis").partition(key, None)
-    if part is None:
-        return None
-    assert isinstance(part.table, UniqueTable)
-    return part.table.holder(key)

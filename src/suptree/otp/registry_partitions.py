@@ -84,6 +84,25 @@ class Book:
         part = self.partition(key, None)
         return [] if part is None else [part.table]
 
+    def holder(self, key: Any) -> Pid[Any] | None:
+        """The live process under a unique *key*, or None."""
+        part = self.partitions[0] if len(self.partitions) == 1 else self.partition(key, None)
+        if part is None:
+            return None
+        table = part.table
+        if table.__class__ is not UniqueTable:
+            self.require_unique("whereis")
+        return table.holder(key)  # type: ignore[union-attr]
+
+    def require_unique(self, doing: str) -> Book:
+        """Refuse what a registry of duplicate keys cannot do."""
+        if self.keys != "unique":
+            raise RegistryError(
+                f"Registry.{doing}: {self.name!r} has duplicate keys, which name no single process. "
+                "Use a registry with keys='unique'."
+            )
+        return self
+
     def register(self, process: Process, key: Any, value: Any) -> Pid[Any]:
         """Enter *process*; see `Registry.register`."""
         part = self.partition(key, process.pid)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from suptree.core import Pid
+from suptree.core import EXITING, Pid
 from suptree.errors import RegistryError
 
 __all__ = ["DuplicateTable", "RegistryEntry", "Table", "UniqueTable"]
@@ -52,7 +52,10 @@ class UniqueTable:
     def holder(self, key: Any) -> Pid[Any] | None:
         """The live holder."""
         held = self._entries.get(key)
-        return held[0] if held is not None and held[0].is_alive() else None
+        if held is None:
+            return None
+        process = held[0]._process
+        return held[0] if process is not None and process.state < EXITING else None
 
     def update(self, key: Any, pid: Pid[Any], function: Callable[[Any], Any]) -> tuple[Any, Any]:
         """Map the value that *pid* holds; (new, old)."""
