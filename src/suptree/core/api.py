@@ -376,10 +376,11 @@ def _readable(envelope: Envelope) -> bool:
     if envelope[0] == TIMER:
         return not envelope[1].cancelled
     if envelope[0] == SYSTEM:
-        reply_to: ReplyTo = envelope[1]
-        reply_to.fail(
-            BadRequestError(reply_to.callee.pid, "a system request", "it is a plain process")
-        )
+        reply_to: ReplyTo | None = envelope[1]
+        if reply_to is not None:
+            reply_to.fail(
+                BadRequestError(reply_to.callee.pid, "a system request", "it is a plain process")
+            )
         return False
     return True
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from suptree.core.lifecycle import EXITING
 from suptree.errors import AmbiguousRuntimeError, NoRuntimeError, NotInProcessError
 
 if TYPE_CHECKING:
@@ -64,12 +66,14 @@ def require_process(doing: str) -> Process:
             "in the body of `async with Runtime()`, or inside `async with rt.guest():`."
         )
     runtime = process.runtime
-    runtime.check_thread(doing)
+    if runtime.thread_id != get_ident():
+        runtime.check_thread(doing)
     task = asyncio.current_task(runtime.loop)
     if task is not None and task is not process.task:
         raise NotInProcessError(
             f"{doing}: this task runs beside {process.pid!r}, it is not the process itself. "
             "Do it in the process, or make this task a process with spawn or rt.guest()."
         )
-    process.check_not_dead(doing)
+    if process.state >= EXITING:
+        process.check_not_dead(doing)
     return process

@@ -68,7 +68,7 @@ class Crashed:
         self.type = _type_name(exception)
         self.text = safe_text(exception)
         self.notes: tuple[str, ...] = _notes(exception)
-        self._chain = _places_of_chain(exception, keep_frames)
+        self._chain = _places_of_chain(exception, self, keep_frames)
         self.exception = exception
 
     @property
@@ -121,7 +121,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
 
 
 def _places_of_chain(
-    exception: BaseException, keep_frames: bool
+    exception: BaseException, newest: Crashed, keep_frames: bool
 ) -> list[tuple[str, str, list[_Place]]]:
     """Walk the chain from the newest; return (relation to the next, last line, places), oldest first."""
     links: list[tuple[str, str, list[_Place]]] = []
@@ -130,9 +130,11 @@ def _places_of_chain(
     seen: set[int] = set()
     while current is not None and id(current) not in seen and len(links) < CHAIN_LIMIT:
         seen.add(id(current))
-        last = f"{_type_name(current)}: {safe_text(current)}"
-        last = "\n".join([last, *_notes(current)])
-        links.append((relation, last, _places(current)))
+        if current is exception:
+            last, notes = f"{newest.type}: {newest.text}", newest.notes
+        else:
+            last, notes = f"{_type_name(current)}: {safe_text(current)}", _notes(current)
+        links.append((relation, "\n".join((last, *notes)) if notes else last, _places(current)))
         if not keep_frames:
             current.__traceback__ = None
         if current.__cause__ is not None:

@@ -9,7 +9,8 @@ A tuple costs a tenth of a frozen record, and there is one per message.
     (INFO, message)                            sent with `send`, or a timer's message
     (EXIT, Exit)  (DOWN, Down)                 signals that became messages
     (TIMER, Timer)                             a timer that fired, unless cancelled meanwhile
-    (SYSTEM, slot, operation)                  operation(body) -> value, answered between messages
+    (SYSTEM, slot, operation)                  operation(body) -> value, answered between messages;
+                                               without a slot nobody waits for that
     (IDLE_TIMEOUT, Timer)                      nothing came for as long as the server said
     (CONTINUE, argument)                       put in front by a server that said Continue(argument)
 

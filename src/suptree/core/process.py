@@ -357,7 +357,7 @@ class Process:
     def turn_failed(self, error: BaseException) -> None:
         """The turn raised: that is a crash, unless the request did not fit its handler."""
         if not (isinstance(error, TypeError) and refused(self)):
-            self._crash(error)
+            self._crash_inside(error)
 
     def is_plain(self) -> bool:
         """Whether nothing looks at each of its messages: no bound, idle timeout or debug function."""
@@ -484,6 +484,9 @@ class Process:
     def answer_system(self, envelope: Envelope) -> None:
         """Carry out a system request; what it raises goes to who asked (S50)."""
         _, reply_to, operation = envelope
+        if reply_to is None:
+            operation(self.body)
+            return
         if self.pending is not None:
             self.pending.discard(reply_to)
         try:
@@ -513,11 +516,18 @@ class Process:
 
     def _crash(self, error: BaseException) -> None:
         """User code raised *error*, in a turn or in the kept task."""
+        if self.state is EXITING or self.state is DEAD:
+            self._crash_inside(error)
+        else:
+            self.enter(self._crash_inside, error)
+
+    def _crash_inside(self, error: BaseException) -> None:
+        """As `_crash`, where the context of this process is known to be entered."""
         if self.state is EXITING:
             self.drop_job()
             self.finish(self.exit_reason)
         elif self.state is not DEAD:
-            self.enter(self._failed, self.reason_of(error))
+            self._failed(self.reason_of(error))
 
     def _failed(self, reason: object) -> None:
         self.note_crash(reason)

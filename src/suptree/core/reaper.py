@@ -54,9 +54,11 @@ class Reaper:
         runtime = self._runtime
         process.state = DEAD
         pid = process.pid
-        runtime.forget(process)
-        runtime.names.free(process)
-        runtime.ticker.timers.drop_owner(process)
+        runtime.processes.pop(pid.id, None)
+        if process.name is not None:
+            runtime.names.free(process)
+        if process.timers is not None:
+            runtime.ticker.timers.drop_owner(process)
         if process.escalation is not None:
             runtime.ticker.cancel(process.escalation)
             process.escalation = None
@@ -67,7 +69,12 @@ class Reaper:
             for table in list(process.tables):
                 table.owner_died(process)
         pid._process = None  # pyright: ignore[reportPrivateUsage]
-        self._answer_callers(process, reason)
+        if process.current is not None:
+            current, process.current = process.current, None
+            if current[0] == CALL and current[1] is not None:
+                current[1].fail(ServerExitError(pid, reason))
+        if process.pending or process.mailbox or process.bounded is not None:
+            self._answer_callers(process, reason)
         slot, process.start_slot = process.start_slot, None
         parent = process.parent
         if slot is not None and parent is not None and parent.trap_exit:
@@ -89,16 +96,15 @@ class Reaper:
             slot.fail(error)
         if process.task is not None:
             process.stop_kept_task()
-        if process.body.kind in ("supervisor", "kernel"):
+        kind = process.body.kind
+        if kind in ("supervisor", "kernel"):
             runtime.reporter.flush(process)
-        runtime.exited(process, reason)
-        if process.body.kind != "guest":  # whose block still runs, and asks its body why it ends
+        if runtime.exited_event.handlers:
+            runtime.exited(process, reason)
+        if kind != "guest":  # whose block still runs, and asks its body why it ends
             process.let_go()
 
     def _answer_callers(self, process: Process, reason: object) -> None:
-        current, process.current = process.current, None
-        if current is not None and current[0] == CALL and current[1] is not None:
-            current[1].fail(ServerExitError(process.pid, reason))
         if process.pending:
             for reply_to in process.pending:
                 reply_to.fail(ServerExitError(process.pid, reason))

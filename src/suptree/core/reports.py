@@ -3,7 +3,7 @@
 A report is made when a process crashes and written once its supervisor has decided,
 so one record of `logging` tells the whole story; a process without a supervisor is
 reported at once.  Nothing is rendered before somebody reads it.  In a storm the
-first reports of a second are written and the rest counted.
+first crashes of a second are reported and the rest counted.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ class Reporter:
     ) -> None:
         self._now = now
         self._later = later
-        self._pending: dict[Pid[Any], CrashReport] = {}
+        # Whose supervisor has not decided: the report, or that supervisor of one too many to report.
+        self._pending: dict[Pid[Any], CrashReport | Process] = {}
         self._window = 0.0
         self._written = 0
         self._suppressed = 0
@@ -154,28 +155,33 @@ class Reporter:
         self.total += 1
         if self.on_crash is not None:
             self.on_crash(process, reason)
-        report = CrashReport(process, reason)
+        report = CrashReport(process, reason) if self._is_admitted() else None
         parent = process.parent
         if process.supervised and parent is not None and parent.is_alive():
-            self._pending[process.pid] = report
-        else:
-            self._write(report)
+            self._pending[process.pid] = parent if report is None else report
+        elif report is not None:
+            report.write()
 
     def crashed_again(self, process: Process, reason: object) -> None:
         """What its terminate raised is the exit reason now; the crash is told already (S44)."""
         report = self._pending.get(process.pid)
-        if report is not None:
+        if isinstance(report, CrashReport):
             report.then_raised = reason
-        else:
+        elif report is None:
             LOG.error("%r %s: terminate raised as well: %r", process.pid, process.label, reason)
 
-    def decided(self, pid: Pid[Any], action: str) -> bool:
-        """The supervisor of *pid* has decided: write the report; False if there is none."""
+    def decided(self, pid: Pid[Any], action: Callable[[], str] | str) -> bool:
+        """The supervisor of *pid* has decided: write the report; False if it had not crashed.
+
+        Args:
+            action: What it did, or what says so when it is written.
+        """
         report = self._pending.pop(pid, None)
         if report is None:
             return False
-        report.action = action
-        self._write(report)
+        if isinstance(report, CrashReport):
+            report.action = action if isinstance(action, str) else action()
+            report.write()
         return True
 
     def refused(self, process: Process, error: Exception) -> None:
@@ -194,12 +200,14 @@ class Reporter:
     def flush(self, supervisor: Process | None = None) -> None:
         """Write what waits for a supervisor that has ended (None: every one)."""
         for pid, report in list(self._pending.items()):
-            if supervisor is None or report.supervisor is supervisor:
+            decides = report.supervisor if isinstance(report, CrashReport) else report
+            if supervisor is None or decides is supervisor:
                 self.decided(pid, "its supervisor ended before it could decide")
         if supervisor is None:
             self._tell_suppressed()
 
-    def _write(self, report: CrashReport) -> None:
+    def _is_admitted(self) -> bool:
+        """Whether one more crash may be reported now; counts it either way."""
         now = self._now()
         if now - self._window >= 1.0:
             self._window = now
@@ -209,9 +217,9 @@ class Reporter:
             if self._suppressed == 0:  # also when this was the last crash for a long time
                 self._later(self._window + 1.0 - now, self._tell_suppressed)
             self._suppressed += 1
-            return
+            return False
         self._written += 1
-        report.write()
+        return True
 
     def _tell_suppressed(self) -> None:
         if self._suppressed == 0:

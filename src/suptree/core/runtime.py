@@ -149,7 +149,7 @@ class Runtime(Signals):
         self.watch_unwinding = self._unwinder.watch
         self.escalate = self._unwinder.escalate
         self._started_event = self.telemetry.slot(events.PROCESS_STARTED)
-        self._exited_event = self.telemetry.slot(events.PROCESS_EXITED)
+        self.exited_event = self.telemetry.slot(events.PROCESS_EXITED)
         self._crashed_event = self.telemetry.slot(events.PROCESS_CRASHED)
         self._overflowed_event = self.telemetry.slot(events.MAILBOX_OVERFLOWED)
 
@@ -411,20 +411,15 @@ class Runtime(Signals):
         body.begin(process)
         return process.pid
 
-    def forget(self, process: Process) -> None:
-        """The reaper's: the process is not listed any more."""
-        self.processes.pop(process.pid.id, None)
-
     def exited(self, process: Process, reason: object) -> None:
-        """The reaper's last step: telemetry, and a tree that gave up takes the block with it."""
-        if self._exited_event.handlers:
-            self._exited_event.emit(
-                {
-                    "lifetime_s": self.now() - process.started_at,
-                    "messages_count": process.messages_in,
-                },
-                {"pid": process.pid, "label": process.label, "reason": reason},
-            )
+        """The reaper's last step, if anybody listens: telemetry."""
+        self.exited_event.emit(
+            {
+                "lifetime_s": self.now() - process.started_at,
+                "messages_count": process.messages_in,
+            },
+            {"pid": process.pid, "label": process.label, "reason": reason},
+        )
 
     # -- finding ----------------------------------------------------------------------
 

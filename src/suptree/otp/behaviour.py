@@ -13,9 +13,12 @@ from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 from suptree.core import (
     CALL,
+    CURRENT,
+    DEAD,
     INIT,
     NORMAL,
     RUNNING,
+    SYSTEM,
     Body,
     Pid,
     Process,
@@ -232,11 +235,11 @@ class Behaviour:
         process = resolve(server, "stop")
         if process is None:
             raise nobody(server, "stop")
-        if process is current_process() and is_own_code(process):
+        if process is CURRENT.get() and is_own_code(process):
             raise SelfCallError(process.pid, "stop")
         runtime = process.runtime
         down = runtime.down_slot(process.pid)
-        runtime.system(process.pid, lambda body: body.system_stop(reason), "stop")
+        process.deliver((SYSTEM, None, lambda body: body.system_stop(reason)))
         if timeout is not None:
             runtime.ticker.expire_after(down, timeout)
         try:
@@ -244,7 +247,8 @@ class Behaviour:
         except SlotExpiredError:
             raise CallTimeoutError(process.pid, "stop", timeout or 0.0) from None
         finally:
-            runtime.forget_down(process.pid, down)
+            if process.state is not DEAD:
+                runtime.forget_down(process.pid, down)
         if actual != reason:
             raise ServerExitError(process.pid, actual)
 

@@ -311,5 +311,3 @@ def _unknown(registry: RegistryRef, doing: str) -> RegistryError:
         f"Registry.{doing}: there is no registry {registry!r}. "
         "Start it first: put Registry.child(name=..., keys=...) before its users in the tree."
     )
-
-

@@ -142,6 +142,10 @@ class Intensity:
         """How many restarts the window held when one was last added."""
         return len(self._times)
 
+    def restarted(self) -> str:
+        """What was done about a crash, in words."""
+        return f"restarted ({self})"
+
     def __str__(self) -> str:
         return f"{self.count} of {self.limit} in {self.period:g} s"
 

@@ -58,7 +58,7 @@ class RestartingBody(KernelBody):
         window = self.window
         if window.allows(runtime.now()):
             if dead is not None and not is_normal(reason):
-                runtime.reporter.decided(dead, f"restarted ({window})")
+                runtime.reporter.decided(dead, window.restarted)
             event = runtime.telemetry.slot(events.CHILD_RESTARTED)
             if event.handlers:
                 event.emit(

@@ -75,28 +75,25 @@ class TurnBody:
 
     def begin(self, process: Process) -> None:
         """``__init__`` and `init`, inline; an async `init` goes on in the process's task."""
-        self.process = process
-        process.resting = self.resting
-        fine, value = process.guard_inside(self._make)
-        if fine and value.__class__ is CoroutineType:
-            process.run_async(value, self._initialised)
-            return
-        if fine:
-            fine, value = process.guard_inside(self._initialised, value)
-        if fine:
-            process.settle()
-        else:
-            self._start_failed(value)
-
-    def _make(self) -> Any:
         assert self._start is not None
         cls, args, kwargs = self._start
         self._start = None
-        server = cls.__new__(cls)
-        server._process = self.process
-        self.server = self.process.server = server
-        server.__init__(*args, **kwargs)
-        return server.init()
+        self.process = process
+        process.resting = self.resting
+        try:
+            server = cls.__new__(cls)
+            server._process = process
+            self.server = process.server = server
+            server.__init__(*args, **kwargs)
+            value = server.init()
+            if value.__class__ is CoroutineType:
+                process.run_async(value, self._initialised)
+                return
+            self._initialised(value)
+        except BaseException as error:
+            self._start_failed(process.reason_of(error))
+        else:
+            process.settle()
 
     def _initialised(self, value: Any) -> None:
         process = self.process
