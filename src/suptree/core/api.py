@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, TypeVar, overload
 
 from suptree.core.context import current_process, find_runtime, require_process
@@ -279,8 +280,10 @@ def cancel_timer(timer: Timer) -> float | None:
     process = timer.owner
     if process is None:
         return None
-    process.runtime.check_thread("cancel_timer")
-    return process.runtime.ticker.cancel(timer)
+    runtime = process.runtime
+    if runtime.thread_id != get_ident():
+        runtime.check_thread("cancel_timer")
+    return runtime.ticker.cancel(timer)
 
 
 @overload

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 import os
 import random
 from collections.abc import Awaitable, Callable, Coroutine
@@ -104,6 +105,8 @@ class Runtime(Signals):
 
     Attributes:
         propagator: Says what travels beside messages; None, the default: nothing does.
+        next_id: Gives a number never given out before in this runtime.
+        exited_event: Who listens for the end of processes; the reaper looks here first.
     """
 
     def __init__(
@@ -139,7 +142,7 @@ class Runtime(Signals):
         self.close_hooks: list[Callable[[], Awaitable[object]]] = []
         self.abandoned: list[tuple[Pid[Any], str]] = []
         self.overdue: list[Pid[Any]] = []  # killed because the stop timeout was over
-        self._last_id = 0
+        self.next_id: Callable[[], int] = itertools.count(1).__next__
         self.portal = Portal(self)
         self.portal_tasks: set[asyncio.Task[Any]] = set()
         self.closers = Closers(self)
@@ -244,11 +247,6 @@ class Runtime(Signals):
             "From here, use its portal: rt.portal.send, rt.portal.call or rt.portal.run."
         )
 
-    def next_id(self) -> int:
-        """A number never given out before in this runtime."""
-        self._last_id += 1
-        return self._last_id
-
     # -- processes -------------------------------------------------------------------
 
     def make_task(
@@ -323,8 +321,7 @@ class Runtime(Signals):
             raise RuntimeClosedError(
                 f"start: runtime {self.name!r} is closed. Nothing was started."
             )
-        self._last_id += 1
-        pid: Pid[Any] = Pid(self._last_id, self)
+        pid: Pid[Any] = Pid(self.next_id(), self)
         context = contextvars.copy_context()
         process = Process(pid, self, body, context)
         context.run(CURRENT.set, process)

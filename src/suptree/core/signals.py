@@ -7,6 +7,7 @@ does not trap); the others become messages and keep their place in the mailbox.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
@@ -30,12 +31,10 @@ class Signals:
     """What `Runtime` inherits: exit signals, links, monitors."""
 
     runqueue: RunQueue
+    next_id: Callable[[], int]
+    """Gives a number never given out before in this runtime."""
 
     if TYPE_CHECKING:  # what the other half gives
-
-        def next_id(self) -> int:
-            """A number never given out before."""
-            ...
 
         def find(self, target: Target, doing: str = "send") -> Process | None:
             """The live process behind a pid or name."""

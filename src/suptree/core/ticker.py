@@ -25,6 +25,8 @@ FOREVER: Final = math.inf
 
 def check_delay(who: str, field: str, value: float, *, above_zero: bool = False) -> float:
     """Return *value* if it is a usable number of seconds; ValueError if not."""
+    if value.__class__ is float and 0.0 < value < FOREVER:
+        return value
     bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
     if bad or value < 0 or (above_zero and value == 0):
         least = "more than 0" if above_zero else "0 or more"
@@ -64,25 +66,27 @@ class Ticker:
         period: float | None = None,
     ) -> Timer:
         """Start a timer of *owner* that sends *message* to *target*, a process or a name."""
-        timer = Timer(self._next_id(), self.now() + delay)
-        timer.owner = owner
-        timer.target = target
-        timer.message = message
-        timer.period = period
-        self._add(timer)
+        due = self.now() + delay
+        timer = Timer(self._next_id(), due, owner, target, message, period)
+        self.timers.add(timer)
+        if due < self._armed_for:
+            self._arm(due)
         return timer
 
     def call_after(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Start a timer of the runtime's own."""
-        timer = Timer(self._next_id(), self.now() + delay)
-        timer.callback = callback
-        self._add(timer)
+        due = self.now() + delay
+        timer = Timer(self._next_id(), due, callback=callback)
+        self.timers.add(timer)
+        if due < self._armed_for:
+            self._arm(due)
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
         """Cancel; returns the seconds that were left, or None if it had fired."""
         if self.timers.cancel(timer):
-            return max(0.0, timer.due - self.now())
+            left = timer.due - self.now()
+            return left if left > 0.0 else 0.0
         return None
 
     def expire_after(self, slot: Slot, timeout: float) -> None:
@@ -96,11 +100,6 @@ class Ticker:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-
-    def _add(self, timer: Timer) -> None:
-        self.timers.add(timer)
-        if timer.due < self._armed_for:
-            self._arm(timer.due)
 
     def _arm(self, due: float) -> None:
         if self._handle is not None:

@@ -40,16 +40,25 @@ class Timer(Ref):
 
     __slots__ = ("active", "callback", "cancelled", "due", "message", "owner", "period", "target")
 
-    def __init__(self, id: int, due: float) -> None:
+    def __init__(
+        self,
+        id: int,
+        due: float,
+        owner: Process | None = None,
+        target: object = None,
+        message: object = None,
+        period: float | None = None,
+        callback: Callable[[], None] | None = None,
+    ) -> None:
         self._id = id
         self.due = due
         self.active = True
         self.cancelled = False
-        self.owner: Process | None = None
-        self.target: object = None
-        self.message: object = None
-        self.period: float | None = None
-        self.callback: Callable[[], None] | None = None
+        self.owner = owner
+        self.target = target
+        self.message = message
+        self.period = period
+        self.callback = callback
 
 
 class Timers:
@@ -84,7 +93,11 @@ class Timers:
         timer.cancelled = True
         if not timer.active:
             return False
-        self._retire(timer)
+        timer.active = False
+        self.live -= 1
+        owner = timer.owner
+        if owner is not None and owner.timers is not None:
+            owner.timers.discard(timer)
         if len(self._heap) > 2 * self.live + PRUNE_SLACK:
             # In place: `expire` may be walking this very list when a timer's work cancels others.
             self._heap[:] = [entry for entry in self._heap if entry[2].active]
@@ -97,13 +110,6 @@ class Timers:
             for timer in list(owner.timers):
                 self.cancel(timer)
         owner.timers = None
-
-    def _retire(self, timer: Timer) -> None:
-        timer.active = False
-        self.live -= 1
-        owner = timer.owner
-        if owner is not None and owner.timers is not None:
-            owner.timers.discard(timer)
 
     def add_deadline(self, now: float, timeout: float, slot: Slot) -> float:
         """Expire *slot* at now + timeout unless it is filled before; returns when that is."""
@@ -154,7 +160,10 @@ class Timers:
             if not timer.active:
                 continue
             if timer.period is None:
-                self._retire(timer)
+                timer.active = False
+                self.live -= 1
+                if timer.owner is not None and timer.owner.timers is not None:
+                    timer.owner.timers.discard(timer)
             else:
                 missed = int((now - timer.due) / timer.period)
                 timer.due += (missed + 1) * timer.period
