@@ -14,11 +14,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.bounds import admit
 from suptree.core.context import CURRENT
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
+from suptree.core.kept_task import Job, KeptTask
 from suptree.core.lifecycle import (
     DEAD,
     EXITING,
@@ -54,11 +56,10 @@ if TYPE_CHECKING:
 __all__ = ["Process", "stands_deep"]
 
 
-class Process:
+class Process(KeptTask):
     """See the module text.  Reached through its pid; user code never holds one.
 
     Invariant: `current` is the envelope being handled, None between messages.
-    Invariant: `job` is set only between `run_async` and the task picking it up.
     """
 
     __slots__ = (
@@ -113,7 +114,7 @@ class Process:
         self.mailbox: Mailbox = NO_MAIL
         self.server: Any = None
         self.task: asyncio.Task[Any] | None = None
-        self.job: tuple[Coroutine[Any, Any, Any], Callable[[Any], object]] | None = None
+        self.job: Job | None = None
         self._gate: Slot | None = None
         self.current: Envelope | None = None
         self.pending: set[ReplyTo] | None = None
@@ -235,26 +236,6 @@ class Process:
         self.task.cancel()
         self.runtime.watch_unwinding(self)
 
-    def unwind_turns(self, state: State) -> bool:
-        """`Body.unwind` for servers: whether no frame of user code is left."""
-        if self.job is not None:  # handed to the kept task, which has not begun with it
-            self.drop_job()
-            return True
-        if state is RUNNING:
-            return False
-        if (state is WAITING or state is INIT) and self.task is not None:
-            self.cancel_task()
-            return False
-        return state is not INIT
-
-    def drop_job(self) -> None:
-        """Forget the coroutine that the kept task has not begun with."""
-        job, self.job = self.job, None
-        if job is not None:
-            job[0].close()
-            if self._gate is None and self.task is not None:
-                self.task.cancel()  # a task that never took a step
-
     # -- user code: the boundary -------------------------------------------------
 
     def enter(self, function: Callable[..., Any], *args: object) -> Any:
@@ -366,8 +347,9 @@ class Process:
     def left_turn(self) -> None:
         """A turn ended in another state than RUNNING."""
         if self.state is EXITING:
-            self.drop_job()
-            self.finish(self.exit_reason)
+            if not self.unwinds_in_task():
+                self.drop_job()
+                self.finish(self.exit_reason)
         elif self.state is SUSPENDED:
             self.current = None
             if any(self.passes_suspension(envelope) for envelope in self.mailbox):
@@ -376,10 +358,11 @@ class Process:
     def run_direct(
         self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Run a plain handler in the caller's turn (a direct call).
+        """Run a handler in the caller's turn (a direct call), an async one until it suspends.
 
         The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
-        is the server's: it ends here, and the caller gets `Unanswered`.
+        is the server's: it ends here, and the caller gets `Unanswered`; so it does
+        when the handler suspends.
 
         Raises:
             RecursionError: The caller had no stack left to enter the handler; the
@@ -396,6 +379,8 @@ class Process:
                 result = self.context.run(handler, self.server, *args)
             else:
                 result = self.context.run(handler, self.server)
+            if result.__class__ is CoroutineType and self._gate is not None:
+                result = self.first_step_of_direct(result, handler, args, kwargs)
         except BaseException as error:
             trace = error.__traceback__
             if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
@@ -420,7 +405,7 @@ class Process:
         return result
 
     def crash_where_there_is_room(self, error: BaseException) -> None:
-        """As `_crash`, in the run loop if the caller of a direct call stands deep.
+        """As `crash`, in the run loop if the caller of a direct call stands deep.
 
         A burial that runs out of stack half-way would leave others waiting for ever.
         Calls nothing written in Python before it knows that there is room.
@@ -428,10 +413,10 @@ class Process:
         try:
             sys._getframe(sys.getrecursionlimit() // 3)
         except ValueError:
-            self._crash(error)
+            self.crash(error)
             return
         late = Slot.__new__(Slot)
-        late._callback = lambda _: self._crash(error)  # pyright: ignore[reportPrivateUsage]
+        late._callback = lambda _: self.crash(error)  # pyright: ignore[reportPrivateUsage]
         late._context = None  # pyright: ignore[reportPrivateUsage]
         queue = self.runtime.runqueue
         queue.resuming.append(late)
@@ -463,7 +448,7 @@ class Process:
         try:
             self.enter(function, *args)
         except BaseException as error:
-            self._crash(error)
+            self.crash(error)
         self.leave_direct()
 
     def leave_direct(self) -> None:
@@ -514,7 +499,7 @@ class Process:
             self.note_crash(reason)
             return False, reason
 
-    def _crash(self, error: BaseException) -> None:
+    def crash(self, error: BaseException) -> None:
         """User code raised *error*, in a turn or in the kept task."""
         if self.state is EXITING or self.state is DEAD:
             self._crash_inside(error)
@@ -522,7 +507,7 @@ class Process:
             self.enter(self._crash_inside, error)
 
     def _crash_inside(self, error: BaseException) -> None:
-        """As `_crash`, where the context of this process is known to be entered."""
+        """As `crash`, where the context of this process is known to be entered."""
         if self.state is EXITING:
             self.drop_job()
             self.finish(self.exit_reason)
@@ -546,57 +531,7 @@ class Process:
             self.crash_noted = True
             self.runtime.reporter.crashed(self, reason)
 
-    # -- user code in a task ---------------------------------------------------------
-
-    def run_async(self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]) -> None:
-        """Run *coroutine* in the kept task of this process, then call ``then(result)`` there.
-
-        Messages wait meanwhile.  What the coroutine or *then* raises is a crash.
-        """
-        if self.state is not INIT and self.state is not EXITING:
-            self.state = WAITING
-        self.job = (coroutine, then)
-        gate = self._gate
-        if gate is not None:
-            self._gate = None
-            gate.set(None)
-        elif self.task is None:
-            self.task = self.runtime.make_task(self._serve(), self.context, self.label)
-
-    async def _serve(self) -> None:
-        """The kept task: runs one job after the other, and parks between them."""
-        task = self.task
-        assert task is not None
-        while True:
-            job, self.job = self.job, None
-            if job is not None:
-                try:
-                    job[1](await job[0])
-                except BaseException as error:
-                    self._task_failed(error)
-            if self.job is not None:
-                continue
-            if self.state is DEAD:
-                self.task = None  # its context leads back here: the dead must not be a cycle
-                return
-            if task.cancelling():  # law 11: the next TaskGroup of 3.13 would misread it
-                self.task = None
-                self.settle()
-                return
-            gate = self._gate = Slot(self.runtime.runqueue)
-            self.settle()
-            try:
-                await gate
-            except asyncio.CancelledError as error:  # somebody else cancelled it while idle
-                self._gate = self.task = None
-                self._task_failed(error)
-                return
-
-    def _task_failed(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and self.runtime.is_ending():
-            self.finish(self.runtime.stop_reason)  # law 12: the host ends; this is no crash
-        else:
-            self._crash(error)
+    # -- tasks --------------------------------------------------------------------------
 
     async def run_whole_life(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """The task of a plain process: its coroutine from first line to last."""
@@ -629,12 +564,6 @@ class Process:
 
         task.add_done_callback(ended)
         return task
-
-    def stop_kept_task(self) -> None:
-        """Let the parked task of a dead process return."""
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.set(None)
 
     # -- the mailbox ----------------------------------------------------------------
 
@@ -713,7 +642,7 @@ class Process:
         try:
             self.body.turn(envelope)
         except BaseException as error:
-            self._crash(error)
+            self.crash(error)
         if self.state is RUNNING:
             self.settle()
         else:

@@ -106,6 +106,7 @@ class Runtime(Signals):
     Attributes:
         propagator: Says what travels beside messages; None, the default: nothing does.
         next_id: Gives a number never given out before in this runtime.
+        can_hide: Whether this Python lets a task be hidden, and another one shown, for a while.
         exited_event: Who listens for the end of processes; the reaper looks here first.
     """
 
@@ -167,13 +168,13 @@ class Runtime(Signals):
         self.os_pid = os.getpid()
         self.now = loop_clock(loop)
         hiding = task_hiding(loop)
-        hidable = hiding is not None
+        self.can_hide = hiding is not None
         self.hide_task, self.show_task = hiding or TaskHiding(_hide_nothing, _show_nothing)
         self.runqueue = RunQueue(
             loop,
-            direct_call=bool(self.direct_call) and hidable,
+            direct_call=bool(self.direct_call) and self.can_hide,
             rng=rng if rng is not None or not random_direct else random.Random(0),
-            random_direct=random_direct and hidable,
+            random_direct=random_direct and self.can_hide,
         )
         self.ticker = Ticker(loop, self.now, self.runqueue, self.next_id)
         self.reporter = Reporter(self.now, self.ticker.call_after)

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, cast
 
+from suptree.core.steps import rest_behind
+
 __all__ = ["await_chain", "describe_frames", "frames_below", "is_closed", "stack_of"]
 
 _OWN_FILES: Final = os.path.dirname(__file__) + os.sep
@@ -26,7 +28,7 @@ def await_chain(coroutine: object) -> list[Any]:
         if isinstance(current, CoroutineType):
             current = current.cr_await
         else:
-            current = cast("Any", current).gi_yieldfrom
+            current = cast("Any", current).gi_yieldfrom or rest_behind(current)
     return chain
 
 

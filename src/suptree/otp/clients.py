@@ -205,8 +205,7 @@ def _make_call(
 
     def learn(process: Process) -> Handler:
         handler = known[process.server.__class__] = _handler_for(process, client.__name__, function)
-        if not inspect.iscoroutinefunction(handler):
-            plain[process.server.__class__] = handler
+        plain[process.server.__class__] = handler
         return handler
 
     def within(timeout: float | None) -> Any:

@@ -190,13 +190,13 @@ class Debug:
         process = self._process
         job = process.job
         if job is not None:  # an async handler: look again when it is done
-            coroutine, then = job
+            coroutine, then, waits_for = job
 
             def finish(result: object) -> None:
                 then(result)
                 self._after(envelope, message)
 
-            process.job = (coroutine, finish)
+            process.job = (coroutine, finish, waits_for)
         elif process.state < EXITING and not (envelope[0] == CALL and envelope[1].done()):
             self.emit(Handled(process.pid, message))
 
