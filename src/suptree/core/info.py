@@ -250,7 +250,7 @@ def _stack(process: Process) -> str:
     if process.state in (WAITING, INIT, EXITING) or process.body.kind in ("plain", "guest", "task"):
         coroutine = getattr(process.body, "coroutine", None)
         if task is not None:
-            coroutine = task.get_coro()
+            coroutine = process.begun() or task.get_coro()
         return stack_of(coroutine)
     return ""
 

@@ -1,10 +1,10 @@
-"""The kept task of a process: where the handlers run that suspend.
+"""The kept task of a process: who the handlers are that suspend, to asyncio.
 
-A server has one task, made for its first async handler and parked between two of them.
-A handler takes its first step without it, in the turn, while the parked task is shown
-as the current one: to the code it is the same, and a handler that has nothing to wait
-for costs no switch of tasks.  One that suspends is handed to the task, which goes on
-with it.
+A server has one task, made for its first async handler and parked ever after.  The
+handlers are stepped here, by the run loop and by what they wait for, while the parked
+task is shown as the current one.  To asyncio's eyes they run in it: `current_task()` is
+that task, `timeout` and `TaskGroup` work, and who cancels it cancels the handler.  What
+is saved is the switch of tasks at each message, and the one at each suspension.
 
 >>> import asyncio, suptree as st
 >>> class Server(st.GenServer):
@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from suptree.core.lifecycle import DEAD, EXITING, INIT, RUNNING, WAITING, State
 from suptree.core.messages import CALL
-from suptree.core.slot import PENDING, ReplyTo, Slot, Unanswered
-from suptree.core.steps import UNBEGUN, go_on
+from suptree.core.slot import ReplyTo, Slot, Unanswered
+from suptree.core.steps import UNBEGUN, cancel_awaited, error_of, mistake
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -36,34 +36,69 @@ if TYPE_CHECKING:
     from suptree.core.lifecycle import Body
     from suptree.core.messages import Envelope
     from suptree.core.process import Process
+    from suptree.core.runqueue import RunQueue
     from suptree.core.runtime import Runtime
 
-__all__ = ["Job", "KeptTask"]
+__all__ = ["Job", "KeptTask", "ParkingPlace"]
 
 Job: TypeAlias = tuple[Coroutine[Any, Any, Any], Callable[[Any], object], object]
 """A coroutine, what is called with its result, and what it waits for; UNBEGUN before its first step."""
 
 
+class ParkingPlace(Slot):
+    """What a kept task waits for.  Who cancels the task cancels this, and so the handler.
+
+    Attributes:
+        stepping: A handler is on the stack.
+        owed: What the handler's next step raises instead of going on.
+        disturbed: The task was cancelled since it is parked here.
+    """
+
+    __slots__ = ("disturbed", "owed", "process", "stepping")
+
+    def __init__(self, runqueue: RunQueue, process: KeptTask) -> None:
+        super().__init__(runqueue)
+        self.process = process
+        self.stepping = False
+        self.owed: BaseException | None = None
+        self.disturbed = False
+
+    def cancel(self, msg: object = None) -> bool:
+        """What `Task.cancel` does to a task that runs, or that waits for something."""
+        self.disturbed = True
+        error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        if self.stepping:
+            self.owed = error
+            return True
+        job = self.process.job
+        if job is None or job[2] is UNBEGUN:  # an idle one
+            return super().cancel(msg)
+        if not cancel_awaited(job[2], error):
+            self.owed = error
+        return True
+
+
 class KeptTask:
     """What `Process` inherits: user code that may suspend, and its unwinding.
 
-    Invariant: `job` is set only between its hand-over and the task picking it up.
-    Invariant: `_gate` is set exactly while the task is parked, or has begun to be cancelled there.
+    Invariant: `_gate` is set exactly while the task is parked.
+    Invariant: `job` is a handler that waits, or one that the task has yet to pick up.
     """
 
-    __slots__ = ()
+    __slots__ = ("_gate", "current", "job", "state", "task")
+
+    state: State
+    current: Envelope | None
+    task: asyncio.Task[Any] | None
+    job: Job | None
+    _gate: ParkingPlace | None
 
     if TYPE_CHECKING:  # what the other half gives
         runtime: Runtime
         context: Context
         label: str
-        state: State
         body: Body
-        current: Envelope | None
         direct_caller: Process | None
-        task: asyncio.Task[Any] | None
-        job: Job | None
-        _gate: Slot | None
 
         def settle(self) -> None:
             """A turn is over."""
@@ -82,14 +117,14 @@ class KeptTask:
             ...
 
     def run_async(self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]) -> None:
-        """Run *coroutine*, then call ``then(result)``: both before this returns, or later in the task.
+        """Run *coroutine*, then call ``then(result)``: both before this returns, or later.
 
         Called at the end of a turn, in the context of the process.  Messages wait
         meanwhile.  What the coroutine or *then* raises is a crash.
         """
         gate = self._gate
-        if gate is not None and self.state is RUNNING and self.runtime.can_hide:
-            self._take_first_step(gate, coroutine, then)
+        if gate is not None and self.state is RUNNING:
+            self._step(gate, coroutine, then)
             return
         if self.state is not INIT and self.state is not EXITING:
             self.state = WAITING
@@ -100,53 +135,45 @@ class KeptTask:
         elif self.task is None:
             self.task = self.runtime.make_task(self._serve(), self.context, self.label)
 
-    def _take_first_step(
-        self, gate: Slot, coroutine: Coroutine[Any, Any, Any], then: Callable[[Any], object]
+    # -- steps ----------------------------------------------------------------------------
+
+    def _step(
+        self,
+        gate: ParkingPlace,
+        coroutine: Coroutine[Any, Any, Any],
+        then: Callable[[Any], object],
+        error: BaseException | None = None,
     ) -> None:
-        """As far as *coroutine* goes without waiting; then hand it to the task, parked at *gate*."""
+        """Take one step of a handler, with *error* raised in it if there is one."""
         runtime = self.runtime
         task = self.task
         assert task is not None
         hidden = runtime.hide_task()
         runtime.show_task(task)
+        gate.stepping = True
         try:
-            waits_for = coroutine.send(None)
-        except BaseException as error:
-            end = error
+            waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
+        except BaseException as raised:
+            end = raised
         else:
-            self._hand_over(gate, coroutine, then, waits_for)
+            self._wait(gate, coroutine, then, waits_for)
             return
         finally:
+            error = None  # or its traceback would hold this frame, and this frame the error
+            gate.stepping = False
             runtime.hide_task()
             if hidden is not None:
                 runtime.show_task(hidden)
-        if gate.state is not PENDING:  # a handler that is done now has cancelled it (law 11)
-            self._gate = self.task = None
+        self._stepped(gate)
         try:
             if end.__class__ is StopIteration:
                 then(end.value)
             else:
                 self._task_failed(end)
-        except BaseException as error:
-            self._task_failed(error)
+        except BaseException as raised:
+            self._task_failed(raised)
         finally:
-            del end  # or its traceback would hold this frame, and this frame the error
-
-    def _hand_over(
-        self,
-        gate: Slot,
-        coroutine: Coroutine[Any, Any, Any],
-        then: Callable[[Any], object],
-        waits_for: object,
-    ) -> None:
-        """*coroutine* suspends in its first step: the task, parked at *gate*, goes on with it."""
-        self._gate = None
-        self.job = (coroutine, then, waits_for)
-        gate.set(None)  # unless the handler cancelled its own task, which wakes it as well
-        if self.state is RUNNING:
-            self.state = WAITING
-        else:  # killed on the stack (law 2): it unwinds where it suspends
-            self.cancel_task()
+            del end
 
     def first_step_of_direct(
         self,
@@ -155,47 +182,98 @@ class KeptTask:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """As far as the handler of a direct call goes without waiting.
+        """As `_step` in the caller's turn, which goes on with the answer if there is one.
 
         Returns:
-            What it returned; or the place of its reply, if it goes on in the task.
+            What the handler returned; or the place of its reply, if it suspends.
         """
         runtime = self.runtime
         gate, task = self._gate, self.task
         assert gate is not None
         assert task is not None
         runtime.show_task(task)
+        gate.stepping = True
         try:
             waits_for = self.context.run(coroutine.send, None)
         except StopIteration as stop:
-            if gate.state is not PENDING:
-                self._gate = self.task = None
+            self._stepped(gate)
             return stop.value
         finally:
+            gate.stepping = False
             runtime.hide_task()
         if self.current is None:  # nobody has asked for `sender`
-            reply_to = ReplyTo(runtime.runqueue, self, self.direct_caller)
-            self.current = (CALL, reply_to, handler, args, kwargs)
-        self._hand_over(gate, coroutine, self.body.answered, waits_for)
-        return Unanswered((self.current[1],))
+            reply_to = ReplyTo(runtime.runqueue, cast("Process", self), self.direct_caller)
+        else:
+            reply_to = self.current[1]
+        self.current = (CALL, reply_to, handler, args, kwargs)
+        self._wait(gate, coroutine, self.body.answered, waits_for)  # type: ignore[attr-defined]
+        return Unanswered((reply_to,))
+
+    def _wait(
+        self,
+        gate: ParkingPlace,
+        coroutine: Coroutine[Any, Any, Any],
+        then: Callable[[Any], object],
+        waits_for: Any,
+    ) -> None:
+        """*coroutine* suspends: see that it is resumed."""
+        if self.state is RUNNING:
+            self.state = WAITING
+        if waits_for is not None:
+            assert self.task is not None
+            wrong = mistake(waits_for, self.task)
+            if wrong is None:
+                waits_for._asyncio_future_blocking = False
+                waits_for.add_done_callback(self.resume, context=self.context)
+            else:
+                waits_for, gate.owed = None, RuntimeError(wrong)
+        self.job = (coroutine, then, waits_for)
+        if waits_for is None:
+            self.runtime.runqueue.give_way(self.resume, self.context)
+        elif gate.owed is not None and cancel_awaited(waits_for, gate.owed):
+            gate.owed = None
+        if self.state is EXITING:  # killed on the stack (law 2): it unwinds where it suspends
+            self.cancel_task()
+
+    def resume(self, waited_for: Any = None) -> None:
+        """What the handler waits for is there; called in the context of the process."""
+        job, gate = self.job, self._gate
+        if job is None or gate is None or job[2] is not waited_for:
+            return  # it was closed meanwhile
+        self.job = None
+        error = gate.owed
+        if error is not None:
+            gate.owed = None
+        elif waited_for is not None:
+            error = error_of(waited_for)
+        if self.state is WAITING:
+            self.state = RUNNING
+        self._step(gate, job[0], job[1], error)
+        if self.job is None:
+            self.settle()
+
+    def _stepped(self, gate: ParkingPlace) -> None:
+        """A handler is done.  If its task is still being cancelled, the next one gets another (law 11)."""
+        gate.owed = None
+        if gate.disturbed:
+            gate.disturbed = False
+            assert self.task is not None
+            if self.task.cancelling():
+                self._gate = self.task = None
+                gate.set(None)
 
     async def _serve(self) -> None:
-        """The kept task: runs one job after the other, and parks between them."""
+        """The kept task: runs the handler that it was made for, and parks for the others."""
         task = self.task
         assert task is not None
-        cancelled: asyncio.CancelledError | None = None
         while True:
             job, self.job = self.job, None
             if job is not None:
-                coroutine, then, waits_for = job
                 try:
-                    if waits_for is UNBEGUN:
-                        then(await coroutine)
-                    else:
-                        then(await go_on(coroutine, waits_for, cancelled))
+                    job[1](await job[0])
                 except BaseException as error:
                     self._task_failed(error)
-                job = coroutine = then = waits_for = cancelled = None  # type: ignore[assignment]
+                job = None
             if self.job is not None:
                 continue
             if self.state is DEAD:
@@ -205,18 +283,16 @@ class KeptTask:
                 self.task = None
                 self.settle()
                 return
-            gate = self._gate = Slot(self.runtime.runqueue)
+            gate = self._gate = ParkingPlace(self.runtime.runqueue, self)
             self.settle()
             try:
                 await gate
-            except asyncio.CancelledError as error:
-                if self.task is not task:  # a handler did that, in its first step and last
-                    return
-                if self.job is None or self.job[2] is UNBEGUN:  # somebody else did, while idle
-                    self._gate = self.task = None
-                    self._task_failed(error)
-                    return
-                cancelled = error
+            except asyncio.CancelledError as error:  # somebody else cancelled it while idle
+                self._gate = self.task = None
+                self._task_failed(error)
+                return
+            if self.task is not task:
+                return
 
     def _task_failed(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self.runtime.is_ending():
@@ -245,10 +321,14 @@ class KeptTask:
         return state is not INIT
 
     def unwinds_in_task(self) -> bool:
-        """Whether a handler has begun and is the task's now, which will end the process."""
-        if self._gate is not None or self.task is None:
-            return False
-        return self.job is None or self.job[2] is not UNBEGUN
+        """Whether a handler has begun and is not done, which will end the process."""
+        if self.job is not None:
+            return self.job[2] is not UNBEGUN
+        return self._gate is None and self.task is not None
+
+    def begun(self) -> Coroutine[Any, Any, Any] | None:
+        """The handler that waits, if one does and is not the task's own."""
+        return None if self.job is None or self.job[2] is UNBEGUN else self.job[0]
 
     def drop_job(self) -> None:
         """Forget the coroutine that the kept task has not begun with."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from suptree.core.bounds import admit
 from suptree.core.context import CURRENT
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
-from suptree.core.kept_task import Job, KeptTask
+from suptree.core.kept_task import Job, KeptTask, ParkingPlace
 from suptree.core.lifecycle import (
     DEAD,
     EXITING,
@@ -63,7 +63,7 @@ class Process(KeptTask):
     """
 
     __slots__ = (
-        "_gate",
+        "_mail",
         "alias",
         "body",
         "bounded",
@@ -72,13 +72,11 @@ class Process(KeptTask):
         "child_lineage",
         "context",
         "crash_noted",
-        "current",
         "debug",
         "direct_caller",
         "escalation",
         "exit_reason",
         "idle_timer",
-        "job",
         "label",
         "lineage",
         "links",
@@ -95,10 +93,8 @@ class Process(KeptTask):
         "server",
         "start_slot",
         "started_at",
-        "state",
         "supervised",
         "tables",
-        "task",
         "timers",
         "trap_exit",
         "watching",
@@ -115,7 +111,8 @@ class Process(KeptTask):
         self.server: Any = None
         self.task: asyncio.Task[Any] | None = None
         self.job: Job | None = None
-        self._gate: Slot | None = None
+        self._gate: ParkingPlace | None = None  # of the kept task
+        self._mail: Slot | None = None  # filled when a message comes, for who waits in RECEIVING
         self.current: Envelope | None = None
         self.pending: set[ReplyTo] | None = None
         self.bounded: BoundedState | None = None
@@ -614,15 +611,22 @@ class Process(KeptTask):
     def wake_receiver(self) -> None:
         """A plain process or supervisor waits for a message, and there is one."""
         self.state = WAITING
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.set(None)
+        mail, self._mail = self._mail, None
+        if mail is not None:
+            mail.set(None)
+
+    def stop_waiting(self) -> None:
+        """It is dead: its parked task returns, and code that still waits for a message is told."""
+        self.stop_kept_task()
+        mail, self._mail = self._mail, None
+        if mail is not None:
+            mail.set(None)
 
     def wait_for_message(self) -> Slot:
         """Go to RECEIVING; the slot is filled when a message arrives (or by a timer)."""
-        gate = self._gate = Slot(self.runtime.runqueue)
+        self._mail = Slot(self.runtime.runqueue)
         self.state = RECEIVING
-        return gate
+        return self._mail
 
     # -- suspension (sys) --------------------------------------------------------------
 

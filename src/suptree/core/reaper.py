@@ -95,7 +95,7 @@ class Reaper:
             error.process = pid
             slot.fail(error)
         if process.task is not None:
-            process.stop_kept_task()
+            process.stop_waiting()
         kind = process.body.kind
         if kind in ("supervisor", "kernel"):
             runtime.reporter.flush(process)

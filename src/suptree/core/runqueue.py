@@ -51,8 +51,10 @@ class RunQueue:
 
     __slots__ = (
         "_direct",
+        "_given_way",
         "_random",
         "_turn_over",
+        "_turning",
         "context",
         "direct_budget",
         "expire_after",
@@ -84,6 +86,8 @@ class RunQueue:
         )  # the ticker's
         self.direct_budget = 0
         self._turn_over = False
+        self._turning = False
+        self._given_way: deque[tuple[Callable[[], object], Context]] = deque()
         self.refill()
 
     def refill(self) -> None:
@@ -109,6 +113,13 @@ class RunQueue:
         if not self.scheduled:
             self.schedule()
 
+    def give_way(self, resume: Callable[[], object], context: Context) -> None:
+        """Have *resume* called in *context* in the next turn of the event loop (`asyncio.sleep(0)`)."""
+        if self._turning:  # what was asked of the loop in this turn comes before the next one
+            self._given_way.append((resume, context))
+        else:
+            self.loop.call_soon(resume, context=context)
+
     def schedule(self) -> None:
         """Ask the event loop for a turn."""
         self.loop.call_soon(self.drain, context=self.context)
@@ -128,21 +139,28 @@ class RunQueue:
 
     def drain(self) -> None:
         """The turn that `schedule` asked the loop for."""
-        self._turn(another_follows=False)
+        self._turn(another_follows=False, given_way=len(self._given_way))
 
     def drain_first(self) -> None:
         """A turn for whom something else must not overtake; one that was asked for still comes."""
         if not self.idle():
-            self._turn(another_follows=self.scheduled)
+            self._turn(another_follows=self.scheduled, given_way=0)
 
-    def _turn(self, *, another_follows: bool) -> None:
-        """Resume waiters and run processes, in turn, until both are empty or the quota is."""
-        self.scheduled = True  # whoever becomes ready meanwhile needs no turn of its own
+    def _turn(self, *, another_follows: bool, given_way: int) -> None:
+        """Resume those who gave way in the last turn; then waiters and processes, in turn,
+        until there are none or the quota is used up.
+        """
+        self.scheduled = self._turning = (
+            True  # who becomes ready meanwhile needs no turn of its own
+        )
         self.refill()
         ready = self.ready
         resuming = self.resuming
         budget = MESSAGES_PER_LOOP_TURN
         try:
+            for _ in range(given_way):
+                resume, context = self._given_way.popleft()
+                context.run(resume)
             while budget > 0 and not self._turn_over:
                 if resuming:
                     budget -= 1
@@ -163,9 +181,9 @@ class RunQueue:
                 if self.direct_budget == 0 and self._direct:
                     self._direct_used_up()
         finally:  # a step may raise SystemExit or KeyboardInterrupt of the host's own task
-            self._turn_over = False
+            self._turn_over = self._turning = False
             self.scheduled = another_follows
-            if (ready or resuming) and not another_follows:
+            if (ready or resuming or self._given_way) and not another_follows:
                 self.schedule()
             if self.unanswered:
                 self._set_deadlines()

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, cast
 
-from suptree.core.steps import rest_behind
-
 __all__ = ["await_chain", "describe_frames", "frames_below", "is_closed", "stack_of"]
 
 _OWN_FILES: Final = os.path.dirname(__file__) + os.sep
@@ -28,7 +26,7 @@ def await_chain(coroutine: object) -> list[Any]:
         if isinstance(current, CoroutineType):
             current = current.cr_await
         else:
-            current = cast("Any", current).gi_yieldfrom or rest_behind(current)
+            current = cast("Any", current).gi_yieldfrom
     return chain
 
 

@@ -1,64 +1,47 @@
-"""The rest of a coroutine whose first step was taken by somebody else.
+"""What a coroutine waits for between two steps, as `asyncio.Task` looks at it.
 
-`go_on` is what a task awaits then: it waits for what the coroutine waits for, hands on
-what comes of it, a cancellation too, and from then on stands aside.
+A step yields a future that says it is being awaited, or None to give way.  Everything
+else is a mistake, which asyncio raises where it was made; in its words, so do we.
 """
 
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Coroutine, Generator
 from typing import Any, Final
 
-__all__ = ["UNBEGUN", "go_on", "rest_behind"]
+from suptree.core.slot import Slot
+
+__all__ = ["UNBEGUN", "cancel_awaited", "error_of", "mistake"]
 
 UNBEGUN: Final = object()
 """In the place of what a coroutine waits for: it has not taken its first step."""
 
 
-@types.coroutine
-def go_on(
-    coroutine: Coroutine[Any, Any, Any],
-    waits_for: Any,
-    cancelled: asyncio.CancelledError | None = None,
-) -> Generator[Any, Any, Any]:
-    """Await the rest of *coroutine*.
-
-    Args:
-        waits_for: What its last step yielded: a future, or None if it gives way.
-        cancelled: Its task was cancelled since; what it waits for is, as asyncio does it.
-    """
-    error: BaseException | None = cancelled
-    while True:
-        if error is None or _cancel(waits_for, error):
-            try:
-                yield waits_for
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as thrown:
-                error = thrown
-            else:
-                return (yield from coroutine)
-        try:
-            waits_for = coroutine.throw(error)
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            error = None  # or its traceback would hold this frame, and this frame the error
+def mistake(waits_for: Any, task: asyncio.Task[Any]) -> str | None:
+    """Why *task* cannot wait for what its coroutine yielded; None if it can."""
+    blocking = getattr(waits_for, "_asyncio_future_blocking", None)
+    if blocking is None:
+        return f"Task got bad yield: {waits_for!r}"
+    if getattr(waits_for, "_loop", None) is not task.get_loop():
+        return f"Task {task!r} got Future {waits_for!r} attached to a different loop"
+    if not blocking:
+        return f"yield was used instead of yield from in task {task!r} with {waits_for!r}"
+    if waits_for is task:
+        return f"Task cannot await on itself: {task!r}"
+    return None
 
 
-_GO_ON: Final = go_on.__code__
+def cancel_awaited(waits_for: Any, error: BaseException) -> bool:
+    """Cancel what is waited for; False if it cannot be: the coroutine is told itself then."""
+    return waits_for is not None and bool(waits_for.cancel(*error.args))
 
 
-def _cancel(waits_for: Any, error: BaseException) -> bool:
-    """Cancel what is waited for; False if it cannot be: the coroutine is told at once then."""
-    cancel = getattr(waits_for, "cancel", None)
-    return cancel is not None and bool(cancel(*error.args))
-
-
-def rest_behind(generator: types.GeneratorType[Any, Any, Any]) -> object:
-    """The coroutine that this `go_on` stands before; None if it is something else."""
-    frame = generator.gi_frame
-    return frame.f_locals["coroutine"] if frame is not None and frame.f_code is _GO_ON else None
+def error_of(waited_for: Any) -> BaseException | None:
+    """What a future that is done has in the place of a result."""
+    if isinstance(waited_for, Slot):  # says so itself, to the one who awaits it
+        return None
+    try:
+        waited_for.result()
+    except BaseException as error:
+        return error
+    return None

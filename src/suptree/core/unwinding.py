@@ -69,10 +69,11 @@ class Unwinder:
         if task is None or task.done():
             process.finish(KILLED)
             return
-        coroutine: Any = task.get_coro()
+        coroutine: Any = process.begun() or task.get_coro()
         stack = stack_of(coroutine)
         frames = await_chain(coroutine)
         fine, _ = process.guard(coroutine.close)
+        process.job = None
         # Not our exception to show: it says "coroutine ignored GeneratorExit" or that it is closed.
         task.add_done_callback(_retrieve)
         task.cancel()

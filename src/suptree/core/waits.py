@@ -13,7 +13,11 @@ __all__ = ["describe_wait", "wait_chain", "waiting_for"]
 
 def waiting_for(process: Process) -> Process | None:
     """The process whose reply *process* awaits at this moment, or None."""
-    slot = None if process.task is None else awaited_by(process.task)
+    slot = None
+    if process.job is not None:
+        slot = process.job[2]
+    elif process.task is not None:
+        slot = awaited_by(process.task)
     if slot is None:
         slot = getattr(process.body, "waiting_on", None)
     return slot.callee if isinstance(slot, ReplyTo) and not slot.done() else None
