@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -33,6 +34,23 @@ class Worker(st.GenServer):
     @st.call
     def ping(self) -> str:
         return "pong"
+
+
+async def nothing() -> None:
+    """A handler that waits for nothing."""
+
+
+@pytest.fixture(params=["its first handler", "a later one"])
+def ready(request: Any) -> Callable[[Coroutine[Any, Any, st.Pid[Any]]], Any]:
+    """Awaits the start of a Worker; the handlers of a later one are stepped in its kept task's name."""
+
+    async def started(starting: Coroutine[Any, Any, st.Pid[Any]]) -> st.Pid[Any]:
+        pid = await starting
+        if request.param == "a later one":
+            await Worker.run(pid, nothing)
+        return pid
+
+    return started
 
 
 async def handling(pid: st.Pid[Any]) -> None:
@@ -143,9 +161,9 @@ WORK = [
 
 
 @pytest.mark.parametrize(("work", "result"), WORK, ids=lambda value: getattr(value, "__name__", ""))
-async def test_async_tools_behave_as_documented_inside_handlers(runtime, work, result):
+async def test_async_tools_behave_as_documented_inside_handlers(runtime, ready, work, result):
     story: list[object] = []
-    pid = await Worker.start_link(story)
+    pid = await ready(Worker.start_link(story))
 
     first = await Worker.run(pid, work)
     st.send(pid, work)
@@ -164,7 +182,7 @@ async def test_async_tools_behave_as_documented_inside_handlers(runtime, work, r
 
 
 @pytest.mark.suptree_loop("real")
-async def test_httpx_works_inside_handlers(runtime):
+async def test_httpx_works_inside_handlers(runtime, ready):
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
@@ -184,14 +202,14 @@ async def test_httpx_works_inside_handlers(runtime):
                 tasks = [group.create_task(fetch()) for _ in range(3)]
             return [task.result() for task in tasks]
 
-        pid = await Worker.start_link([])
+        pid = await ready(Worker.start_link([]))
 
         assert await Worker.run(pid, fetch) == "hello"
         assert await Worker.run(pid, fetch_many) == ["hello"] * 3
 
 
 @pytest.mark.suptree_loop("real")
-async def test_an_httpx_timeout_inside_a_handler_is_the_handlers_to_catch(runtime):
+async def test_an_httpx_timeout_inside_a_handler_is_the_handlers_to_catch(runtime, ready):
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # until the client goes away
         writer.close()
@@ -206,7 +224,7 @@ async def test_an_httpx_timeout_inside_a_handler_is_the_handlers_to_catch(runtim
                 except httpx.TimeoutException as error:
                     return type(error).__name__
 
-        pid = await Worker.start_link([])
+        pid = await ready(Worker.start_link([]))
 
         assert await Worker.run(pid, fetch) == "ReadTimeout"
         assert await Worker.ping(pid) == "pong"
@@ -219,7 +237,7 @@ async def test_an_httpx_timeout_inside_a_handler_is_the_handlers_to_catch(runtim
 @pytest.mark.parametrize(
     "escape", [lambda: asyncio.timeout(1), lambda: anyio.fail_after(1)], ids=["asyncio", "anyio"]
 )
-async def test_a_timeout_that_escapes_is_a_crash_of_that_server(runtime, escape):
+async def test_a_timeout_that_escapes_is_a_crash_of_that_server(runtime, ready, escape):
     async def work() -> None:
         scope = escape()
         if hasattr(scope, "__aenter__"):
@@ -229,7 +247,7 @@ async def test_a_timeout_that_escapes_is_a_crash_of_that_server(runtime, escape)
             with scope:
                 await asyncio.sleep(100)
 
-    pid = await Worker.start([])
+    pid = await ready(Worker.start([]))
 
     with pytest.raises(st.ServerExitError) as caught:
         await Worker.run(pid, work)
@@ -238,7 +256,7 @@ async def test_a_timeout_that_escapes_is_a_crash_of_that_server(runtime, escape)
 
 
 @VIRTUAL
-async def test_messages_wait_while_an_async_handler_is_suspended(runtime):
+async def test_messages_wait_while_an_async_handler_is_suspended(runtime, ready):
     story: list[object] = []
 
     async def work() -> str:
@@ -249,7 +267,7 @@ async def test_messages_wait_while_an_async_handler_is_suspended(runtime):
     async def second() -> str:
         return "second"
 
-    pid = await Worker.start_link(story)
+    pid = await ready(Worker.start_link(story))
     st.send(pid, work)
     st.send(pid, second)
     begun = runtime.now()
@@ -261,7 +279,7 @@ async def test_messages_wait_while_an_async_handler_is_suspended(runtime):
 
 @VIRTUAL
 @pytest.mark.parametrize("signal", ["gone", st.KILL])
-async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtime, signal):
+async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtime, ready, signal):
     story: list[object] = []
 
     async def work() -> None:
@@ -270,7 +288,7 @@ async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtim
         finally:
             story.append("unwound")
 
-    pid = await Worker.start(story)
+    pid = await ready(Worker.start(story))
     st.send(pid, work)
     await handling(pid)
     down = runtime.down_slot(pid)
@@ -282,8 +300,9 @@ async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtim
 
 
 @VIRTUAL
-async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtime):
+async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtime, ready):
     story: list[object] = []
+    may_finish = asyncio.Event()
 
     class Trapping(Worker):
         trap_exit = True
@@ -292,20 +311,21 @@ async def test_a_trapping_server_handles_the_exit_after_its_async_handler(runtim
             self.story.append(reason)
 
     async def work() -> str:
-        await asyncio.sleep(5)
+        await may_finish.wait()
         return "finished"
 
-    pid = await Trapping.start_link(story)
+    pid = await ready(Trapping.start_link(story))
     st.send(pid, work)
     await handling(pid)
     st.exit(pid, st.SHUTDOWN)
+    may_finish.set()
 
     assert await wait_down(pid, timeout=10) is st.SHUTDOWN
     assert story == ["finished", st.SHUTDOWN]
 
 
 @VIRTUAL
-async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(runtime):
+async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(runtime, ready):
     async def work() -> str:
         task = asyncio.current_task()
         assert task is not None
@@ -316,7 +336,7 @@ async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(ru
             return "caught"
         return "slept"
 
-    pid = await Worker.start_link([])
+    pid = await ready(Worker.start_link([]))
 
     assert await Worker.run(pid, work) == "caught"
     assert await Worker.run(pid, task_group) == [0, 1, 2]
@@ -324,7 +344,7 @@ async def test_a_handler_that_cancels_its_own_task_and_recovers_harms_nothing(ru
 
 
 @VIRTUAL
-async def test_an_async_handler_may_call_other_servers_and_receive_their_crash(runtime):
+async def test_an_async_handler_may_call_other_servers_and_receive_their_crash(runtime, ready):
     class Broken(st.GenServer):
         @st.call
         async def ask(self) -> None:
@@ -340,13 +360,13 @@ async def test_an_async_handler_may_call_other_servers_and_receive_their_crash(r
             return f"survived {error.reason!r}"
         return "no crash"
 
-    pid = await Worker.start_link([])
+    pid = await ready(Worker.start_link([]))
 
     assert await Worker.run(pid, work) == "survived Crashed(ValueError: broken)"
 
 
 @VIRTUAL
-async def test_an_async_generator_in_a_handler_is_closed_with_it(runtime):
+async def test_an_async_generator_in_a_handler_is_closed_with_it(runtime, ready):
     story: list[object] = []
 
     async def numbers() -> Any:
@@ -361,7 +381,7 @@ async def test_an_async_generator_in_a_handler_is_closed_with_it(runtime):
         async for _ in numbers():
             pass
 
-    pid = await Worker.start(story)
+    pid = await ready(Worker.start(story))
     st.send(pid, work)
     await asyncio.sleep(2.5)
     st.exit(pid, "gone")

@@ -70,8 +70,9 @@ class ParkingPlace(Slot):
         if self.stepping:
             self.owed = error
             return True
-        job = self.process.job
-        if job is None or job[2] is UNBEGUN:  # an idle one
+        process = self.process
+        job = process.job
+        if job is None or job[2] is UNBEGUN or process._gate is not self:  # an idle one
             return super().cancel(msg)
         if not cancel_awaited(job[2], error):
             self.owed = error
@@ -148,6 +149,9 @@ class KeptTask:
         runtime = self.runtime
         task = self.task
         assert task is not None
+        alive = self.state is not EXITING
+        end: BaseException | None = None
+        waits_for = None
         hidden = runtime.hide_task()
         runtime.show_task(task)
         gate.stepping = True
@@ -155,25 +159,24 @@ class KeptTask:
             waits_for = coroutine.send(None) if error is None else coroutine.throw(error)
         except BaseException as raised:
             end = raised
-        else:
-            self._wait(gate, coroutine, then, waits_for)
-            return
         finally:
-            error = None  # or its traceback would hold this frame, and this frame the error
             gate.stepping = False
             runtime.hide_task()
             if hidden is not None:
                 runtime.show_task(hidden)
+        if end is None:
+            self._wait(gate, coroutine, then, waits_for, killed=alive and self.state is EXITING)
+            return
         self._stepped(gate)
         try:
-            if end.__class__ is StopIteration:
+            if isinstance(end, StopIteration):
                 then(end.value)
             else:
                 self._task_failed(end)
         except BaseException as raised:
             self._task_failed(raised)
         finally:
-            del end
+            del end, error  # or their tracebacks would hold this frame, and this frame them
 
     def first_step_of_direct(
         self,
@@ -191,6 +194,8 @@ class KeptTask:
         gate, task = self._gate, self.task
         assert gate is not None
         assert task is not None
+        runqueue = runtime.runqueue
+        held = runqueue.nest()
         runtime.show_task(task)
         gate.stepping = True
         try:
@@ -198,15 +203,20 @@ class KeptTask:
         except StopIteration as stop:
             self._stepped(gate)
             return stop.value
+        except BaseException:
+            self._stepped(gate)
+            raise
         finally:
             gate.stepping = False
             runtime.hide_task()
+            runqueue.unnest(held)
         if self.current is None:  # nobody has asked for `sender`
-            reply_to = ReplyTo(runtime.runqueue, cast("Process", self), self.direct_caller)
+            reply_to = ReplyTo(runqueue, cast("Process", self), self.direct_caller)
         else:
             reply_to = self.current[1]
         self.current = (CALL, reply_to, handler, args, kwargs)
-        self._wait(gate, coroutine, self.body.answered, waits_for)  # type: ignore[attr-defined]
+        then = self.body.answered  # type: ignore[attr-defined]
+        self._wait(gate, coroutine, then, waits_for, killed=self.state is EXITING)
         return Unanswered((reply_to,))
 
     def _wait(
@@ -215,11 +225,17 @@ class KeptTask:
         coroutine: Coroutine[Any, Any, Any],
         then: Callable[[Any], object],
         waits_for: Any,
+        *,
+        killed: bool,
     ) -> None:
-        """*coroutine* suspends: see that it is resumed."""
+        """*coroutine* suspends: see that it is resumed; or unwinds here, *killed* on the stack (law 2)."""
         if self.state is RUNNING:
             self.state = WAITING
-        if waits_for is not None:
+        kind = waits_for.__class__
+        if kind is ReplyTo or kind is Slot:
+            waits_for._asyncio_future_blocking = False
+            waits_for.add_done_callback(self.resume, context=self.context)
+        elif waits_for is not None:
             assert self.task is not None
             wrong = mistake(waits_for, self.task)
             if wrong is None:
@@ -232,7 +248,7 @@ class KeptTask:
             self.runtime.runqueue.give_way(self.resume, self.context)
         elif gate.owed is not None and cancel_awaited(waits_for, gate.owed):
             gate.owed = None
-        if self.state is EXITING:  # killed on the stack (law 2): it unwinds where it suspends
+        if killed:
             self.cancel_task()
 
     def resume(self, waited_for: Any = None) -> None:

@@ -24,6 +24,7 @@ __all__ = ["RunQueue"]
 MESSAGES_PER_TURN: Final = 64
 MESSAGES_PER_LOOP_TURN: Final = 256
 DIRECT_CALLS_PER_LOOP_TURN: Final = 256
+NESTED_AT_MOST: Final = 16
 
 
 class _Shuffled(deque[Any]):
@@ -59,6 +60,7 @@ class RunQueue:
         "direct_budget",
         "expire_after",
         "loop",
+        "nested",
         "ready",
         "resuming",
         "scheduled",
@@ -85,6 +87,7 @@ class RunQueue:
             None
         )  # the ticker's
         self.direct_budget = 0
+        self.nested = 0
         self._turn_over = False
         self._turning = False
         self._given_way: deque[tuple[Callable[[], object], Context]] = deque()
@@ -96,6 +99,22 @@ class RunQueue:
             self.direct_budget = self._random.randrange(4)
         else:
             self.direct_budget = DIRECT_CALLS_PER_LOOP_TURN if self._direct else 0
+
+    def nest(self) -> int:
+        """One more async handler runs in the turn of its caller; returns what `unnest` takes.
+
+        Deep in such a chain the next call queues, so that no chain is too long for the stack.
+        """
+        self.nested += 1
+        held = 0
+        if self.nested >= NESTED_AT_MOST:
+            held, self.direct_budget = self.direct_budget, 0
+        return held
+
+    def unnest(self, held: int) -> None:
+        """It has left the stack."""
+        self.nested -= 1
+        self.direct_budget += held
 
     def end_turn(self) -> None:
         """Somebody has worked for long: let the event loop have its say after this step."""
