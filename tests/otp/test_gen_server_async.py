@@ -284,7 +284,7 @@ async def test_a_signal_unwinds_a_suspended_handler_before_anyone_is_told(runtim
 
     async def work() -> None:
         try:
-            await asyncio.sleep(1000)
+            await asyncio.Event().wait()
         finally:
             story.append("unwound")
 
