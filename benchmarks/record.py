@@ -63,25 +63,6 @@ class Record:
             if (kept := _without(whose, names))
         }
 
-    def update(self, newer: Record) -> None:
-        """Take over what *newer* has measured; each row stays of one run."""
-        self.facts = newer.facts
-        self.versions |= newer.versions
-        self.samples |= newer.samples
-        self.shares |= newer.shares
-        self.fairness = newer.fairness or self.fairness
-        self.flatness = newer.flatness or self.flatness
-        # Who has answered this time has no old trouble any more.
-        for where, whose in list(self.troubles.items()):
-            self.troubles[where] = _without(whose, set(newer.versions))
-        for where, whose in newer.troubles.items():
-            self.troubles[where] = {**self.troubles.get(where, {}), **whose}
-        self.troubles = {where: whose for where, whose in self.troubles.items() if whose}
-        if self.recorded is None or newer.recorded is None:
-            self.recorded = newer.recorded or self.recorded
-        else:
-            self.recorded.update(newer.recorded)
-
     def as_json(self) -> str:
         return json.dumps(_rounded(asdict(self)), indent=1) + "\n"
 

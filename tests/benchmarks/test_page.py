@@ -141,17 +141,6 @@ def test_a_record_is_the_same_after_a_trip_through_json():
     assert Record.from_json(a_record().as_json()) == a_record()
 
 
-def test_a_later_run_of_some_rows_replaces_these_and_the_troubles_of_who_answered():
-    kept = a_record()
-    newer = Record(FACTS, versions={"elixir": "1.14"}, samples={"call": {"suptree": [7.0]}})
-    kept.update(newer)
-
-    assert kept.samples["call"] == {"suptree": [7.0]}
-    assert "memory" in kept.samples
-    assert kept.troubles == {}
-    assert kept.recorded is not None
-
-
 def test_peers_that_live_apart_are_recorded_beside_suptree():
     found = replace(a_record(), recorded=None)
     found.samples["call"]["ray"] = [1.0]
