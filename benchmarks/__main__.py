@@ -25,6 +25,13 @@ from benchmarks.table import as_text
 
 STUDIES = ("fairness", "flatness")
 SHARE_SAMPLE = 20_000
+COLUMNS = """\
+the last two columns of a table:
+  / BEAM           suptree's number divided by Erlang's, or by Elixir's (registries, streams, the service)
+  / best Python    the same by the best Python peer's in that row, whose name follows
+  in brackets      the goal, and whether it is reached: at least so much for k/s (thousands a second),
+                   at most for us (microseconds) and bytes
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,8 +58,9 @@ def measure(options: argparse.Namespace) -> Record:
     if options.peers == "all":
         found.troubles.update({"": prepare(_tell)})
     stay_on_one_core()
-    with Contest(contestants(options.peers, options.loop), _tell) as contest:
-        contest.run(rows, options.rounds)
+    with Contest(contestants(options.peers, options.loop), _tell, _say) as contest:
+        if rows:
+            contest.run(rows, options.rounds)
         for row in rows:
             if row.ask.workload == "call" and not row.alone:
                 ask = Ask("direct_share", SHARE_SAMPLE, row.ask.options)
@@ -128,8 +136,15 @@ def _files(found: Record) -> dict[Path, str]:
 
 
 def _tell(line: str) -> None:
+    """What is done now, in one line of the terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _say(line: str) -> None:
+    """How far it is, in a log: a terminal shows more."""
+    if not sys.stderr.isatty():
+        print(f"benchmarks: {line}", file=sys.stderr, flush=True)
 
 
 def _is_whole(options: argparse.Namespace) -> bool:
@@ -140,10 +155,21 @@ def _is_whole(options: argparse.Namespace) -> bool:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     best = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
     names = [*(row.name for row in ROWS), *STUDIES]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=COLUMNS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--peers", choices=["none", "default", "all"], default="default")
+    parser.add_argument(
+        "--peers",
+        choices=["none", "default", "all"],
+        default="default",
+        help="who else is measured: nobody; Erlang, Elixir and the Python peers that live in this environment (default); "
+        "all, those too that live in one of their own, .venv-bench, which is made for them",
+    )
     parser.add_argument("--rounds", type=_positive, default=5, help="counted rounds (default 5)")
     parser.add_argument(
         "--loop", choices=["asyncio", "uvloop"], default=best, help=f"suptree's (default {best})"

@@ -7,7 +7,9 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import record as records
 from benchmarks.__main__ import main, write
+from benchmarks.contest import Contest
 from benchmarks.record import Record
+from benchmarks.rows import ROWS
 
 
 @pytest.fixture
@@ -41,6 +43,22 @@ def test_a_part_is_printed_and_leaves_the_page_alone(monkeypatch, capsys, part):
 
     assert main(part) == 0
     assert "call" in capsys.readouterr().out
+
+
+def test_each_round_is_said_once_whoever_takes_part():
+    said: list[str] = []
+
+    with Contest([], lambda line: None, said.append) as contest:
+        contest.run(ROWS, 2)
+
+    assert said == ["warming up", "round 1 of 2", "round 2 of 2"]
+
+
+def test_a_log_gets_the_rounds_and_not_each_sample(capsys):
+    command._tell("1  suptree: call 40000")
+    command._say("round 1 of 2")
+
+    assert capsys.readouterr().err == "benchmarks: round 1 of 2\n"
 
 
 def test_a_record_that_renders_no_page_is_not_written(monkeypatch, tmp_path):
