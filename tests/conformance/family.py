@@ -69,7 +69,7 @@ class Normaliser:
 
 
 class Family(Protocol[P]):
-    """One kind of random programs. A module `tests/conformance/<name>/` holds each; `FAMILIES` lists them.
+    """One kind of random programs. A module holds each; `families.HOMES` lists these.
 
     Attributes:
         name: What `--family` takes.
