@@ -48,6 +48,7 @@ def record_family(
             {
                 "name": rule.name,
                 "reason": rule.reason,
+                **{mark: True for mark in ("own", "drops") if getattr(rule, mark)},
                 "judge": tally.judge[rule.name],
                 "ours": tally.ours[rule.name],
             }

@@ -44,6 +44,13 @@ def test_there_are_enough_faults_and_each_has_a_name_of_its_own():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 24
 
 
+def test_the_page_names_the_number_of_traces_that_are_enough():
+    assert ENOUGH == 10
+    assert "changes fewer than ten traces survives" in " ".join(
+        (ROOT / "scripts" / "conformance_record.py").read_text().split()
+    )
+
+
 def test_a_fault_that_changes_too_few_traces_survives():
     assert Verdict(MUTANTS[0], ENOUGH, 0).killed
     assert "SURVIVES" in str(Verdict(MUTANTS[0], ENOUGH - 1, 0))

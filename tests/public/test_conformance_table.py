@@ -136,7 +136,17 @@ RECORD = {
             "lines": 12345,
             "divergences": 0,
             "seconds": 9,
-            "rules": [{"name": "order", "reason": "It is open.", "judge": 3, "ours": 1500}],
+            "rules": [
+                {"name": "order", "reason": "It is open.", "judge": 3, "ours": 1500},
+                {
+                    "name": "one less",
+                    "reason": "We do not.",
+                    "judge": 0,
+                    "ours": 2,
+                    "own": True,
+                    "drops": True,
+                },
+            ],
         }
     },
     "mutants": {
@@ -169,6 +179,7 @@ def test_what_was_recorded_of_random_programs_is_the_last_chapter(project: Path)
     )
     assert "- **letters**: Strings." in chapter
     assert "| letters | order | It is open. | 3 | 1,500 |" in chapter
+    assert "| letters | one less (*own, drops*) | We do not. | 0 | 2 |" in chapter
     assert "| a.py | `x = a \\| b` | `x = a` | b is lost | 11 (2 hang) |" in chapter
 
 
