@@ -91,7 +91,8 @@ def telemetry_page() -> str:
     """Every event that any floor declares, as the tables that the declarations render."""
     out = [NOTE, "# Telemetry events\n"]
     out.append(
-        "Attach with `suptree.telemetry`; each event is named once, in the floor that emits it.\n"
+        "`rt.telemetry.attach(id, event, handler)` has *handler* called with the event, its measurements and its metadata\n"
+        "([how](../how-to/listen-to-telemetry.md)). Each event is named once, in the floor that emits it.\n"
     )
     seen: set[str] = set()
     for module_name in event_modules():
