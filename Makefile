@@ -6,11 +6,13 @@ VENV    ?= .venv
 ARGS    ?=
 COUNT   ?= 300
 SEED    ?=
+FAMILY  ?=
 
 BIN     := $(VENV)/bin
 PY      := $(BIN)/python
 STAMP   := $(VENV)/.installed-from
 
+CAMPAIGN = $(PY) -m tests.conformance --count '$(COUNT)' $(if $(SEED),--seed '$(SEED)') $(addprefix --family ,$(FAMILY))
 SOURCES := src examples tests scripts benchmarks
 
 .DEFAULT_GOAL := help
@@ -38,10 +40,11 @@ bench: $(STAMP)  ## benchmarks beside peers; writes docs/reference/benchmarks.md
 	@$(PY) -c 'import pykka, aiostream, aiometer' 2>/dev/null || $(PY) -m pip install -qq --no-build-isolation --editable ".[bench]"
 	@$(PY) -m benchmarks $(ARGS)
 
-conformance: $(STAMP)  ## the statements of OTP, then COUNT random programs a family (SEED=n) beside Erlang and Elixir
+conformance: $(STAMP)  ## the statements of OTP, then COUNT random programs (SEED=n) of each FAMILY beside Erlang and Elixir
+	@$(CAMPAIGN) --dry-run
 	@$(PY) -m pytest -m "otp and not soak" $(ARGS)
 	@$(PY) scripts/conformance_table.py --check --strict
-	@$(PY) -m tests.conformance --count $(COUNT) $(if $(SEED),--seed $(SEED))
+	@$(CAMPAIGN)
 
 conformance-mutants: $(STAMP)  ## faults of one line in the supervisors, which random programs must notice
 	@$(PY) -m tests.conformance.mutants $(ARGS)

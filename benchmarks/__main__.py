@@ -1,7 +1,9 @@
 """Every workload on suptree and its peers, side by side: `make bench`, or `python -m benchmarks`.
 
-Without `--only` it measures all and writes docs/reference/benchmarks.md, its pictures and its record. With `--only` it
-prints. `--render` writes the page from the record again, `--check` refuses a page that the record does not render.
+A whole run beside its peers writes docs/reference/benchmarks.md, its pictures and its record, and takes about ten minutes
+on two cores. With `--only`, or without peers, it prints: a page is of one run, so that what stands in it was measured on
+one day, on one commit, in the same number of rounds. `--render` writes the page from the record again, `--check` refuses
+a page that the record does not render.
 """
 
 from __future__ import annotations
@@ -23,25 +25,30 @@ from benchmarks.table import as_text
 
 STUDIES = ("fairness", "flatness")
 SHARE_SAMPLE = 20_000
+COLUMNS = """\
+the last two columns of a table:
+  / BEAM           suptree's number divided by Erlang's, or by Elixir's (registries, streams, the service)
+  / best Python    the same by the best Python peer's in that row, whose name follows
+  in brackets      the goal, and whether it is reached: at least so much for k/s (thousands a second),
+                   at most for us (microseconds) and bytes
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     if options.render or options.check:
         kept = record.stored()
-        assert kept is not None, f"there is no {record.PATH.name}: run `make bench`"
+        if kept is None:
+            sys.exit(f"benchmarks: there is no {record.PATH.name}. Run `make bench`.")
         return check(kept) if options.check else write(kept)
     found = measure(options)
     print(found.as_json() if options.json else as_words(found))
-    if options.write or not options.only:
-        old = record.stored()
-        if old is not None and options.only:
-            old.update(found)
-            found = old
-        elif old is not None and found.recorded is None:
-            found.recorded = old.recorded
-        return write(found)
-    return 0
+    if not _is_whole(options):
+        return 0
+    old = record.stored()
+    if old is not None and found.recorded is None:
+        found.recorded = old.recorded
+    return write(found)
 
 
 def measure(options: argparse.Namespace) -> Record:
@@ -51,8 +58,9 @@ def measure(options: argparse.Namespace) -> Record:
     if options.peers == "all":
         found.troubles.update({"": prepare(_tell)})
     stay_on_one_core()
-    with Contest(contestants(options.peers, options.loop), _tell) as contest:
-        contest.run(rows, options.rounds)
+    with Contest(contestants(options.peers, options.loop), _tell, _say) as contest:
+        if rows:
+            contest.run(rows, options.rounds)
         for row in rows:
             if row.ask.workload == "call" and not row.alone:
                 ask = Ask("direct_share", SHARE_SAMPLE, row.ask.options)
@@ -74,10 +82,10 @@ def measure(options: argparse.Namespace) -> Record:
 
 
 def write(found: Record) -> int:
-    """Write the record, the page and its pictures."""
-    record.PATH.write_text(found.as_json())
-    found = Record.from_json(found.as_json())  # the page shows what is stored, to the digit
-    for path, text in _files(found).items():
+    """Write the record, the page and its pictures, all of them made before the first is written."""
+    stored = found.as_json()
+    files = _files(Record.from_json(stored))  # the page shows what is stored, to the digit
+    for path, text in {record.PATH: stored, **files}.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     print(f"benchmarks: {record.PATH.with_suffix('.md').name} is written", file=sys.stderr)
@@ -128,29 +136,68 @@ def _files(found: Record) -> dict[Path, str]:
 
 
 def _tell(line: str) -> None:
+    """What is done now, in one line of the terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _say(line: str) -> None:
+    """How far it is, in a log: a terminal shows more."""
+    if not sys.stderr.isatty():
+        print(f"benchmarks: {line}", file=sys.stderr, flush=True)
+
+
+def _is_whole(options: argparse.Namespace) -> bool:
+    """Whether what is measured is a page: every row, and peers to hold it against."""
+    return not options.only and options.peers != "none"
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     best = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
     names = [*(row.name for row in ROWS), *STUDIES]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=COLUMNS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--peers", choices=["none", "default", "all"], default="default")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
+    parser.add_argument(
+        "--peers",
+        choices=["none", "default", "all"],
+        default="default",
+        help="who else is measured: nobody; Erlang, Elixir and the Python peers that live in this environment (default); "
+        "all, those too that live in one of their own, .venv-bench, which is made for them",
+    )
+    parser.add_argument("--rounds", type=_positive, default=5, help="counted rounds (default 5)")
     parser.add_argument(
         "--loop", choices=["asyncio", "uvloop"], default=best, help=f"suptree's (default {best})"
     )
-    parser.add_argument("--write", action="store_true", help="write the documents, with --only too")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the page, as a whole run does anyway; refused with --only and with --peers none",
+    )
     parser.add_argument(
         "--render", action="store_true", help="write the page from the record, measure nothing"
     )
     parser.add_argument(
         "--check", action="store_true", help="refuse a page that the record does not render"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.write and not _is_whole(options):
+        parser.error(
+            "--write must stand without --only and --peers none: the page is of one run of every row "
+            "beside its peers. Leave --write out, and what was measured is printed."
+        )
+    return options
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

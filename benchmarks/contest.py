@@ -44,9 +44,18 @@ class Outcome:
 
 
 class Contest:
-    """The contestants that are there, as running programs.  Use as ``with Contest(...) as contest:``."""
+    """The contestants that are there, as running programs.  Use as ``with Contest(...) as contest:``.
 
-    def __init__(self, contestants: Sequence[Contestant], tell: Tell) -> None:
+    Args:
+        contestants: Who is asked, if present.
+        tell: Told of each sample, for a line that the next one replaces.
+        say: Told of each round, for a line that stays.
+    """
+
+    def __init__(
+        self, contestants: Sequence[Contestant], tell: Tell, say: Tell = lambda line: None
+    ) -> None:
+        self.say = say
         self.outcome = Outcome()
         self._contestants = list(contestants)
         self._tell = tell
@@ -78,10 +87,12 @@ class Contest:
     def run(self, rows: Sequence[Row], rounds: int, scale: float = 1.0) -> None:
         """Take *rounds* samples of each row on each contestant, after a short one that is not counted."""
         asks = _by_ask(rows)
+        self.say("warming up")
         for ask in asks:
             if not ask.fresh:
                 self._everybody(ask, [], -1, 0.1 * scale, {})
         for round_ in range(rounds):
+            self.say(f"round {round_ + 1} of {rounds}")
             given: Given = {}
             for ask, readers in asks.items():
                 due = [row for row in readers if round_ < (row.rounds or rounds)]

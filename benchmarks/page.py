@@ -22,10 +22,16 @@ from benchmarks.studies import (
 )
 from benchmarks.table import Verdict, against_beam, against_python, number
 
+CAPPED = {row.name: row.rounds for row in ROWS if row.rounds}
+"""Rows that have fewer rounds than the others, and how many at most."""
+
 NOTE = "<!-- Written by `make bench` from benchmarks.json. Do not edit. -->"
-HOW = """\
+HOW = f"""\
 All contestants run on the same core, one at a time and in turn: each round takes one sample of every row from
-everybody before the next round begins. A cell is the median of the rounds, ± half the distance between the quartiles.
+everybody before the next round begins. A cell is the median of the rounds; from two rounds on, ± half the distance
+between the quartiles stands behind it. Rows that are slow and steady have {max(CAPPED.values())} rounds at most, which are
+{", ".join(f"`{name}`" for name in CAPPED)}
+and *Cost as it grows*. A `+` behind the commit says that there were changes in the sources that were not committed.
 
 - suptree: a supervised process calls supervised servers through the typed client with the default timeout of 5 s.
   Telemetry is off, except where a row says otherwise.
@@ -35,9 +41,9 @@ everybody before the next round begins. A cell is the median of the rounds, ± h
 - The garbage collector has its default settings on every row; `gc.freeze` is reported apart, under *Cost as it grows*.
 - Memory is the growth of resident memory per process in a fresh interpreter (for Erlang: a fresh VM), after each
   process has handled one message.
-- *Crash to serving* goes from sending the crash to the reply of the next process. Every crash report is built and then
-  dropped, on Erlang by a logger handler that formats it. suptree's limit of 20 full reports a second is lifted for that.
-  In the storms nobody reports."""
+- `restart-p50` and `restart-p99` go from sending the crash to the reply of the next process. Every crash report is built
+  and then dropped, on Erlang by a logger handler that formats it. suptree's limit of 20 full reports a second is lifted
+  for that. In the `storm` nobody reports."""
 DIRECT = """\
 `call` allows the direct call: a call to an idle server runs its handler in the caller's turn. **A direct call is no
 message pass**: nothing is put into a mailbox, and no other process runs in between. What a message through the mailbox
@@ -90,10 +96,16 @@ def _summary(record: Record) -> str:
     facts = record.facts
     judged = [verdict for _, verdict in _verdicts(record)]
     reached = sum(bool(verdict.reached) for verdict in judged)
+    rounds, most = int(facts["rounds"]), max(CAPPED.values())
+    fewer = f" ({most} of the slow rows)" if rounds > most else ""
     return (
-        f"Measured on {facts['date']}: {facts['machine']}; {facts['python']}, suptree on {facts['loop']}, "
-        f"rounds: {facts['rounds']}. Of {len(judged)} figures {reached} are reached."
+        f"Measured on {facts['date']}{_commit(facts)}: {facts['machine']}; {facts['python']}, suptree on {facts['loop']}, "
+        f"rounds: {rounds}{fewer}. {reached} of {len(judged)} figures {'is' if reached == 1 else 'are'} reached."
     )
+
+
+def _commit(facts: Mapping[str, str]) -> str:
+    return f", commit {facts['commit']}" if "commit" in facts else ""
 
 
 # -- the figures ---------------------------------------------------------------------------
@@ -174,8 +186,9 @@ def _sides(samples: Iterator[Mapping[str, object]] | Sequence[Mapping[str, objec
 
 def section_fairness(record: Record) -> str:
     told = (
-        "One process has a million messages in its mailbox. While it handles them, a call between two other processes "
-        "(through the mailbox), a 1 ms timer and a request to an HTTP server in the same loop are probed without pause. "
+        "One process has a million messages in its mailbox. While it handles them, three things are probed over and over: "
+        "a call between two other processes (through the mailbox), 1 ms after the one before; a 1 ms timer, set again when "
+        "it has fired; and a request to an HTTP server in the same loop, one right after the other. "
         "Beside it, the same probes beside a bare asyncio actor with a million messages in its queue: as one writes it "
         f"(it never gives way while it has messages), and giving way to the loop after each one. Goal: the p99 is at most "
         f"{FAIR:g} times that beside the bare asyncio flood."
@@ -208,7 +221,14 @@ def _fair(floods: Mapping[str, Histogram], beside: str) -> tuple[str, str]:
     if SUPTREE not in floods or beside not in floods:
         return ("-", "-")
     ratio = floods[SUPTREE].p99_us / max(0.1, floods[beside].p99_us)
-    return (f"{ratio:.2g} (≤ {FAIR:g})", "yes" if ratio <= FAIR else "no")
+    return (f"{_two_digits(ratio)} (≤ {FAIR:g})", "yes" if ratio <= FAIR else "no")
+
+
+def _two_digits(ratio: float) -> str:
+    rounded = float(f"{ratio:.2g}")
+    if rounded < 0.001:
+        return "below 0.001"
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
 
 def histograms(record: Record) -> str:
@@ -228,7 +248,8 @@ def section_flatness(record: Record) -> str:
     told = (
         "Microseconds of one operation while so many processes live, each with a name, a timer, a supervisor and its link; "
         f"in a fresh interpreter each. Goal: at {CROWDS[-1]:,} at most {FLAT:g} times the cost at {CROWDS[0]:,}, with the "
-        "default settings of the garbage collector."
+        "default settings of the garbage collector. Both tables begin with one full collection: that of what was made to set "
+        "the scene is not counted, what the operations themselves make the collector do is."
     )
     parts = [told]
     for mode, costs in record.flatness.items():
@@ -270,7 +291,7 @@ def troubles(record: Record) -> str:
 def _recorded(recorded: Record) -> str:
     facts = recorded.facts
     told = (
-        f'Recorded on {facts["date"]} with `make bench ARGS="--peers all"`, beside suptree in the same run: '
+        f'Recorded on {facts["date"]}{_commit(facts)} with `make bench ARGS="--peers all"`, beside suptree in the same run: '
         f"{facts['machine']}; {facts['python']}. Versions: "
         + ", ".join(f"{name} {version}" for name, version in recorded.versions.items())
         + "."

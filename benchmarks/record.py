@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Record:
     """One run.
 
     Attributes:
-        facts: Date, machine and interpreter, in words.
+        facts: Date, commit, machine and interpreter, in words; records of old have no commit.
         versions: Contestant -> what it said of itself.
         samples: Row -> contestant -> a number for each round.
         troubles: Workload, or "" for all -> contestant -> why there is no number.
@@ -63,25 +64,6 @@ class Record:
             if (kept := _without(whose, names))
         }
 
-    def update(self, newer: Record) -> None:
-        """Take over what *newer* has measured; each row stays of one run."""
-        self.facts = newer.facts
-        self.versions |= newer.versions
-        self.samples |= newer.samples
-        self.shares |= newer.shares
-        self.fairness = newer.fairness or self.fairness
-        self.flatness = newer.flatness or self.flatness
-        # Who has answered this time has no old trouble any more.
-        for where, whose in list(self.troubles.items()):
-            self.troubles[where] = _without(whose, set(newer.versions))
-        for where, whose in newer.troubles.items():
-            self.troubles[where] = {**self.troubles.get(where, {}), **whose}
-        self.troubles = {where: whose for where, whose in self.troubles.items() if whose}
-        if self.recorded is None or newer.recorded is None:
-            self.recorded = newer.recorded or self.recorded
-        else:
-            self.recorded.update(newer.recorded)
-
     def as_json(self) -> str:
         return json.dumps(_rounded(asdict(self)), indent=1) + "\n"
 
@@ -106,15 +88,31 @@ def stored() -> Record | None:
 
 
 def facts(loop: str, rounds: int) -> dict[str, str]:
-    """Date, machine and interpreter, in neutral words."""
+    """Date, commit, machine and interpreter, in neutral words."""
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "commit": commit(),
         "machine": f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores of which one is used, {gigabytes:.0f} GiB",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "loop": loop,
         "rounds": str(rounds),
     }
+
+
+def commit() -> str:
+    """The commit that is measured, with a `+` behind it when the sources differ from it; "unknown" without git."""
+    try:
+        changed = _git("status", "--porcelain", "--", "src", "benchmarks")
+        return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _only(mapping: dict[str, Any], names: set[str]) -> dict[str, Any]:

@@ -254,18 +254,19 @@ LOOKUPS = (
 
 def _service(mode: str, *options: str) -> tuple[Row, ...]:
     ask = Ask("service", SERVICE, options)
+    off = ", the direct call off" if "queued" in options else ""
     return (
         Row(
             f"service{mode}",
             ask,
             "k/s",
-            "100 clients at once look up and call; every second step casts, every fourth sets a timer",
+            f"100 clients at once look up and call; every second step casts, every fourth sets a timer{off}",
         ),
         Row(
             f"service-p50{mode}",
             ask,
             "us",
-            "latency of its calls: half are faster",
+            f"latency of its calls: half are faster{off}",
             metric="latency",
             percent=50,
         ),
@@ -273,7 +274,7 @@ def _service(mode: str, *options: str) -> tuple[Row, ...]:
             f"service-p99{mode}",
             ask,
             "us",
-            "latency of its calls: 99 of 100 are faster",
+            f"latency of its calls: 99 of 100 are faster{off}",
             metric="latency",
             percent=99,
         ),

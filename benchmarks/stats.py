@@ -12,7 +12,10 @@ def median(samples: Sequence[float]) -> float:
 
 
 def spread(samples: Sequence[float]) -> float:
-    """Half the distance between the quartiles, as a share of the median: 0.05 reads "give or take 5 %"."""
+    """Half the distance between the quartiles (of two samples: between these), as a share of the median.
+
+    0.05 reads "give or take 5 %".
+    """
     middle = median(samples)
     if not middle:
         return 0.0

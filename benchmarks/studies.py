@@ -74,7 +74,8 @@ def fairness(contest: Contest, loop: str, rounds: int, n: int = FLOOD) -> Fairne
         YIELDING: (plain, Ask("flood", n, ("yielding",))),
     }
     seconds: dict[str, dict[str, list[float]]] = {probe: {} for probe in PROBES}
-    for _ in range(rounds):
+    for round_ in range(rounds):
+        contest.say(f"fairness, round {round_ + 1} of {rounds}")
         for flood, (name, ask) in floods.items():
             for probe, values in (contest.single(ask, name) or {}).items():
                 seconds[probe].setdefault(flood, []).extend(values)
@@ -87,7 +88,8 @@ def fairness(contest: Contest, loop: str, rounds: int, n: int = FLOOD) -> Fairne
 def flatness(contest: Contest, rounds: int, crowds: Sequence[int] = CROWDS) -> Flatness:
     """Each operation with each crowd alive, in a fresh interpreter; once more with `gc.freeze`."""
     costs: Flatness = {}
-    for _ in range(rounds):
+    for round_ in range(rounds):
+        contest.say(f"flatness, round {round_ + 1} of {rounds}")
         for mode, options in (("default", ()), ("freeze", ("freeze",))):
             for place, crowd in enumerate(crowds):
                 ask = Ask("flatness", crowd, options, fresh=True)

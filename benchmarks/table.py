@@ -64,12 +64,13 @@ def _verdict(row: Row, samples: Samples, peer: str, goal: float | None) -> Verdi
 
 
 def number(samples: Sequence[float] | None) -> str:
-    """A cell: the median and how far it spreads."""
+    """A cell: the median and how far it spreads, which one sample does not tell."""
     if not samples:
         return "-"
     middle = median(samples)
     digits = 0 if middle >= 100 else 1 if middle >= 10 else 2 if middle >= 0.1 else 5
-    return f"{middle:,.{digits}f} ±{spread(samples):.0%}"
+    spreads = f" ±{spread(samples):.0%}" if len(samples) > 1 else ""
+    return f"{middle:,.{digits}f}{spreads}"
 
 
 def goal_words(row: Row, verdict: Verdict | None) -> str:

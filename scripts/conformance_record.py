@@ -17,14 +17,17 @@ HEAD = """\
 Each family makes programs from seeds. A program is run by its judge, the real Erlang or Elixir, and by suptree in every
 mode of the family, and the traces are compared line by line: what started, ended and was told, in order, with
 reasons and results. These figures are written by the commands that measured them,
-`python -m tests.conformance --record` and `python -m tests.conformance.mutants --record`.
+`python -m tests.conformance --record` and `python -m tests.conformance.mutants --record`. A `+` behind a commit says that
+there were changes in suptree or in the families that were not committed.
 """
 
 TOUCHED = """\
 ### What is normalised
 
-Where the judge itself leaves an order open, both traces are put into one fixed form. *Touched* says how many traces
-that changed; those of suptree are of all modes together.
+Not everything is compared as it stands: what a rule of this table is about is put into one fixed form in both traces.
+Most are about an order that the judge leaves open. *Own* marks what is a difference of suptree's instead, with its row in
+[what is guaranteed](../explanation/semantics.md#differences-from-the-beam), and *drops* a rule that leaves lines out, where
+the others only order them. *Touched* says how many traces that changed; those of suptree are of all modes together.
 """
 
 FAULTS = """\
@@ -32,7 +35,9 @@ FAULTS = """\
 
 A comparison that finds nothing may be a weak one. So each of these lines in the code of the supervisors was replaced,
 one at a time, and the supervision programs of seeds {first} to {last} were run again: *changed* is how many of the
-{count} traces were not the same any more. A program that hangs has changed; after ten that hang the rest is not run.
+{count} traces were not the same any more. A program that hangs has changed; after ten that hang the rest is not run. A fault
+that changes fewer than ten traces survives, and the command fails: ten are one program in 200, so that most runs of the
+usual 300 notice such a fault too.
 """
 
 
@@ -54,7 +59,7 @@ def chapter(file: Path) -> Iterator[str]:
     yield "|---|---|---|--:|--:|"
     for name, family in families.items():
         yield from (
-            f"| {name} | {rule['name']} | {rule['reason']} | {rule['judge']:,} | {rule['ours']:,} |"
+            f"| {name} | {rule['name']}{_marks(rule)} | {rule['reason']} | {rule['judge']:,} | {rule['ours']:,} |"
             for rule in family["rules"]
         )
     if recorded["mutants"]:
@@ -77,6 +82,11 @@ def _family(name: str, family: dict[str, Any]) -> str:
         f"{family['seconds']:,} s",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _marks(rule: dict[str, Any]) -> str:
+    marks = [mark for mark in ("own", "drops") if rule.get(mark)]
+    return f" (*{', '.join(marks)}*)" if marks else ""
 
 
 def _mutants(mutants: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,8 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import types
+import typing
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +32,8 @@ FLOORS = {
     "clock": "Time",
     "errors": "Errors",
 }
+BESIDE = ("testing", "telemetry", "system")
+"""Modules with public names of their own, which the front page does not have."""
 
 
 def main() -> int:
@@ -60,7 +64,7 @@ def main() -> int:
 
 
 def api_page() -> str:
-    """Every public name of the front page, by floor, with the first line of its docstring."""
+    """Every public name, those of the front page by topic, with the first paragraph of its docstring."""
     out = [NOTE, "# The public names\n", f"`import suptree as st`, version {suptree.__version__}. "]
     out[-1] += "`help(st.NAME)` shows the whole text with arguments, results and errors.\n"
     left = [name for name in suptree.__all__ if not name.startswith("__")]
@@ -69,29 +73,66 @@ def api_page() -> str:
         names = [name for name in left if name in module.__all__]
         left = [name for name in left if name not in names]
         if names:
-            out += [f"## {title}\n", "| name | what it is |", "|---|---|"]
-            out += [api_row(name, getattr(module, name)) for name in sorted(names, key=str.lower)]
-            out.append("")
+            out += section(title, module, names)
     if left:
-        out += ["## Front page\n", "| name | what it is |", "|---|---|"]
-        out += [api_row(name, getattr(suptree, name)) for name in sorted(left, key=str.lower)]
+        out += section("Front page", suptree, left)
+    for name in BESIDE:
+        module = importlib.import_module(f"suptree.{name}")
+        out += section(f"`suptree.{name}`", module, module.__all__)
     return "\n".join(out).rstrip() + "\n"
 
 
-def api_row(name: str, value: object) -> str:
-    """One public name; a constant is shown by its value."""
-    if callable(value) or inspect.ismodule(value):
+def section(title: str, module: types.ModuleType, names: list[str]) -> list[str]:
+    """The lines of one table."""
+    rows = [api_row(name, module) for name in sorted(names, key=str.lower)]
+    return [f"## {title}\n", "| name | what it is |", "|---|---|", *rows, ""]
+
+
+def api_row(name: str, module: types.ModuleType) -> str:
+    """One public name; a union is shown by its members too, a constant without a text by its value."""
+    value = getattr(module, name)
+    if typing.get_origin(value) in (typing.Union, types.UnionType):
+        members = ", ".join(f"`{name_of(member)}`" for member in typing.get_args(value))
+        doc = f"{text_below(name, module)} One of {members}."
+    elif isinstance(value, Event | Span):
+        doc = value.doc
+    elif inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
         doc = (inspect.getdoc(value) or "").split("\n\n")[0]
+    elif type(value).__module__.startswith("suptree") and callable(value):
+        doc = (inspect.getdoc(value) or "").split("\n\n")[0]  # `call` and its like
     else:
-        doc = f"constant: `{value!r}`"
+        doc = text_below(name, module) or f"Constant: `{value!r}`."
+    if not doc.strip():
+        sys.exit(f"reference: {module.__name__}.{name} has no docstring. Write one.")
     return f"| `{name}` | {' '.join(doc.split()).replace('|', chr(92) + '|')} |"
+
+
+def name_of(member: object) -> str:
+    """How a member of a union is called: `Reply[Any]` is `Reply`."""
+    if member is types.NoneType:
+        return "None"
+    return getattr(typing.get_origin(member) or member, "__name__", repr(member))
+
+
+def text_below(name: str, module: types.ModuleType) -> str:
+    """The text below the assignment of *name*, somewhere in the package of *module*."""
+    for path in sorted(Path(module.__file__ or "").parent.glob("*.py")):
+        for statement, text in pairwise(ast.parse(path.read_text()).body):
+            match statement, text:
+                case (
+                    ast.Assign(targets=[ast.Name(id)]) | ast.AnnAssign(target=ast.Name(id)),
+                    ast.Expr(ast.Constant(str(doc))),
+                ) if id == name:
+                    return doc.split("\n\n")[0]
+    return ""
 
 
 def telemetry_page() -> str:
     """Every event that any floor declares, as the tables that the declarations render."""
     out = [NOTE, "# Telemetry events\n"]
     out.append(
-        "Attach with `suptree.telemetry`; each event is named once, in the floor that emits it.\n"
+        "`rt.telemetry.attach(id, event, handler)` has *handler* called with the event, its measurements and its metadata\n"
+        "([how](../how-to/listen-to-telemetry.md)). Each event is named once, in the floor that emits it.\n"
     )
     seen: set[str] = set()
     for module_name in event_modules():

@@ -32,12 +32,16 @@ class Resident(st.GenServer):
 
 
 async def flatness(ask: Ask) -> Metrics:
-    """Seconds per operation with *n* processes alive; `freeze` moves what lives out of the collector's way first."""
+    """Seconds per operation with *n* processes alive; `freeze` moves what lives out of the collector's way first.
+
+    Either way the collector has settled before the first operation. One full collection of 100,000 processes takes as
+    long as thousands of operations, and in which of them that of the set-up would fall is luck.
+    """
 
     async def measure(ask: Ask) -> Metrics:
         pids = await _settle(ask.n)
+        gc.collect()
         if "freeze" in ask.options:
-            gc.collect()
             gc.freeze()
         try:
             return {

@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         type=_whole(1, 1000),
         default=4,
         metavar="N",
-        help="files surveyed at once (default: %(default)s)",
+        help="files in work at once; one thread surveys for all (default: %(default)s)",
     )
     add(
         "--top",

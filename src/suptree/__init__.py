@@ -1,4 +1,4 @@
-"""suptree: OTP for Python.  Supervised processes, servers and agents that keep running.
+"""suptree: OTP for Python.  Supervised processes and servers that keep running.
 
 General layout, from the ground up (each floor imports only floors below it):
 
@@ -7,6 +7,7 @@ General layout, from the ground up (each floor imports only floors below it):
     telemetry   declared events and a bus
     core        processes, links, monitors, exit signals, timers
     otp         GenServer, GenStateMachine, supervisors, registries, tasks, applications
+    system      a running system as operators meet it: snapshots, through a socket
     cli, testing   faces: the command line, the testing kit and its pytest plugin
 
 Most programs need this module alone: ``import suptree as st``.

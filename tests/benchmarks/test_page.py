@@ -104,6 +104,11 @@ def test_a_percentile_is_a_value_that_occurred_and_a_spread_a_share():
     assert percentile(range(1, 101), 99) == 99
     assert spread([90.0, 100.0, 110.0]) == pytest.approx(0.05)
     assert number([90.0, 100.0, 110.0]) == "100 ±5%"
+    assert number([90.0, 110.0]) == "100 ±10%"
+
+
+def test_one_sample_tells_of_no_spread():
+    assert number([100.0]) == "100"
 
 
 def test_a_histogram_counts_by_powers_of_two():
@@ -116,15 +121,51 @@ def test_a_histogram_counts_by_powers_of_two():
 def test_the_page_says_each_figure_with_yes_or_no():
     text = page(a_record())
 
-    assert "| `call` | k/s | 100 ±5% | erlang | 40.0 ±0% | **2.50** | ≥ 2 | yes |" in text
-    assert "| `call` | k/s | 100 ±5% | asyncio | 20.0 ±0% | **5.00** | ≥ 6 | no |" in text
-    assert "| `memory` | bytes | 500 ±0% | erlang | 1,000 ±0% | **0.50** | ≤ 0.6 | yes |" in text
-    assert "Of 4 figures 2 are reached." in text
+    assert "| `call` | k/s | 100 ±5% | erlang | 40.0 | **2.50** | ≥ 2 | yes |" in text
+    assert "| `call` | k/s | 100 ±5% | asyncio | 20.0 | **5.00** | ≥ 6 | no |" in text
+    assert "| `memory` | bytes | 500 | erlang | 1,000 | **0.50** | ≤ 0.6 | yes |" in text
+    assert "2 of 4 figures are reached." in text
     assert "A direct call is no\nmessage pass" in text
     assert "`call` 99.6%" in text
     assert "elixir has no number: it is not installed" in text
     assert "| spawn | 1.00 | 1.10 | 1.60 | 1.60 | no |" in text
     assert "| ray |" in text
+
+
+def test_the_page_says_on_which_commit_and_in_how_many_rounds_it_was_measured():
+    told = page(replace(a_record(), facts=FACTS | {"commit": "0123456789ab+", "rounds": "5"}))
+
+    assert "Measured on 2026-01-01, commit 0123456789ab+: a machine" in told
+    assert "A `+` behind the commit says that there were changes" in told
+    assert "rounds: 5 (3 of the slow rows)." in told
+    assert "`spawn-stop-100k`, `memory`" in told.partition("## How it is measured")[2]
+
+
+def test_one_figure_is_reached_and_two_are():
+    record = a_record()
+    del record.samples["memory"]
+
+    assert "1 of 2 figures is reached." in page(record)
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [(440.6, "440 (≤ 3)"), (23.4, "23 (≤ 3)"), (2.9, "2.9 (≤ 3)"), (0.0004, "below 0.001 (≤ 3)")],
+)
+def test_a_ratio_is_written_in_full_with_two_digits(ours, told):
+    floods = {
+        SUPTREE: Histogram(1, ours * 100, ours * 100, ours * 100, (1,)),
+        BARE: Histogram(1, 100.0, 100.0, 100.0, (1,)),
+    }
+
+    assert told in page(replace(a_record(), fairness={"http": floods}))
+
+
+def test_rows_through_the_mailbox_say_that_the_direct_call_is_off():
+    queued = [row for row in ROWS if row.ask.options == ("queued",)]
+
+    assert len(queued) == 5
+    assert all("the direct call off" in row.what for row in queued)
 
 
 def test_each_picture_of_the_page_is_drawn_and_well_formed():
@@ -139,17 +180,6 @@ def test_each_picture_of_the_page_is_drawn_and_well_formed():
 
 def test_a_record_is_the_same_after_a_trip_through_json():
     assert Record.from_json(a_record().as_json()) == a_record()
-
-
-def test_a_later_run_of_some_rows_replaces_these_and_the_troubles_of_who_answered():
-    kept = a_record()
-    newer = Record(FACTS, versions={"elixir": "1.14"}, samples={"call": {"suptree": [7.0]}})
-    kept.update(newer)
-
-    assert kept.samples["call"] == {"suptree": [7.0]}
-    assert "memory" in kept.samples
-    assert kept.troubles == {}
-    assert kept.recorded is not None
 
 
 def test_peers_that_live_apart_are_recorded_beside_suptree():

@@ -63,6 +63,29 @@ def test_the_cost_of_each_operation_is_told():
     assert all(value > 0 for (value,) in parse_answer(line).values())
 
 
+@pytest.mark.parametrize(
+    ("mode", "before"), [("", ["collect"]), (" freeze", ["collect", "freeze"])]
+)
+def test_the_collector_has_settled_before_the_first_operation_is_timed(monkeypatch, mode, before):
+    asked: list[str] = []
+
+    class Collector:
+        collect = staticmethod(lambda: asked.append("collect"))
+        freeze = staticmethod(lambda: asked.append("freeze"))
+        unfreeze = staticmethod(lambda: asked.append("unfreeze"))
+
+    async def first() -> float:
+        asked.append("spawn")
+        return 1.0
+
+    monkeypatch.setattr("benchmarks.ours.flatness.gc", Collector)
+    monkeypatch.setattr("benchmarks.ours.flatness._spawns", first)
+
+    answers(ours, f"flatness 50{mode}")
+
+    assert asked == [*before, "spawn", "unfreeze"]
+
+
 @pytest.mark.parametrize("contestant", BEAM, ids=lambda one: one.name)
 def test_the_beam_answers_what_it_can_do(contestant: Contestant):
     with Contest([contestant], lambda line: None) as contest:

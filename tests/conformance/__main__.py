@@ -2,15 +2,19 @@
 
     python -m tests.conformance                                    every family, from a random seed, which is printed
     python -m tests.conformance --family machines --count 5000     one family
+    python -m tests.conformance --family servers --show 7          the program of a seed, for people and as JSON
     python -m tests.conformance --family servers --program '{...}' one program, with its trace
-    python -m tests.conformance --seed 1 --record                  and keep the figures for docs/reference
+    python -m tests.conformance --family servers --count 20000 --seed 1 --record
+                                                                   and keep the figures; `make docs` shows them
 
-Ends with 0 when all traces agree, 1 when some do not, or when CI=true and a judge is not installed.
+Ends with 0 when all traces agree, 1 when some do not, or when a judge is not installed that CI=true or --program needs,
+2 when the options make no sense.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -20,21 +24,27 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance import beam, families
+from tests.conformance.arguments import positive
 from tests.conformance.campaign import Tally, judge_many
 from tests.conformance.family import Family, Normaliser, find_divergence
-from tests.conformance.record import record_family
+from tests.conformance.record import more_recorded, record_family
 
 SECONDS_BETWEEN_WORDS = 30.0
+WHENCE = "Take what a divergence, or --show SEED, has printed."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit code; see the module text."""
     options = _parse(arguments)
-    if options.program:
+    if options.dry_run:
+        return 0
+    if options.show is not None:
+        return _show(families.find(options.family[0]), options.show)
+    if options.program is not None:
         return _one(families.find(options.family[0]), options)
     seed: int = options.seed if options.seed is not None else random.randrange(1, 10**9)
     print(f"conformance: {options.count} programs of each family from --seed {seed} on")
-    failed = [name for name in options.family or families.names() if not _many(name, seed, options)]
+    failed = [name for name in options.family if not _many(name, seed, options)]
     if failed:
         print(f"conformance: FAILED: {', '.join(failed)}")
     return 1 if failed else 0
@@ -61,7 +71,11 @@ def _many(name: str, seed: int, options: argparse.Namespace) -> bool:
     )
     print("\n".join(_report(family, tally, seeds)), flush=True)
     if options.record:
-        record_family(family, tally, seeds, modes, judge)
+        kept = None if options.force else more_recorded(name, tally.programs, modes)
+        if kept is None:
+            record_family(family, tally, seeds, modes, judge)
+        else:
+            print(f"  not recorded: it ended early, and {kept} are recorded", flush=True)
     return not tally.divergences
 
 
@@ -80,11 +94,20 @@ def _report(family: Family[Any], tally: Tally, seeds: range) -> Iterator[str]:
         )
 
 
+def _show(family: Family[Any], seed: int) -> int:
+    """Print the program of a seed; its last line is what --program takes."""
+    program = family.generate(seed)
+    print(f"{family.describe(program)}\n\n{family.to_json(program)}")
+    return 0
+
+
 def _one(family: Family[Any], options: argparse.Namespace) -> int:
     """Run one program and show its trace."""
-    given = options.program
-    program = family.from_json(given if given.startswith("{") else Path(given).read_text())
-    failed = False
+    absent = family.missing()
+    if absent is not None:
+        print(f"{family.name}: cannot run: {absent}")
+        return 1
+    program, failed = options.program, False
     with family.open_judge() as judge:
         print(family.describe(program))
         print("\n".join(Normaliser(family.rules).apply(judge(program))))
@@ -96,13 +119,7 @@ def _one(family: Family[Any], options: argparse.Namespace) -> int:
 
 
 def _modes(family: Family[Any], options: argparse.Namespace) -> list[str]:
-    if options.mode == "all":
-        return list(family.modes)
-    if options.mode not in family.modes:
-        sys.exit(
-            f"{family.name}: mode must be one of {', '.join(family.modes)}; got {options.mode!r}"
-        )
-    return [options.mode]
+    return list(family.modes) if options.mode == "all" else [options.mode]
 
 
 class _Progress:
@@ -138,24 +155,73 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         choices=families.names(),
         help="may be repeated; all if left out",
     )
-    add("--count", type=_positive, default=300, help="programs of each family (300)")
+    add("--count", type=positive, default=300, help="programs of each family (300)")
     add("--seed", type=int, help="of the first program; random if left out")
     add("--mode", default="all", help="how suptree runs them: all, or one that a family has")
-    add("--jobs", type=_positive, default=os.cpu_count() or 1, help="worker processes")
-    add("--stop-after", type=_positive, default=5, help="divergences of a family (5)")
+    add("--jobs", type=positive, default=os.cpu_count() or 1, help="worker processes")
+    add("--stop-after", type=positive, default=5, help="divergences of a family (5)")
+    add("--show", type=int, metavar="SEED", help="print the program of a seed; needs --family")
     add("--program", help="one program as JSON, or a file that holds it; needs --family")
-    add("--record", action="store_true", help="keep the figures in tests/conformance/record.json")
+    add(
+        "--record",
+        action="store_true",
+        help="keep the figures in tests/conformance/record.json, unless more programs or modes are recorded there",
+    )
+    add("--force", action="store_true", help="with --record: even then")
+    add("--dry-run", action="store_true", help="look at the options and run nothing")
     options = parser.parse_args(arguments)
-    if options.program and len(options.family or ()) != 1:
-        parser.error("--program needs one --family")
+    _check(parser, options)
     return options
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse now what the last family could not do either."""
+    for name in ("show", "program"):
+        if getattr(options, name) is not None and len(options.family or ()) != 1:
+            parser.error(f"--{name} must stand with one --family, which says whose program it is")
+    options.family = options.family or families.names()
+    for family in map(families.find, options.family):
+        if options.mode not in ("all", *family.modes):
+            parser.error(
+                f"--mode must be all or one that each family has; got {options.mode!r}, and {family.name} "
+                f"has {', '.join(family.modes)}. Choose families with --family."
+            )
+        kept = more_recorded(family.name, options.count, _modes(family, options))
+        if options.record and kept is not None and not options.force:
+            parser.error(
+                f"--record must not replace more by less: {kept} of {family.name} are recorded, and this run is "
+                f"of {options.count:,} ({', '.join(_modes(family, options))}). Raise --count, or add --force."
+            )
+        if options.program is not None:
+            try:
+                options.program = _read(family, options.program)
+            except ValueError as error:
+                parser.error(f"--program must be {error}")
+
+
+def _read(family: Family[Any], given: str) -> Any:
+    """The program that --program means.
+
+    Raises:
+        ValueError: It is none of this family; the text says what was wanted, what was wrong and what to do.
+    """
+    try:
+        is_text = given.startswith(("{", "[", '"'))
+        program = family.from_json(given if is_text else Path(given or "(nothing)").read_text())
+        family.describe(program)
+    except OSError as error:
+        raise ValueError(
+            f"a program as JSON, or a file that holds one; got {given!r}: {error.strerror}. {WHENCE}"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"JSON; got {given[:80]!r}: {error}. {WHENCE}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"a program of {family.name}; in what was given, {str(error).removesuffix('.')}. {WHENCE}"
+        ) from None
+    if type(program) is not type(family.generate(1)):
+        raise ValueError(f"a program of {family.name}; got {program!r}. {WHENCE}")
+    return program
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """What a family of random programs is, and how two traces of one program are compared.
 
 A *family* is one kind of program (supervision trees, servers, links and signals, ...): it makes programs from seeds,
-has a judge that runs them (Erlang or Elixir) and one or more ways in which suptree runs them, and says which orders
-the judge leaves open. All families are compared, counted and shrunk by this file, which knows none of them.
+has a judge that runs them (Erlang or Elixir) and one or more ways in which suptree runs them, and says what is not
+compared as it stands. All families are compared, counted and shrunk by this file, which knows none of them.
 
-A *trace* is a list of lines, written as it happened. A `Rule` gives an order that the judge leaves open one fixed
-form, on both sides, and says why it may; everything else is compared line by line.
+A *trace* is a list of lines, written as it happened. A `Rule` gives one fixed form, on both sides, to what the judge
+leaves open, mostly an order, or to what suptree does otherwise on purpose, and says why it may; everything else is
+compared line by line.
 
 >>> upper = Rule("case", "the judge shouts when it likes", lambda lines: [line.lower() for line in lines])
 >>> Normaliser((upper,)).apply(["A", "b"])
@@ -35,13 +36,17 @@ class Rule:
 
     Attributes:
         name: A few words, for the table of what was touched.
-        reason: Why the judge leaves this open: the sentence that the documents print.
+        reason: Why this is open, or otherwise here: the sentence that the documents print.
         apply: Gives a whole trace back in the fixed form; must not change one that is in it already.
+        own: It is no freedom of the judge's but a difference of suptree's, which has its row in the semantics.
+        drops: It leaves lines out, where others only put them in order.
     """
 
     name: str
     reason: str
     apply: Callable[[Trace], Trace]
+    own: bool = False
+    drops: bool = False
 
 
 @dataclass
@@ -69,13 +74,13 @@ class Normaliser:
 
 
 class Family(Protocol[P]):
-    """One kind of random programs. A module `tests/conformance/<name>/` holds each; `FAMILIES` lists them.
+    """One kind of random programs. A module holds each; `families.HOMES` lists these.
 
     Attributes:
         name: What `--family` takes.
         judge: Who judges, for people: `Erlang/OTP` or `Elixir`.
         what: One sentence: what its programs do, for the documents.
-        rules: The orders that the judge leaves open.
+        rules: What is not compared as it stands.
         modes: How suptree runs a program, by name; each returns the trace.
     """
 

@@ -7,7 +7,7 @@ replaces is not there exactly once, so that the list cannot rot.
 
     python -m tests.conformance.mutants                      all of them
     python -m tests.conformance.mutants --only transient     those whose name says so
-    python -m tests.conformance.mutants --record             and keep the table for docs/reference
+    python -m tests.conformance.mutants --record             and keep the table; `make docs` shows it
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance import record
+from tests.conformance.arguments import positive
 from tests.conformance.family import Normaliser
 from tests.conformance.supervision import FAMILY
 from tests.conformance.supervision.runner import Suptree
@@ -517,10 +518,24 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.mutants")
     add = parser.add_argument
     add("--only", default="", help="faults whose name has this in it")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="interpreters at once")
-    add("--record", action="store_true", help="keep the table in tests/conformance/record.json")
+    add("--jobs", type=positive, default=os.cpu_count() or 1, help="interpreters at once")
+    add(
+        "--record",
+        action="store_true",
+        help="keep the table of all faults in tests/conformance/record.json",
+    )
     add("--traces", type=int, metavar="SEED", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.only and options.record:
+        parser.error(
+            "--record must stand without --only: the table is of all faults. Leave one of them out."
+        )
+    if not any(options.only in mutant.name for mutant in MUTANTS):
+        names = ", ".join(mutant.name for mutant in MUTANTS)
+        parser.error(
+            f"--only must be in the name of a fault; got {options.only!r}. Names: {names}."
+        )
+    return options
 
 
 if __name__ == "__main__":

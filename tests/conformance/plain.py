@@ -31,11 +31,18 @@ class Plain:
         self._kinds = {kind.__name__: kind for kind in kinds}
 
     def from_json(self, text: str) -> Any:
-        """The value that *text* stands for; a KeyError names a kind that is not one of ours."""
+        """The value that *text* stands for.
+
+        Raises:
+            ValueError: It is no JSON, or has an object of a kind that is not one of ours.
+        """
         return self._unpack(json.loads(text))
 
     def _unpack(self, value: Any) -> Any:
         if isinstance(value, dict):
+            if value.get(KIND) not in self._kinds:
+                kinds = ", ".join(self._kinds)
+                raise ValueError(f"{KIND!r} must be one of {kinds}; got {value.get(KIND)!r}.")
             body = {name: self._unpack(item) for name, item in value.items() if name != KIND}
             return self._kinds[value[KIND]](**body)
         return tuple(map(self._unpack, value)) if isinstance(value, list) else value

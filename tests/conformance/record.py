@@ -21,6 +21,14 @@ FILE = Path(__file__).with_name("record.json")
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def more_recorded(name: str, programs: int, modes: Sequence[str]) -> str | None:
+    """Say what is recorded of the family *name* if it is more than so many programs in these modes; None if not."""
+    kept = _read()["families"].get(name)
+    if kept is None or (kept["programs"] <= programs and set(kept["modes"]) <= set(modes)):
+        return None
+    return f"{kept['programs']:,} programs ({', '.join(kept['modes'])})"
+
+
 def record_family(
     family: Family[Any], tally: Tally, seeds: range, modes: Sequence[str], judge: str
 ) -> None:
@@ -40,6 +48,7 @@ def record_family(
             {
                 "name": rule.name,
                 "reason": rule.reason,
+                **{mark: True for mark in ("own", "drops") if getattr(rule, mark)},
                 "judge": tally.judge[rule.name],
                 "ours": tally.ours[rule.name],
             }

@@ -117,5 +117,5 @@ def test_a_program_that_diverges_only_now_and_then_is_shown_nevertheless():
 
 
 def test_plain_values_keep_their_kinds_through_json():
-    with pytest.raises(KeyError, match="Stranger"):
+    with pytest.raises(ValueError, match="Stranger"):
         Plain().from_json('{"_":"Stranger"}')

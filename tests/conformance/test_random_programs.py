@@ -48,6 +48,22 @@ def test_every_family_says_what_it_forgives_and_why(name):
     assert family.what.endswith(".")
 
 
+@of_each_family
+def test_a_rule_that_does_not_say_that_it_drops_lines_keeps_every_word(name):
+    family = families.find(name)
+    run = next(iter(family.modes.values()))
+
+    for seed in range(FIRST_SEED, FIRST_SEED + COUNT):
+        trace = run(family.generate(seed))
+        for rule in family.rules:
+            before, trace = trace, rule.apply(list(trace))
+            assert rule.drops or _words(trace) == _words(before), rule.name
+
+
+def _words(trace):
+    return sorted(word for line in trace for word in line.split())
+
+
 def test_the_first_program_of_a_judge_is_judged_like_the_next(judge_of):
     family = families.find("supervision")
     judge_of(family)  # skips where there is none

@@ -1,6 +1,6 @@
-"""The laws of the core (ARCHITECTURE 5b), those that no other file of this folder shows.
+"""The laws of the core (docs/explanation/laws.md), those that no other file of this folder shows.
 
-Law 3 is in test_unwinding.py, 6 and 7 in test_lifetime.py, 8 in test_portal.py.
+Law 3 is in test_unwinding.py, 6 and 7 in test_lifetime.py, 8 in test_portal.py, most of 15 in test_propagation.py.
 """
 
 from __future__ import annotations

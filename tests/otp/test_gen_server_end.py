@@ -494,6 +494,41 @@ async def test_a_failed_init_is_reported(runtime, caplog, answer):
     assert len(reports(caplog)) == 1
 
 
+class Asker(st.GenServer):
+    """Calls others, and catches nothing."""
+
+    @st.cast
+    async def ask(self, other: st.Pid[Any], request: object) -> None:
+        await st.GenServer.call(other, request)
+
+
+@pytest.mark.otp("S46")
+@pytest.mark.parametrize("reason", [st.NORMAL, st.SHUTDOWN, st.Shutdown("deploy")])
+async def test_a_call_that_nobody_caught_to_a_server_that_was_stopped_is_a_crash(
+    runtime, caplog, reason
+):
+    asker, stopped = await Asker.start(), await Leaver.start([])
+    Asker.ask(asker, stopped, st.Stop(reason))
+
+    crashed = await wait_down(asker)
+
+    assert isinstance(crashed, st.Crashed)
+    assert crashed.type == "suptree.errors.ServerExitError"
+    assert [record.crash_report.pid for record in reports(caplog)] == [asker]
+
+
+@pytest.mark.otp("S46")
+async def test_a_transient_caller_of_a_server_that_was_shut_down_is_restarted(runtime):
+    stopped = await Leaver.start([])
+    asker = st.child(Asker).with_(name="asker", restart="transient")
+    await st.Supervisor.start_link([asker], strategy="one_for_one")
+    first = st.whereis("asker")
+
+    Asker.ask("asker", stopped, st.Stop(st.SHUTDOWN))
+
+    await wait_until(lambda: st.whereis("asker") not in (None, first))
+
+
 # -- ends that meet ----------------------------------------------------------------------------------------------
 
 

@@ -782,3 +782,18 @@ async def test_terminate_is_stop(runtime):
     await st.sys.terminate(pid, "told")
 
     assert story == [("terminate", "told")]
+
+
+@VIRTUAL
+async def test_terminate_returns_when_the_server_has_ended(runtime):
+    class Slow(st.GenServer):
+        async def terminate(self, reason: object) -> None:
+            await asyncio.sleep(3)
+
+    pid = await Slow.start()
+    ended = runtime.down_slot(pid)
+
+    await st.sys.terminate(pid)
+
+    assert ended.done()
+    assert runtime.find(pid) is None

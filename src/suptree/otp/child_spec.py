@@ -232,6 +232,11 @@ class ChildSpec(Generic[S]):
     def with_(self, **changes: Unpack[ChildChanges]) -> ChildSpec[S]:
         """A copy with some fields changed.
 
+        Args:
+            changes: Fields by name: id, start, restart, shutdown, type, significant, modules,
+                name, bound, start_timeout, backoff, depends_on; what they mean stands with
+                `ChildSpec`. A new name is the new id too, unless the spec has one already.
+
         Raises:
             ChildSpecError: An unknown field, with the nearest known one, or a wrong value.
         """
@@ -278,7 +283,7 @@ class ChildSpec(Generic[S]):
 def child(server: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> ChildSpec[S]:
     """The child spec of a server class: its arguments are those of ``__init__``, checked by type.
 
-    Options are given apart: ``child(Counter, 5).with_(name="counter")``.
+    Options are given apart: ``child(Counter, 5).with_(name="counter")``; see `ChildSpec.with_`.
     """
     make = getattr(server, "child", None)
     if make is not None and not isinstance(server, type):

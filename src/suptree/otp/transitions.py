@@ -96,6 +96,7 @@ class Expired:
 
 
 Event = CallMessage | CastMessage | Info | Internal | StateExpired | EventExpired | Expired
+"""What a state function is given."""
 
 
 # -- actions ----------------------------------------------------------------------------
@@ -205,7 +206,9 @@ class GenericTimeout(_Timeout):
 
 
 TimeoutAction = StateTimeout | EventTimeout | GenericTimeout
+"""What starts, changes or cancels a timeout of a state machine."""
 Action = Reply[Any] | Answer | Postpone | NextEvent | TimeoutAction | Hibernate
+"""What a state machine does beside its transition, in the order listed."""
 
 
 # -- transitions --------------------------------------------------------------------------

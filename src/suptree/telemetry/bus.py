@@ -39,6 +39,7 @@ from suptree.telemetry.declare import HANDLER_FAILED, Event, Span
 __all__ = ["Attachment", "Handler", "Slot", "TelemetryBus"]
 
 Handler: TypeAlias = Callable[[Event, Mapping[str, float], Mapping[str, object]], object]
+"""What listens: called with the event, its measurements and its metadata."""
 
 _PATTERN = re.compile(r"\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?")
 # What a handler may throw without hurting the emitter.  KeyboardInterrupt and the

@@ -22,7 +22,7 @@ class ElixirFamily(Generic[P]):
     Attributes:
         name: Also what `ex/main.ex` knows it by.
         what: One sentence: what its programs do.
-        rules: The orders that the judge leaves open.
+        rules: What is not compared as it stands.
         modes: How suptree runs a program, by name.
         generate: The program of a seed.
         plain: The dataclasses that its programs are made of.

@@ -84,6 +84,7 @@ RULES = (
         "A process to which a message and then a deadly signal are on the way may read the message or die first, as its "
         "scheduler likes. So what it received of its own accord just before it died of a signal is left out.",
         no_last_words,
+        drops=True,
     ),
     Rule(
         "signals of several senders",

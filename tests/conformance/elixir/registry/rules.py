@@ -1,4 +1,4 @@
-"""The orders that Elixir's Registry leaves open."""
+"""The orders that Elixir's Registry leaves open, and what suptree says it does otherwise."""
 
 from __future__ import annotations
 
@@ -35,5 +35,7 @@ RULES = (
         "There a process is linked to one partition, which is told by its pid; here to those that hold its entries "
         "(semantics: a registered process is linked to the partition of its pid): it may be told of several ends.",
         by_segment(_one_exit),
+        own=True,
+        drops=True,
     ),
 )

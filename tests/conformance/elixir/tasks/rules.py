@@ -48,11 +48,14 @@ RULES = (
         "There an owner that traps exits finds `EXIT normal` of a linked task beside its value; here the value goes to "
         "the handle of the task and leaves nothing in the mailbox (semantics: the value of a task).",
         _no_exits_of_returned,
+        own=True,
+        drops=True,
     ),
     Rule(
         "killed before it began",
         "A task that is killed in the moment in which it was started may have had a turn or not.",
         by_segment(_never_begun),
+        drops=True,
     ),
     Rule(
         "processes side by side",
