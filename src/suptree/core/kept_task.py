@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from suptree.core.lifecycle import DEAD, EXITING, INIT, RUNNING, WAITING, State
-from suptree.core.messages import CALL
+from suptree.core.messages import CALL, CAST, INFO
 from suptree.core.slot import ReplyTo, Slot, Unanswered
 from suptree.core.steps import UNBEGUN, cancel_awaited, error_of, mistake
 
@@ -43,6 +43,8 @@ __all__ = ["Job", "KeptTask", "ParkingPlace"]
 
 Job: TypeAlias = tuple[Coroutine[Any, Any, Any], Callable[[Any], object], object]
 """A coroutine, what is called with its result, and what it waits for; UNBEGUN before its first step."""
+NESTED_AT_MOST: Final = 16
+"""Handlers of direct calls on the stack, each in the turn of the one that called it."""
 
 
 class ParkingPlace(Slot):
@@ -195,7 +197,10 @@ class KeptTask:
         assert gate is not None
         assert task is not None
         runqueue = runtime.runqueue
-        held = runqueue.nest()
+        held = 0
+        runqueue.nested += 1
+        if runqueue.nested >= NESTED_AT_MOST:  # the next call queues: no chain is too long for the stack
+            held, runqueue.direct_budget = runqueue.direct_budget, 0
         runtime.show_task(task)
         gate.stepping = True
         try:
@@ -209,7 +214,8 @@ class KeptTask:
         finally:
             gate.stepping = False
             runtime.hide_task()
-            runqueue.unnest(held)
+            runqueue.nested -= 1
+            runqueue.direct_budget += held
         if self.current is None:  # nobody has asked for `sender`
             reply_to = ReplyTo(runqueue, cast("Process", self), self.direct_caller)
         else:
@@ -350,6 +356,8 @@ class KeptTask:
         """Forget the coroutine that the kept task has not begun with."""
         job, self.job = self.job, None
         if job is not None:
+            if self.current is not None and self.current[0] in (CAST, INFO):
+                self.runtime.losses.unread += 1
             job[0].close()
             if self._gate is None and self.task is not None:
                 self.task.cancel()  # a task that never took a step

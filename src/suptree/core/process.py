@@ -209,6 +209,9 @@ class Process(KeptTask):
         self.server = None
         self.context = Context()  # its own: it may still stand in the ready queue
         self.carried = None  # attached in the context that is gone
+        self.parent = self.direct_caller = (
+            None  # or a line of the dead would stay, each kept by the next
+        )
 
     def doom(self, reason: object) -> None:
         """Carry out a deadly signal: not alive from now on, DEAD when the frames have unwound.
@@ -237,9 +240,11 @@ class Process(KeptTask):
 
     def enter(self, function: Callable[..., Any], *args: object) -> Any:
         """Call *function* in the context of this process, which may be entered already."""
-        if CURRENT.get() is self and self._is_entered():
+        if not self._is_entered():
+            return self.context.run(function, *args)
+        if CURRENT.get() is self:
             return function(*args)
-        return self.context.run(function, *args)
+        return self.context.copy().run(function, *args)  # entered by one who calls who calls this
 
     def _is_entered(self) -> bool:
         """Whether its context is entered; a task beside it is in a copy, which looks the same."""
@@ -387,19 +392,29 @@ class Process(KeptTask):
             if isinstance(error, TypeError) and self.current is None:
                 refusal = misfit(self, handler, args, kwargs)
                 if refusal is not None:
-                    self.state = IDLE
-                    detach(self)
+                    self.leave_direct()
                     raise refusal from None
-            if self.current is None:  # nobody has asked for `sender`
-                reply_to = ReplyTo(runtime.runqueue, self, self.direct_caller)
-                self.current = (CALL, reply_to, handler, args, kwargs)
-            result = Unanswered((self.current[1],))
-            self.crash_where_there_is_room(error)
+            result = self.crash_of_direct(error, handler, args, kwargs)
         finally:
             if hidden is not None:
                 runtime.show_task(hidden)
         self.messages_in += 1
         return result
+
+    def crash_of_direct(
+        self,
+        error: BaseException,
+        handler: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Unanswered:
+        """A direct call raised *error*, or its result does when it is looked at: a crash of the server."""
+        if self.current is None:  # nobody has asked for `sender`
+            reply_to = ReplyTo(self.runtime.runqueue, self, self.direct_caller)
+            self.current = (CALL, reply_to, handler, args, kwargs)
+        unanswered = Unanswered((self.current[1],))
+        self.crash_where_there_is_room(error)
+        return unanswered
 
     def crash_where_there_is_room(self, error: BaseException) -> None:
         """As `crash`, in the run loop if the caller of a direct call stands deep.

@@ -62,7 +62,9 @@ class Reaper:
         if process.escalation is not None:
             runtime.ticker.cancel(process.escalation)
             process.escalation = None
-        process.idle_timer = None
+        if process.idle_timer is not None:
+            runtime.ticker.cancel(process.idle_timer)
+            process.idle_timer = None
         if process.owned is not None:
             runtime.closers.close_all(process)
         if process.tables is not None:

@@ -24,7 +24,6 @@ __all__ = ["RunQueue"]
 MESSAGES_PER_TURN: Final = 64
 MESSAGES_PER_LOOP_TURN: Final = 256
 DIRECT_CALLS_PER_LOOP_TURN: Final = 256
-NESTED_AT_MOST: Final = 16
 
 
 class _Shuffled(deque[Any]):
@@ -48,6 +47,7 @@ class RunQueue:
         direct_budget: How many direct calls may still be made in this turn of the
             loop; 0 while the direct call is off.  At 0 a call queues, which suspends
             the caller, so that a chain of direct calls cannot starve the loop.
+        nested: How many async handlers of direct calls are on the stack.
     """
 
     __slots__ = (
@@ -99,22 +99,6 @@ class RunQueue:
             self.direct_budget = self._random.randrange(4)
         else:
             self.direct_budget = DIRECT_CALLS_PER_LOOP_TURN if self._direct else 0
-
-    def nest(self) -> int:
-        """One more async handler runs in the turn of its caller; returns what `unnest` takes.
-
-        Deep in such a chain the next call queues, so that no chain is too long for the stack.
-        """
-        self.nested += 1
-        held = 0
-        if self.nested >= NESTED_AT_MOST:
-            held, self.direct_budget = self.direct_budget, 0
-        return held
-
-    def unnest(self, held: int) -> None:
-        """It has left the stack."""
-        self.nested -= 1
-        self.direct_budget += held
 
     def end_turn(self) -> None:
         """Somebody has worked for long: let the event loop have its say after this step."""

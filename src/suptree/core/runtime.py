@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 __all__ = ["Runtime", "Target", "ViaName", "check_function"]
 
 NO_THREAD: Final = -1
+ANCESTORS_AT_MOST: Final = 64  # an endless line of spawns must not carry all who came before
 NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
 
 
@@ -628,7 +629,7 @@ def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:
     """The ancestors of a child, nearest first (S26); shared by all children of *parent*."""
     cached = parent.child_lineage
     if cached is None:
-        cached = parent.child_lineage = (parent.pid, *parent.lineage)
+        cached = parent.child_lineage = (parent.pid, *parent.lineage[: ANCESTORS_AT_MOST - 1])
     return cached
 
 

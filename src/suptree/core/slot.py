@@ -92,8 +92,8 @@ class Slot:
         return self._end(EXPIRED, None)
 
     def cancel(self, msg: object = None) -> bool:
-        """Called by `Task.cancel()` of the waiter: nobody wants the answer any more."""
-        return self._end(CANCELLED, None)
+        """Called by `Task.cancel(msg)` of the waiter, which nobody wants the answer any more."""
+        return self._end(CANCELLED, msg)
 
     def _end(self, state: SlotState, value: object) -> bool:
         if self.state is not PENDING:
@@ -126,8 +126,8 @@ class Slot:
             raise self.value
         if state is EXPIRED:
             raise SlotExpiredError
-        if state is CANCELLED:
-            raise asyncio.CancelledError
+        if state is CANCELLED:  # with its message, by which anyio knows its own
+            raise asyncio.CancelledError(*(() if self.value is None else (self.value,)))
         raise InternalError("a slot was read before it was filled")
 
     def done(self) -> bool:
@@ -186,7 +186,7 @@ class ReplyTo(Slot):
         pending = self.callee.pending
         if pending is not None:
             pending.discard(self)
-        return self._end(CANCELLED, None)
+        return self._end(CANCELLED, msg)
 
     @property
     def pid(self) -> Pid[Any] | None:

@@ -69,6 +69,8 @@ T = TypeVar("T")  # the class of the server: `Counter` in `Counter.increment`
 T_contra = TypeVar("T_contra", contravariant=True)
 
 Directive = Reply[R] | NoReply | Stop | Next | Keep | Repeat | StopAndReply
+LOOK_DOWN: Final = 31
+"""A caller looks how deep it stands at each 32nd direct call of a turn, the first one included."""
 _OWN: Final = float("nan")  # no timeout given: the default of the server's class
 
 
@@ -155,8 +157,11 @@ def _make_call(
         state = process.state
         if state is IDLE and cls in plain:
             runqueue = runtime.runqueue
-            if runqueue.direct_budget > 0 and (runtime.propagator is None or not stands_deep()):
-                runqueue.direct_budget -= 1
+            budget = runqueue.direct_budget
+            if budget > 0 and (
+                (budget & LOOK_DOWN and runtime.propagator is None) or not stands_deep()
+            ):
+                runqueue.direct_budget = budget - 1
                 caller = CURRENT.get()
                 handler = plain[cls]
                 process.direct_caller = caller
@@ -164,9 +169,14 @@ def _make_call(
                     if runtime.propagator is not None:
                         attach_direct(process, seconds(cls))
                     result = process.run_direct(handler, args, kwargs)
+                    try:
+                        bare = result.__class__ not in DIRECTIVES
+                    except Exception as error:  # a proxy, or a class without a hash
+                        bare = False
+                        result = process.crash_of_direct(error, handler, args, kwargs)
                     if (
-                        process.state is RUNNING
-                        and result.__class__ not in DIRECTIVES
+                        bare
+                        and process.state is RUNNING
                         and process.current is None
                         and process.carried is None
                     ):
@@ -311,6 +321,8 @@ def _handler_for(process: Process, name: str, function: Handler) -> Handler:
     cls: type = process.server.__class__
     if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
         return handler_named(cls, name) or function
+    if any(getattr(each, "function", None) is function for each in vars(cls).values()):
+        return function  # it stands there under another name: `__private`
     what = "a plain process" if server is None else f"a {type(server).__name__}"
     owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
     raise BadRequestError(
@@ -340,12 +352,9 @@ async def _finish_direct(
             reply_to = ReplyTo(runtime.runqueue, process, caller)
         if state is not RUNNING and state is not EXITING:
             reply_to.set(result)  # it has answered and gone on: only the caller died
-        elif result.__class__ in DIRECTIVES:
+        else:  # a directive; or it asked for `sender`, or was killed on the stack (law 2)
             process.current = (CALL, reply_to, handler, args, {})
             process.rest_of_direct(process.body.answered, result)  # type: ignore[attr-defined]
-        else:  # it asked for `sender`, or was killed on the stack: its reply counts (law 2)
-            reply_to.set(result)
-            process.leave_direct()
     if caller is not None and caller.state >= EXITING:
         await asyncio.sleep(0)  # one that this call ended is unwound here (law 2)
     if runtime.propagator is not None:

@@ -139,6 +139,7 @@ def cast(server: ServerRef[Any], request: object) -> None:
 def lost_cast(server: ServerRef[Any]) -> None:
     """Count a cast that nobody got."""
     runtime = server.runtime if isinstance(server, Pid) else find_runtime("cast")
+    runtime.check_thread("cast")
     runtime.losses.to_dead += 1
 
 
