@@ -102,6 +102,7 @@ class KeptTask:
         label: str
         body: Body
         direct_caller: Process | None
+        server: Any
 
         def settle(self) -> None:
             """A turn is over."""
@@ -199,7 +200,9 @@ class KeptTask:
         runqueue = runtime.runqueue
         held = 0
         runqueue.nested += 1
-        if runqueue.nested >= NESTED_AT_MOST:  # the next call queues: no chain is too long for the stack
+        if (
+            runqueue.nested >= NESTED_AT_MOST
+        ):  # the next call queues: no chain is too long for the stack
             held, runqueue.direct_budget = runqueue.direct_budget, 0
         runtime.show_task(task)
         gate.stepping = True
@@ -348,6 +351,19 @@ class KeptTask:
             return self.job[2] is not UNBEGUN
         return self._gate is None and self.task is not None
 
+    def _is_handler_of_current(self, coroutine: Any) -> bool:
+        """Whether *coroutine* is what handles the message at hand, which nobody waits for."""
+        match self.current:
+            case (int(kind), None, None, _, _) if kind == CAST:
+                handler = getattr(type(self.server), "handle_cast", None)
+            case (int(kind), None, handler, _, _) if kind == CAST:
+                pass
+            case (int(kind), _) if kind == INFO:
+                handler = getattr(type(self.server), "handle_info", None)
+            case _:
+                return False
+        return getattr(handler, "__code__", None) is getattr(coroutine, "cr_code", self)
+
     def begun(self) -> Coroutine[Any, Any, Any] | None:
         """The handler that waits, if one does and is not the task's own."""
         return None if self.job is None or self.job[2] is UNBEGUN else self.job[0]
@@ -356,7 +372,7 @@ class KeptTask:
         """Forget the coroutine that the kept task has not begun with."""
         job, self.job = self.job, None
         if job is not None:
-            if self.current is not None and self.current[0] in (CAST, INFO):
+            if self._is_handler_of_current(job[0]):
                 self.runtime.losses.unread += 1
             job[0].close()
             if self._gate is None and self.task is not None:
