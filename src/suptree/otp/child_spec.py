@@ -189,7 +189,25 @@ class ChildSpec(Generic[S]):
             object.__setattr__(self, "shutdown", 5.0 if self.type == "worker" else "infinity")
         if not self.modules:
             object.__setattr__(self, "modules", (self.start.label,))
-        self._check()
+        if not self._is_usual():
+            self._check()
+
+    def _is_usual(self) -> bool:
+        """Whether it is right at first glance: a task has a spec of its own, which is not to cost much."""
+        return (
+            self.shutdown.__class__ is float
+            and 0.0 <= self.shutdown < math.inf  # type: ignore[operator]
+            and self.id.__class__ is str
+            and self.restart in _RESTARTS
+            and self.type == "worker"
+            and self.significant is False
+            and self.name is None
+            and self.bound is None
+            and self.start_timeout is None
+            and self.backoff is None
+            and self.depends_on == ()
+            and hasattr(self.start, "start")
+        )
 
     def _check(self) -> None:
         who = f"child {self.id!r}"

@@ -135,21 +135,25 @@ class DynamicBody(SupervisingBody):
 
     def _spec(self, request: StartChild) -> ChildSpec[Any]:
         template = self.instance.template
-        who = f"{self.process.pid!r} {self.process.label}"
         if request.spec is None:
             if template is None:
-                raise ChildSpecError(f"{who}: has no template. Use start_child(supervisor, spec).")
+                raise ChildSpecError(
+                    f"{self._who()}: has no template. Use start_child(supervisor, spec)."
+                )
             return change_arguments(template, lambda args: args + request.args)
         if template is not None:
             raise ChildSpecError(
-                f"{who}: starts children from its template only. Use start_more(supervisor, *args)."
+                f"{self._who()}: starts children from its template only. Use start_more(supervisor, *args)."
             )
         if request.spec.significant:
             raise ChildSpecError(
-                f"{who}: child {request.spec.id!r}: significant must be False: a dynamic supervisor "
+                f"{self._who()}: child {request.spec.id!r}: significant must be False: a dynamic supervisor "
                 "has no auto_shutdown."
             )
         return request.spec
+
+    def _who(self) -> str:
+        return f"{self.process.pid!r} {self.process.label}"
 
     async def _start_child(self, spec: ChildSpec[Any]) -> Pid[Any]:
         limit = self.instance.max_children

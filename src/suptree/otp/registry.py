@@ -242,8 +242,9 @@ class Via(NamedTuple):
 
     def whereis(self, runtime: Runtime) -> Pid[Any] | None:
         """The live process under the key; None without the registry too (S216, S217)."""
-        book = _find_book(runtime, self.registry)
-        return None if book is None else book.holder(self.key)
+        registry, key, _ = self
+        book = _find_book(runtime, registry)
+        return None if book is None else book.holder(key)
 
     def claim(self, process: Process) -> None:
         """Register *process*, which has not run yet."""
