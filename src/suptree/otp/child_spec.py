@@ -196,7 +196,7 @@ class ChildSpec(Generic[S]):
         """Whether it is right at first glance: a task has a spec of its own, which is not to cost much."""
         return (
             self.shutdown.__class__ is float
-            and 0.0 <= self.shutdown < math.inf  # type: ignore[operator]
+            and 0.0 <= self.shutdown < math.inf
             and self.id.__class__ is str
             and self.restart in _RESTARTS
             and self.type == "worker"
