@@ -705,6 +705,23 @@ async def test_law18_without_a_way_to_hide_tasks_direct_calls_are_off_and_calls_
         assert await Echo.echo(pid, 1) == 1
 
 
+async def test_law18_without_a_way_to_show_tasks_handlers_run_in_their_own(
+    monkeypatch, runtime_options
+):
+    class Asking(st.GenServer):
+        @st.call
+        async def task(self) -> object:
+            return asyncio.current_task()
+
+    monkeypatch.setattr("suptree.core.runtime.task_hiding", lambda loop: None)
+    async with st.Runtime(**runtime_options):
+        pid = await Asking.start()
+        first = await Asking.task(pid)
+        assert first is not None
+        assert first is not asyncio.current_task()
+        assert await Asking.task(pid) is first
+
+
 async def test_law18_the_probe_finds_hiding_that_does_not_hide(runtime):
     fake = asyncio_private.TaskHiding(lambda: None, lambda task: None)
 

@@ -127,7 +127,7 @@ class KeptTask:
         meanwhile.  What the coroutine or *then* raises is a crash.
         """
         gate = self._gate
-        if gate is not None and self.state is RUNNING:
+        if gate is not None and self.state is RUNNING and self.runtime.can_hide:
             self._step(gate, coroutine, then)
             return
         if self.state is not INIT and self.state is not EXITING:

@@ -5,8 +5,8 @@ Counter.increment(counter, by=2)``.  Both are one function, which looks at its f
 argument: a function is what Python calls fastest, and it is found on a class and bound
 to an instance without any code of ours.
 
-A call to an idle server with a plain handler runs in the caller's turn (a *direct
-call*); every other one queues.  The order of messages is the same either way: the
+A call to an idle server runs its handler in the caller's turn (a *direct call*), an
+async one until it suspends; every other call queues.  The order of messages is the same either way: the
 mailbox is empty, one message at a time holds, and a server is never re-entered.
 """
 
@@ -134,7 +134,6 @@ def _make_call(
     function: Handler,
     timeout: float | None,
     known: dict[type, Handler],
-    plain: dict[type, Handler],
 ) -> Any:
     """The client of one request, and the method that the handler is.
 
@@ -142,7 +141,6 @@ def _make_call(
         function: The handler, as it was written.
         timeout: Seconds, or _OWN.
         known: Class of a server -> its handler, which may be an override; filled here.
-        plain: The same, for those that are not async.
     """
     own_timeout = timeout != timeout  # NaN, which is `_OWN`
     addresses: set[type] = {Pid, str}  # what names a server; filled here
@@ -155,7 +153,7 @@ def _make_call(
         cls: type = process.server.__class__
         runtime = process.runtime
         state = process.state
-        if state is IDLE and cls in plain:
+        if state is IDLE and cls in known:
             runqueue = runtime.runqueue
             budget = runqueue.direct_budget
             if budget > 0 and (
@@ -163,7 +161,7 @@ def _make_call(
             ):
                 runqueue.direct_budget = budget - 1
                 caller = CURRENT.get()
-                handler = plain[cls]
+                handler = known[cls]
                 process.direct_caller = caller
                 try:
                     if runtime.propagator is not None:
@@ -215,12 +213,11 @@ def _make_call(
 
     def learn(process: Process) -> Handler:
         handler = known[process.server.__class__] = _handler_for(process, client.__name__, function)
-        plain[process.server.__class__] = handler
         return handler
 
     def within(timeout: float | None) -> Any:
         check_timeout(function.__name__, timeout)
-        return _make_call(function, timeout, known, plain)
+        return _make_call(function, timeout, known)
 
     def send_request(server: Any, /, *args: Any, **kwargs: Any) -> Request[Any]:
         process = resolve(server, "send_request")
@@ -411,7 +408,7 @@ class _CallDecorator:
         _check_handler("call", function)
         if self._timeout == self._timeout:  # not NaN, which is `_OWN`
             check_timeout(function.__name__, self._timeout)
-        return _make_call(function, self._timeout, {}, {})
+        return _make_call(function, self._timeout, {})
 
 
 def _cast_decorator(function: Callable[Concatenate[S, P], object]) -> Cast[S, P]:
