@@ -46,6 +46,7 @@ from suptree.core.exits import (
     is_normal,
 )
 from suptree.core.info import ProcessInfo, TreeNode
+from suptree.core.kept_task import waiting_handler
 from suptree.core.lifecycle import (
     DEAD,
     EXITING,
@@ -85,7 +86,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.portal import Portal
-from suptree.core.process import Process, stands_deep
+from suptree.core.process import Process
 from suptree.core.propagation import (
     Carried,
     ContextPropagator,
@@ -102,6 +103,7 @@ from suptree.core.propagation import (
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.runtime import Runtime, Target, ViaName, check_function
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
+from suptree.core.stacks import stands_deep
 from suptree.core.table import Table
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
@@ -223,4 +225,5 @@ __all__ = [
     "wait_chain",
     "waiting_for",
     "whereis",
+    "waiting_handler",
 ]

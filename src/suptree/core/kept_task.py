@@ -26,8 +26,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from suptree.core.lifecycle import DEAD, EXITING, INIT, RUNNING, WAITING, State
-from suptree.core.messages import CALL, CAST, INFO
-from suptree.core.slot import ReplyTo, Slot, Unanswered
+from suptree.core.messages import CAST, INFO
+from suptree.core.slot import ReplyTo, Slot
 from suptree.core.steps import UNBEGUN, cancel_awaited, error_of, mistake
 
 if TYPE_CHECKING:
@@ -35,16 +35,13 @@ if TYPE_CHECKING:
 
     from suptree.core.lifecycle import Body
     from suptree.core.messages import Envelope
-    from suptree.core.process import Process
     from suptree.core.runqueue import RunQueue
     from suptree.core.runtime import Runtime
 
-__all__ = ["Job", "KeptTask", "ParkingPlace"]
+__all__ = ["Job", "KeptTask", "ParkingPlace", "waiting_handler"]
 
 Job: TypeAlias = tuple[Coroutine[Any, Any, Any], Callable[[Any], object], object]
 """A coroutine, what is called with its result, and what it waits for; UNBEGUN before its first step."""
-NESTED_AT_MOST: Final = 16
-"""Handlers of direct calls on the stack, each in the turn of the one that called it."""
 
 
 class ParkingPlace(Slot):
@@ -101,7 +98,6 @@ class KeptTask:
         context: Context
         label: str
         body: Body
-        direct_caller: Process | None
         server: Any
 
         def settle(self) -> None:
@@ -180,53 +176,6 @@ class KeptTask:
             self._task_failed(raised)
         finally:
             del end, error  # or their tracebacks would hold this frame, and this frame them
-
-    def first_step_of_direct(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        handler: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        """As `_step` in the caller's turn, which goes on with the answer if there is one.
-
-        Returns:
-            What the handler returned; or the place of its reply, if it suspends.
-        """
-        runtime = self.runtime
-        gate, task = self._gate, self.task
-        assert gate is not None
-        assert task is not None
-        runqueue = runtime.runqueue
-        held = 0
-        runqueue.nested += 1
-        if (
-            runqueue.nested >= NESTED_AT_MOST
-        ):  # the next call queues: no chain is too long for the stack
-            held, runqueue.direct_budget = runqueue.direct_budget, 0
-        runtime.show_task(task)
-        gate.stepping = True
-        try:
-            waits_for = self.context.run(coroutine.send, None)
-        except StopIteration as stop:
-            self._stepped(gate)
-            return stop.value
-        except BaseException:
-            self._stepped(gate)
-            raise
-        finally:
-            gate.stepping = False
-            runtime.hide_task()
-            runqueue.nested -= 1
-            runqueue.direct_budget += held
-        if self.current is None:  # nobody has asked for `sender`
-            reply_to = ReplyTo(runqueue, cast("Process", self), self.direct_caller)
-        else:
-            reply_to = self.current[1]
-        self.current = (CALL, reply_to, handler, args, kwargs)
-        then = self.body.answered  # type: ignore[attr-defined]
-        self._wait(gate, coroutine, then, waits_for, killed=self.state is EXITING)
-        return Unanswered((reply_to,))
 
     def _wait(
         self,
@@ -377,3 +326,14 @@ class KeptTask:
             job[0].close()
             if self._gate is None and self.task is not None:
                 self.task.cancel()  # a task that never took a step
+
+
+def waiting_handler(coroutine: object) -> Coroutine[Any, Any, Any] | None:
+    """The handler that waits, if *coroutine* is that of a kept task and one does."""
+    if getattr(coroutine, "cr_code", None) is not _SERVE:
+        return None
+    frame = cast("Any", coroutine).cr_frame
+    return None if frame is None else frame.f_locals["self"].begun()
+
+
+_SERVE: Final = KeptTask._serve.__code__  # pyright: ignore[reportPrivateUsage]

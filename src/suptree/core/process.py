@@ -11,16 +11,15 @@ Its life is drawn in `lifecycle.py`.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.bounds import admit
 from suptree.core.context import CURRENT
+from suptree.core.direct import DirectCalls
 from suptree.core.exits import KILLED, NORMAL, Crashed, is_normal
-from suptree.core.kept_task import Job, KeptTask, ParkingPlace
+from suptree.core.kept_task import Job, ParkingPlace
 from suptree.core.lifecycle import (
     DEAD,
     EXITING,
@@ -38,10 +37,10 @@ from suptree.core.lifecycle import (
     State,
 )
 from suptree.core.mailbox import NO_MAIL, BoundedState, Mailbox, is_user
-from suptree.core.messages import CALL, CAST, EXIT, INFO, SYSTEM, Envelope
-from suptree.core.misfits import misfit, refused
+from suptree.core.messages import CAST, EXIT, INFO, SYSTEM, Envelope
+from suptree.core.misfits import refused
 from suptree.core.propagation import Carried, attach, detach
-from suptree.core.slot import ReplyTo, Slot, Unanswered
+from suptree.core.slot import ReplyTo, Slot
 from suptree.errors import (
     InternalError,
     ProcessDeadError,
@@ -53,10 +52,10 @@ if TYPE_CHECKING:
     from suptree.core.runtime import Runtime, ViaName
     from suptree.core.timers import Timer
 
-__all__ = ["Process", "stands_deep"]
+__all__ = ["Process"]
 
 
-class Process(KeptTask):
+class Process(DirectCalls):
     """See the module text.  Reached through its pid; user code never holds one.
 
     Invariant: `current` is the envelope being handled, None between messages.
@@ -73,7 +72,6 @@ class Process(KeptTask):
         "context",
         "crash_noted",
         "debug",
-        "direct_caller",
         "escalation",
         "exit_reason",
         "idle_timer",
@@ -81,7 +79,6 @@ class Process(KeptTask):
         "lineage",
         "links",
         "mailbox",
-        "messages_in",
         "monitors",
         "name",
         "owned",
@@ -357,127 +354,6 @@ class Process(KeptTask):
             if any(self.passes_suspension(envelope) for envelope in self.mailbox):
                 self.runtime.runqueue.make_ready(self)
 
-    def run_direct(
-        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Run a handler in the caller's turn (a direct call), an async one until it suspends.
-
-        The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
-        is the server's: it ends here, and the caller gets `Unanswered`; so it does
-        when the handler suspends.
-
-        Raises:
-            RecursionError: The caller had no stack left to enter the handler; the
-                process is as before.
-            BadRequestError: The arguments do not fit the handler; likewise.
-        """
-        runtime = self.runtime
-        hidden = runtime.hide_task()
-        self.state = RUNNING
-        try:
-            if kwargs:
-                result = self.context.run(handler, self.server, *args, **kwargs)
-            elif args:
-                result = self.context.run(handler, self.server, *args)
-            else:
-                result = self.context.run(handler, self.server)
-            if result.__class__ is CoroutineType and self._gate is not None:
-                result = self.first_step_of_direct(result, handler, args, kwargs)
-        except BaseException as error:
-            trace = error.__traceback__
-            if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
-                self.state = IDLE
-                detach(self)
-                raise
-            if isinstance(error, TypeError) and self.current is None:
-                refusal = misfit(self, handler, args, kwargs)
-                if refusal is not None:
-                    self.leave_direct()
-                    raise refusal from None
-            result = self.crash_of_direct(error, handler, args, kwargs)
-        finally:
-            if hidden is not None:
-                runtime.show_task(hidden)
-        self.messages_in += 1
-        return result
-
-    def crash_of_direct(
-        self,
-        error: BaseException,
-        handler: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Unanswered:
-        """A direct call raised *error*, or its result does when it is looked at: a crash of the server."""
-        if self.current is None:  # nobody has asked for `sender`
-            reply_to = ReplyTo(self.runtime.runqueue, self, self.direct_caller)
-            self.current = (CALL, reply_to, handler, args, kwargs)
-        unanswered = Unanswered((self.current[1],))
-        self.crash_where_there_is_room(error)
-        return unanswered
-
-    def crash_where_there_is_room(self, error: BaseException) -> None:
-        """As `crash`, in the run loop if the caller of a direct call stands deep.
-
-        A burial that runs out of stack half-way would leave others waiting for ever.
-        Calls nothing written in Python before it knows that there is room.
-        """
-        try:
-            sys._getframe(sys.getrecursionlimit() // 3)
-        except ValueError:
-            self.crash(error)
-            return
-        late = Slot.__new__(Slot)
-        late._callback = lambda _: self.crash(error)  # pyright: ignore[reportPrivateUsage]
-        late._context = None  # pyright: ignore[reportPrivateUsage]
-        queue = self.runtime.runqueue
-        queue.resuming.append(late)
-        if self.state is RUNNING:
-            self.state = WAITING
-        if not queue.scheduled:
-            try:
-                queue.schedule()
-            except RecursionError:
-                return  # the next message, timer or turn of this runtime has it done
-
-    def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
-        """What follows from the answer of a direct call: a directive, carried out."""
-        if stands_deep():
-            self.put_off(self._rest_of_direct, function, *args)
-            if self.state is RUNNING:
-                self.state = WAITING
-            return
-        hidden = self.runtime.hide_task()
-        try:
-            self._rest_of_direct(function, *args)
-        finally:
-            if hidden is not None:
-                self.runtime.show_task(hidden)
-
-    def _rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
-        if self.state is WAITING:  # it was put off
-            self.state = RUNNING
-        try:
-            self.enter(function, *args)
-        except BaseException as error:
-            self.crash(error)
-        self.leave_direct()
-
-    def leave_direct(self) -> None:
-        """The direct call is over: rest, or go on with what arrived meanwhile."""
-        if self.state is RUNNING:
-            self.settle()
-        elif self.state is EXITING and stands_deep():
-            self.put_off(self.left_turn)
-        else:
-            self.left_turn()
-
-    def put_off(self, function: Callable[..., object], *args: object) -> None:
-        """Have the run loop call *function*, on a stack of its own."""
-        late = Slot(self.runtime.runqueue)
-        late.add_done_callback(lambda _: function(*args))
-        late.set(None)
-
     def answer_system(self, envelope: Envelope) -> None:
         """Carry out a system request; what it raises goes to who asked (S50)."""
         _, reply_to, operation = envelope
@@ -667,15 +543,6 @@ class Process(KeptTask):
         else:
             self.left_turn()
         return 1
-
-
-def stands_deep() -> bool:
-    """Whether a third of the stack is used up: it may be little that is left."""
-    try:
-        sys._getframe(sys.getrecursionlimit() // 3)
-    except ValueError:
-        return False
-    return True
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

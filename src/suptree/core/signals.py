@@ -14,8 +14,9 @@ from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
 from suptree.core.lifecycle import EXITING, Monitor
 from suptree.core.messages import DOWN, EXIT, Down, Exit
 from suptree.core.pid import Pid, Ref
-from suptree.core.process import Process, stands_deep
+from suptree.core.process import Process
 from suptree.core.slot import Slot
+from suptree.core.stacks import stands_deep
 from suptree.errors import NoProcessError
 
 if TYPE_CHECKING:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 from collections.abc import Iterable
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, cast
 
-__all__ = ["await_chain", "describe_frames", "frames_below", "is_closed", "stack_of"]
+__all__ = [
+    "await_chain",
+    "describe_frames",
+    "frames_below",
+    "is_closed",
+    "stack_of",
+    "stands_deep",
+]
 
 _OWN_FILES: Final = os.path.dirname(__file__) + os.sep
 
@@ -55,6 +63,15 @@ def describe_frames(frames: Iterable[FrameType]) -> str:
     return "\n".join(
         _describe(frame) for frame in frames if not frame.f_code.co_filename.startswith(_OWN_FILES)
     )
+
+
+def stands_deep() -> bool:
+    """Whether a third of the stack is used up: it may be little that is left."""
+    try:
+        sys._getframe(sys.getrecursionlimit() // 3)
+    except ValueError:
+        return False
+    return True
 
 
 def _frame_of(coroutine: Any) -> FrameType | None:

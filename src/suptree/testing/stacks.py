@@ -10,13 +10,12 @@ import asyncio
 import gc
 import os
 from types import CodeType, FrameType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from suptree.core.kept_task import KeptTask
+from suptree.core import waiting_handler
 
 __all__ = ["Site", "call_site", "describe_task", "describe_tasks", "frames", "is_asyncio", "where"]
 
-_KEPT = KeptTask._serve.__code__
 _CHAIN = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
 _WRAPPERS = frozenset({"async_generator_asend", "async_generator_athrow"})
 _SUPTREE = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -45,9 +44,9 @@ def _behind(awaitable: object) -> object:
     """Look through the wrappers of C that hide what they step (only the collector knows), and
     through the kept task of a server to the handler that waits.
     """
-    if getattr(awaitable, "cr_code", None) is _KEPT:
-        frame: Any = cast("Any", awaitable).cr_frame
-        return awaitable if frame is None else frame.f_locals["self"].begun() or awaitable
+    handler = waiting_handler(awaitable)
+    if handler is not None:
+        return handler
     if type(awaitable).__name__ not in _WRAPPERS:
         return awaitable
     hidden = (one for one in gc.get_referents(awaitable) if hasattr(one, "ag_frame"))
