@@ -218,6 +218,6 @@ class DirectCalls(KeptTask):
         else:
             reply_to = self.current[1]
         self.current = (CALL, reply_to, handler, args, kwargs)
-        then = self.body.answered  # type: ignore[attr-defined]
-        self._wait(gate, coroutine, then, waits_for, killed=self.state is EXITING)
+        body: Any = self.body
+        self._wait(gate, coroutine, body.answered, waits_for, killed=self.state is EXITING)
         return Unanswered((reply_to,))

@@ -302,15 +302,14 @@ class KeptTask:
 
     def _is_handler_of_current(self, coroutine: Any) -> bool:
         """Whether *coroutine* is what handles the message at hand, which nobody waits for."""
-        match self.current:
-            case (int(kind), None, None, _, _) if kind == CAST:
-                handler = getattr(type(self.server), "handle_cast", None)
-            case (int(kind), None, handler, _, _) if kind == CAST:
-                pass
-            case (int(kind), _) if kind == INFO:
-                handler = getattr(type(self.server), "handle_info", None)
-            case _:
-                return False
+        envelope: Any = self.current
+        if envelope is None or envelope[0] not in (CAST, INFO):
+            return False
+        cls: Any = self.server.__class__
+        if envelope[0] == INFO:
+            handler = getattr(cls, "handle_info", None)
+        else:
+            handler = envelope[2] or getattr(cls, "handle_cast", None)
         return getattr(handler, "__code__", None) is getattr(coroutine, "cr_code", self)
 
     def begun(self) -> Coroutine[Any, Any, Any] | None:

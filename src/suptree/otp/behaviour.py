@@ -239,7 +239,11 @@ class Behaviour:
             raise SelfCallError(process.pid, "stop")
         runtime = process.runtime
         down = runtime.down_slot(process.pid)
-        process.deliver((SYSTEM, None, lambda body: body.system_stop(reason)))
+
+        def stop(body: Any) -> None:
+            body.system_stop(reason)
+
+        process.deliver((SYSTEM, None, stop))
         if timeout is not None:
             runtime.ticker.expire_after(down, timeout)
         try:

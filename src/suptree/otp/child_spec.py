@@ -195,7 +195,7 @@ class ChildSpec(Generic[S]):
     def _is_usual(self) -> bool:
         """Whether it is right at first glance: a task has a spec of its own, which is not to cost much."""
         return (
-            self.shutdown.__class__ is float
+            isinstance(self.shutdown, float)
             and 0.0 <= self.shutdown < math.inf
             and self.id.__class__ is str
             and self.restart in _RESTARTS
