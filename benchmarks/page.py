@@ -43,7 +43,8 @@ and *Cost as it grows*. A `+` behind the commit says that there were changes in 
   process has handled one message.
 - `restart-p50` and `restart-p99` go from sending the crash to the reply of the next process. Every crash report is built
   and then dropped, on Erlang by a logger handler that formats it. suptree's limit of 20 full reports a second is lifted
-  for that. In the `storm` nobody reports."""
+  for that. In the `storm` nobody reports. Erlang's supervisor goes through all restarts of its period at each one, so
+  that row says how a supervisor of 10,000 children bears them all crashing, not what one restart costs."""
 DIRECT = """\
 `call` allows the direct call: a call to an idle server runs its handler in the caller's turn. **A direct call is no
 message pass**: nothing is put into a mailbox, and no other process runs in between. What a message through the mailbox
