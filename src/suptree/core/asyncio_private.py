@@ -1,8 +1,9 @@
 """The private names of asyncio that suptree uses, in one place, with a probe (law 18).
 
-Hiding the current task while a handler runs in the caller's turn needs the table of
-current tasks.  If the probe fails on some future Python, the runtime switches the
-direct call off and everything else goes on.
+Hiding the current task while a handler runs in the caller's turn, and showing that of
+the server while an async one is stepped, needs the table of current tasks.  If the
+probe fails on some future Python, the runtime switches both off and everything else
+goes on.
 
 Both functions are built-ins with their first argument bound: a Python function here
 would cost a tenth of a direct call.

@@ -28,8 +28,8 @@ class Runtime(CoreRuntime):
 
     Args:
         name: For people, when several runtimes are open.
-        direct_call: Whether a call to an idle server with a plain handler runs in
-            the caller's turn; 'random' throws a die per call (testing).
+        direct_call: Whether a call to an idle server runs in the caller's turn, up
+            to where its handler suspends; 'random' throws a die per call (testing).
         seed: Shuffles the ready queue, reproducibly (testing); None keeps arrival order.
         keep_frames: `Crashed.exception` keeps its traceback (development: it also
             keeps every local variable alive).
