@@ -17,6 +17,7 @@ from suptree.core.lifecycle import EXITING, WAITING
 from suptree.core.messages import (
     CALL,
     CAST,
+    INFO,
     SYSTEM,
     TIMER,
     CallMessage,
@@ -231,7 +232,8 @@ def own(resource: T, close: Callable[[T], object]) -> T:
 
 def send(target: Target | ViaName, message: object) -> None:
     """Send *message*; see `Runtime.send`."""
-    _runtime_of(target, "send").send(target, message)
+    runtime = target.runtime if isinstance(target, Pid) else find_runtime("send")
+    runtime.send(target, message)
 
 
 async def send_wait(target: Target, message: object) -> None:
@@ -324,6 +326,13 @@ async def receive(
         check_delay("receive", "timeout", timeout)
         deadline = process.runtime.now() + timeout
     scanned = 0
+    mailbox = process.mailbox
+    if mailbox and match is None and mailbox[0][0] == INFO and process.bounded is None:
+        first = mailbox.popleft()  # as below, in fewer steps
+        process.messages_in += 1
+        if process.body.kind == "plain":
+            _take_over(process, first)
+        return first[1]
     while True:
         envelope, scanned, message = _scan(process, match, scanned)
         if envelope is not None:

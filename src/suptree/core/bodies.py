@@ -136,7 +136,8 @@ class KernelBody(_Receiving):
     async def receive(self) -> Envelope:
         """Take the next envelope, in order of arrival."""
         process = self.process
-        await self.still_alive()
+        if process.state >= EXITING:
+            await self.still_alive()
         while not process.mailbox:
             await process.wait_for_message()
         process.messages_in += 1

@@ -124,6 +124,11 @@ def _places_of_chain(
     exception: BaseException, newest: Crashed, keep_frames: bool
 ) -> list[tuple[str, str, list[_Place]]]:
     """Walk the chain from the newest; return (relation to the next, last line, places), oldest first."""
+    if exception.__cause__ is exception.__context__ is None and not newest.notes:
+        places = _places(exception)
+        if not keep_frames:
+            exception.__traceback__ = None
+        return [("", f"{newest.type}: {newest.text}", places)]
     links: list[tuple[str, str, list[_Place]]] = []
     relation = ""
     current: BaseException | None = exception

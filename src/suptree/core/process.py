@@ -465,25 +465,26 @@ class Process(DirectCalls):
             and not admit(self, envelope)
         ):
             return
+        if state is EXITING or state is DEAD:
+            if envelope[0] in (INFO, CAST):
+                self.runtime.losses.to_dead += 1
+            return
+        mailbox = self.mailbox
+        if mailbox is NO_MAIL:
+            mailbox = self.own_mailbox()
+        mailbox.append(envelope)
         if state is IDLE or state is RESTING:
-            self.own_mailbox().append(envelope)
             self.state = READY
             queue = self.runtime.runqueue
             queue.ready.append(self)
             if not queue.scheduled:
                 queue.schedule()
-        elif state is READY or state is RUNNING:
-            self.own_mailbox().append(envelope)
-        elif state is not EXITING and state is not DEAD:
-            self.own_mailbox().append(envelope)
-            if state is RECEIVING:
-                self.wake_receiver()
-            elif state is SUSPENDED and self.passes_suspension(envelope):
-                self.runtime.runqueue.make_ready(self)
-            else:
-                self.runtime.runqueue.wake()
-        elif envelope[0] in (INFO, CAST):
-            self.runtime.losses.to_dead += 1
+        elif state is RECEIVING:
+            self.wake_receiver()
+        elif state is SUSPENDED and self.passes_suspension(envelope):
+            self.runtime.runqueue.make_ready(self)
+        elif state is not READY and state is not RUNNING:
+            self.runtime.runqueue.wake()
 
     def own_mailbox(self) -> Mailbox:
         """Its mailbox, to put something in."""

@@ -484,8 +484,10 @@ class Runtime(Signals):
         """
         process = self.find(target)
         if process is not None:
-            envelope = (INFO, message)
-            process.deliver(envelope if self.propagator is None else carry(self, envelope))
+            if self.propagator is None:
+                process.deliver((INFO, message))
+            else:
+                process.deliver(carry(self, (INFO, message)))
         elif isinstance(target, Pid):
             self.losses.to_dead += 1
         else:

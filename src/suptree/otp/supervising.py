@@ -203,8 +203,9 @@ class SupervisingBody(RestartingBody):
         """
         if self.tired():
             await self.give_way()
-        await self.still_alive()
         process = self.process
+        if process.state >= EXITING:
+            await self.still_alive()
         runtime = process.runtime
         start = child.spec.start
         fine, slot = process.guard_inside(start.start, runtime, process, child.options, self.extra)

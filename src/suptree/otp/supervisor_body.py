@@ -114,7 +114,8 @@ class SupervisorBody(SupervisingBody):
 
     async def _restart_group(self, child: Child) -> None:
         """Stop those that go with it, then start them all (S113-S117)."""
-        for member in await self._stop_group(child):
+        alone = self._plan.strategy == "one_for_one"  # most restarts, and nobody to stop
+        for member in (child,) if alone else await self._stop_group(child):
             try:
                 await self.launch(member)
             except StartIgnoredError:  # S126
@@ -127,8 +128,6 @@ class SupervisorBody(SupervisingBody):
     async def _stop_group(self, child: Child) -> list[Child]:
         """Stop the affected children; those to be started again are returned, in start order."""
         children = self._children
-        if self._plan.strategy == "one_for_one":  # most restarts, and nobody to stop
-            return [child]
         group = [
             children[id] for id in affected(children.keys(), child.spec.id, self._plan.strategy)
         ]
