@@ -160,7 +160,7 @@ MUTANTS = (
     Mutant(
         "the dead stay dead",
         "supervisor_body.py",
-        "for member in await self._stop_group(child):",
+        "for member in (child,) if alone else await self._stop_group(child):",
         "for member in [m for m in await self._stop_group(child) if m.why is not None or m is child]:",
         "siblings that a group restart stopped are not started again",
     ),
