@@ -21,15 +21,16 @@ from suptree.core.timers import Timer, Timers
 __all__ = ["Ticker", "check_delay"]
 
 FOREVER: Final = math.inf
+LEAST_ABOVE_ZERO: Final = 1e-6  # less is lost in the rounding of a clock that has run for years
 
 
 def check_delay(who: str, field: str, value: float, *, above_zero: bool = False) -> float:
     """Return *value* if it is a usable number of seconds; ValueError if not."""
-    if value.__class__ is float and 0.0 < value < FOREVER:
+    if value.__class__ is float and LEAST_ABOVE_ZERO <= value < FOREVER:
         return value
     bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
-    if bad or value < 0 or (above_zero and value == 0):
-        least = "more than 0" if above_zero else "0 or more"
+    if bad or value < 0 or (above_zero and value < LEAST_ABOVE_ZERO):
+        least = f"more than 0, {LEAST_ABOVE_ZERO} at least" if above_zero else "0 or more"
         raise ValueError(
             f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}."
         )
@@ -91,7 +92,8 @@ class Ticker:
 
     def expire_after(self, slot: Slot, timeout: float) -> None:
         """Expire *slot* unless it is filled within *timeout* seconds."""
-        due = self.timers.add_deadline(self.now(), timeout, slot)
+        due = self.now() + timeout
+        self.timers.add_deadline(due, timeout, slot)
         if due < self._armed_for:
             self._arm(due)
 
