@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from suptree.core.runqueue import RunQueue
 from suptree.core.slot import PENDING
 from suptree.core.timers import Timer, Timers
 from suptree.testing import turn, wait_down
+from tests.depth import at_depth, at_depth_async
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
 
@@ -142,7 +144,7 @@ async def test_a_delay_that_is_no_number_of_seconds_is_refused(runtime, delay):
 
 @pytest.mark.parametrize("period", [0, 1e-13, 0.9e-6])
 async def test_a_period_that_is_too_short_is_refused_and_the_least_is_told(runtime, period):
-    with pytest.raises(ValueError, match="period must be .* more than 0, 1e-06 at least"):
+    with pytest.raises(ValueError, match=r"period must be .* more than 0, 1e-06 at least"):
         st.send_interval(period, None)
     assert runtime.ticker.timers.live == 0
 
@@ -293,3 +295,42 @@ async def test_law9_a_timer_in_a_busy_loop_adds_no_turn_of_the_run_queue(runtime
         in_one_turn.add(len(drains) - before)
 
     assert max(in_one_turn) == 1
+
+
+# -- at the end of the stack --------------------------------------------------------------
+
+
+async def test_a_timer_without_room_on_the_stack_is_not_started_and_the_clock_goes_on(runtime):
+    for left in range(40):
+        started: list[st.Timer] = []
+        live = runtime.ticker.timers.live
+        st.send_after(2, "late")  # the loop is armed for this one, and has to be armed again
+        at_depth(left, lambda started=started: started.append(st.send_after(1, "soon")))
+
+        assert runtime.ticker.timers.live == live + 1 + len(started)
+        expected = ["soon"] * len(started) + ["late"]
+        assert [await st.receive(timeout=5) for _ in expected] == expected
+
+
+async def test_a_runaway_recursion_that_sets_timers_does_not_stop_the_clock(runtime):
+    def walk(number: int) -> None:
+        st.send_after(1 - number / 1e4, number)  # each is due before all others
+        walk(number + 1)
+
+    with pytest.raises(RecursionError):
+        walk(0)
+    started = runtime.ticker.timers.live
+
+    assert started > 0
+    assert [await st.receive(timeout=5) for _ in range(started)] == list(reversed(range(started)))
+
+
+async def test_a_receive_without_room_on_the_stack_does_not_stop_the_clock(runtime):
+    async def receive() -> None:
+        with contextlib.suppress(st.ReceiveTimeoutError):
+            await st.receive(timeout=1)
+
+    for left in range(40):
+        await at_depth_async(left, receive)
+        with pytest.raises(st.ReceiveTimeoutError):
+            await st.receive(timeout=1)

@@ -69,18 +69,18 @@ class Ticker:
         """Start a timer of *owner* that sends *message* to *target*, a process or a name."""
         due = self.now() + delay
         timer = Timer(self._next_id(), due, owner, target, message, period)
-        self.timers.add(timer)
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add(timer)
         return timer
 
     def call_after(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Start a timer of the runtime's own."""
         due = self.now() + delay
         timer = Timer(self._next_id(), due, callback=callback)
-        self.timers.add(timer)
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add(timer)
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
@@ -93,9 +93,9 @@ class Ticker:
     def expire_after(self, slot: Slot, timeout: float) -> None:
         """Expire *slot* unless it is filled within *timeout* seconds."""
         due = self.now() + timeout
-        self.timers.add_deadline(due, timeout, slot)
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add_deadline(due, timeout, slot)
 
     def close(self) -> None:
         """Disarm."""
@@ -104,10 +104,16 @@ class Ticker:
             self._handle = None
 
     def _arm(self, due: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._armed_for = due
+        """Have the loop tick at *due*, or leave everything as it is if there is no room on the stack.
+
+        Whoever starts a timer arms first: one that could not be armed for is not started,
+        and a tick too many does no harm.
+        """
+        old = self._handle
         self._handle = self._loop.call_at(due, self._tick, context=self._runqueue.context)
+        self._armed_for = due
+        if old is not None:
+            old.cancel()
 
     def _tick(self) -> None:
         self._handle = None
