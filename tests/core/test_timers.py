@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 
 import pytest
 
 import suptree as st
 from suptree.core.runqueue import RunQueue
+from suptree.core.slot import PENDING
 from suptree.core.timers import Timer, Timers
 from suptree.testing import turn, wait_down
+from tests.depth import at_depth, at_depth_async
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
 
@@ -136,31 +140,99 @@ async def test_a_timer_message_may_be_anything(runtime):
 async def test_a_delay_that_is_no_number_of_seconds_is_refused(runtime, delay):
     with pytest.raises(ValueError, match="delay must be a finite number of seconds, 0 or more"):
         st.send_after(delay, None)
-    with pytest.raises(ValueError, match="more than 0"):
-        st.send_interval(0, None)
 
 
-def test_a_long_lane_of_deadlines_does_not_keep_answered_slots_alive():
-    class Answered:
-        state = object()
+@pytest.mark.parametrize("period", [0, 1e-13, 0.9e-6])
+async def test_a_period_that_is_too_short_is_refused_and_the_least_is_told(runtime, period):
+    with pytest.raises(ValueError, match=r"period must be .* more than 0, 1e-06 at least"):
+        st.send_interval(period, None)
+    assert runtime.ticker.timers.live == 0
+
+
+class Answered:
+    """A slot that was filled."""
+
+    state = object()
+
+
+class Open:
+    """A slot that nobody has filled."""
+
+    def __init__(self) -> None:
+        self.state: object = PENDING
+
+    def expire(self) -> None:
+        self.state = "expired"
+
+
+@pytest.mark.parametrize("step", [0.0, 1e-4], ids=["equal lengths", "lengths that never repeat"])
+def test_answered_deadlines_are_not_kept_behind_one_that_waits(step):
+    timers = Timers()
+    timers.add_deadline(5.0, 5.0, Open())
+    for number in range(50_000):
+        timers.add_deadline(6.0, 5.0 + step * number, Answered())
+
+    held = len(timers._rare) + sum(len(lane) for lane in timers._lanes.values())
+    assert held < 10_000
+    assert timers.deadlines() == 1
+    assert timers.next_due() == 5.0
+
+
+@pytest.mark.parametrize("step", [0.0, 1e-4], ids=["equal lengths", "lengths that never repeat"])
+def test_a_deadline_costs_the_same_however_many_there_are(step, monkeypatch):
+    """Counted are the slots that are looked at, of deadlines of which none is answered."""
+    looks = 0
+
+    class Watched(Open):
+        @property
+        def state(self) -> object:
+            nonlocal looks
+            looks += 1
+            return PENDING
+
+        @state.setter
+        def state(self, value: object) -> None:
+            pass
 
     timers = Timers()
-    for _ in range(10_000):
-        timers.add_deadline(0.0, 5.0, Answered())
+    for number in range(50_000):
+        timers.add_deadline(5.0 + step * number, 5.0 + step * number, Watched())
 
-    assert timers.deadlines() == 0
-    assert timers.next_due() is None
+    assert looks < 4 * 50_000
 
 
-def test_lanes_of_lengths_that_never_repeat_are_dropped():
-    class Answered:
-        state = object()
-
+def test_deadlines_expire_in_time_whatever_their_lengths():
     timers = Timers()
-    for number in range(10_000):
-        timers.add_deadline(0.0, 5.0 + number / 10_000, Answered())
+    slots = [Open() for _ in range(1000)]
+    for number in reversed(range(1000)):
+        timers.add_deadline(number, number, slots[number])
 
-    assert len(timers._lanes) < 300
+    assert timers.next_due() == 0
+    assert list(timers.expire(499.0)) == []
+    assert [slot.state for slot in slots] == ["expired"] * 500 + [PENDING] * 500
+    assert timers.next_due() == 500
+
+
+def test_a_deadline_that_is_no_number_is_refused_and_hides_no_other():
+    timers = Timers()
+    slots = [Open() for _ in range(1000)]
+    for number, slot in enumerate(slots):
+        timers.add_deadline(1.0 + number, 1.0 + number, slot)
+        with pytest.raises(ValueError, match="must be a number of seconds"):
+            timers.add_deadline(math.nan, math.nan, Open())
+
+    assert timers.next_due() == 1.0
+    assert list(timers.expire(2000.0)) == []
+    assert all(slot.state == "expired" for slot in slots)
+
+
+def test_the_next_point_of_any_grid_lies_after_now():
+    timers = Timers()
+    timer = Timer(1, 1e5, period=1e-13)  # less than a clock at 1e5 can tell
+    timers.add(timer)
+
+    assert list(timers.expire(1e5)) == [timer]
+    assert timers.next_due() > 1e5
 
 
 def test_timers_expire_in_order_whatever_the_order_of_start():
@@ -223,3 +295,42 @@ async def test_law9_a_timer_in_a_busy_loop_adds_no_turn_of_the_run_queue(runtime
         in_one_turn.add(len(drains) - before)
 
     assert max(in_one_turn) == 1
+
+
+# -- at the end of the stack --------------------------------------------------------------
+
+
+async def test_a_timer_without_room_on_the_stack_is_not_started_and_the_clock_goes_on(runtime):
+    for left in range(40):
+        started: list[st.Timer] = []
+        live = runtime.ticker.timers.live
+        st.send_after(2, "late")  # the loop is armed for this one, and has to be armed again
+        at_depth(left, lambda started=started: started.append(st.send_after(1, "soon")))
+
+        assert runtime.ticker.timers.live == live + 1 + len(started)
+        expected = ["soon"] * len(started) + ["late"]
+        assert [await st.receive(timeout=5) for _ in expected] == expected
+
+
+async def test_a_runaway_recursion_that_sets_timers_does_not_stop_the_clock(runtime):
+    def walk(number: int) -> None:
+        st.send_after(1 - number / 1e4, number)  # each is due before all others
+        walk(number + 1)
+
+    with pytest.raises(RecursionError):
+        walk(0)
+    started = runtime.ticker.timers.live
+
+    assert started > 0
+    assert [await st.receive(timeout=5) for _ in range(started)] == list(reversed(range(started)))
+
+
+async def test_a_receive_without_room_on_the_stack_does_not_stop_the_clock(runtime):
+    async def receive() -> None:
+        with contextlib.suppress(st.ReceiveTimeoutError):
+            await st.receive(timeout=1)
+
+    for left in range(40):
+        await at_depth_async(left, receive)
+        with pytest.raises(st.ReceiveTimeoutError):
+            await st.receive(timeout=1)

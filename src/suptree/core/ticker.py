@@ -21,15 +21,16 @@ from suptree.core.timers import Timer, Timers
 __all__ = ["Ticker", "check_delay"]
 
 FOREVER: Final = math.inf
+LEAST_ABOVE_ZERO: Final = 1e-6  # less is lost in the rounding of a clock that has run for years
 
 
 def check_delay(who: str, field: str, value: float, *, above_zero: bool = False) -> float:
     """Return *value* if it is a usable number of seconds; ValueError if not."""
-    if value.__class__ is float and 0.0 < value < FOREVER:
+    if value.__class__ is float and LEAST_ABOVE_ZERO <= value < FOREVER:
         return value
     bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
-    if bad or value < 0 or (above_zero and value == 0):
-        least = "more than 0" if above_zero else "0 or more"
+    if bad or value < 0 or (above_zero and value < LEAST_ABOVE_ZERO):
+        least = f"more than 0, {LEAST_ABOVE_ZERO} at least" if above_zero else "0 or more"
         raise ValueError(
             f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}."
         )
@@ -68,18 +69,18 @@ class Ticker:
         """Start a timer of *owner* that sends *message* to *target*, a process or a name."""
         due = self.now() + delay
         timer = Timer(self._next_id(), due, owner, target, message, period)
-        self.timers.add(timer)
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add(timer)
         return timer
 
     def call_after(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Start a timer of the runtime's own."""
         due = self.now() + delay
         timer = Timer(self._next_id(), due, callback=callback)
-        self.timers.add(timer)
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add(timer)
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
@@ -91,9 +92,10 @@ class Ticker:
 
     def expire_after(self, slot: Slot, timeout: float) -> None:
         """Expire *slot* unless it is filled within *timeout* seconds."""
-        due = self.timers.add_deadline(self.now(), timeout, slot)
+        due = self.now() + timeout
         if due < self._armed_for:
             self._arm(due)
+        self.timers.add_deadline(due, timeout, slot)
 
     def close(self) -> None:
         """Disarm."""
@@ -102,10 +104,16 @@ class Ticker:
             self._handle = None
 
     def _arm(self, due: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._armed_for = due
+        """Have the loop tick at *due*, or leave everything as it is if there is no room on the stack.
+
+        Whoever starts a timer arms first: one that could not be armed for is not started,
+        and a tick too many does no harm.
+        """
+        old = self._handle
         self._handle = self._loop.call_at(due, self._tick, context=self._runqueue.context)
+        self._armed_for = due
+        if old is not None:
+            old.cancel()
 
     def _tick(self) -> None:
         self._handle = None

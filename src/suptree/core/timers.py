@@ -1,4 +1,4 @@
-"""Timers of one runtime: a heap with lazy deletion, and lanes for call deadlines.
+"""Timers of one runtime: a heap with lazy deletion, and lanes and a heap for call deadlines.
 
 Synchronous and without a clock: `now` is a parameter.  Every timer has an owner,
 and `drop_owner` forgets all of its timers in one call.  Cancelled timers stay in the
@@ -6,15 +6,18 @@ heap until they come up, or until they outnumber the live ones.
 
 Deadlines of calls are different: nearly all have the same length, are never
 cancelled by name, and there is one per queued call.  They stand in one lane per
-length, in order, and a lane drops its answered front whenever it is touched.
+length, in order, and a lane drops its answered front whenever it is touched.  Lanes are
+few: deadlines of yet other lengths, such as those of a budget that shrinks, have a heap.
+Answered slots are dropped from lanes and heap before they outnumber those that wait.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from suptree.core.pid import Ref
 from suptree.core.slot import PENDING, Slot
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Timer", "Timers"]
 
-PRUNE_SLACK = 64
+PRUNE_SLACK: Final = 64
+LANES_AT_MOST: Final = 64  # all of them are looked at in each tick
+CROWDED: Final = 4096  # entries of one lane, or of the heap of deadlines, before they are pruned
 
 
 class Timer(Ref):
@@ -62,13 +67,15 @@ class Timer(Ref):
 
 
 class Timers:
-    """The heap and the lanes of one runtime."""
+    """The heaps and the lanes of one runtime."""
 
-    __slots__ = ("_heap", "_lanes", "_seq", "live")
+    __slots__ = ("_crowded", "_heap", "_lanes", "_rare", "_seq", "live")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._lanes: dict[float, deque[tuple[float, Slot]]] = {}
+        self._rare: list[tuple[float, int, Slot]] = []  # deadlines of lengths without a lane
+        self._crowded = CROWDED
         self._seq = 0
         self.live = 0
 
@@ -111,30 +118,47 @@ class Timers:
                 self.cancel(timer)
         owner.timers = None
 
-    def add_deadline(self, now: float, timeout: float, slot: Slot) -> float:
-        """Expire *slot* at now + timeout unless it is filled before; returns when that is."""
+    def add_deadline(self, due: float, timeout: float, slot: Slot) -> None:
+        """Expire *slot* at *due*, which is *timeout* seconds from now, unless it is filled before."""
         lane = self._lanes.get(timeout)
         if lane is None:
-            lane = self._lanes[timeout] = deque()
-            if len(self._lanes) > 256:  # lengths computed from a remaining budget never repeat
-                self._drop_empty_lanes()
-                self._lanes[timeout] = lane
+            if len(self._lanes) >= LANES_AT_MOST:
+                self._add_rare(due, slot)
+                return
+            lane = self._new_lane(timeout)
         while lane and lane[0][1].state is not PENDING:
             lane.popleft()
-        due = now + timeout
         lane.append((due, slot))
-        if len(lane) & 4095 == 0:  # one slow call at the front must not keep thousands alive
-            live = [entry for entry in lane if entry[1].state is PENDING]
-            lane.clear()
-            lane.extend(live)
-        return due
+        if len(lane) > self._crowded:
+            self._prune_deadlines()
 
-    def _drop_empty_lanes(self) -> None:
+    def _new_lane(self, timeout: float) -> deque[tuple[float, Slot]]:
+        lane = self._lanes[_not_nan(timeout)] = deque()
+        return lane
+
+    def _add_rare(self, due: float, slot: Slot) -> None:
+        self._seq += 1
+        heapq.heappush(self._rare, (_not_nan(due), self._seq, slot))
+        if len(self._rare) > self._crowded:
+            self._prune_deadlines()
+
+    def _prune_deadlines(self) -> None:
+        """Drop answered slots and empty lanes: one slow call at a front must not keep thousands alive.
+
+        It is done again once a lane has twice as many as the longest one is left with.
+        """
+        self._rare = [entry for entry in self._rare if entry[2].state is PENDING]
+        heapq.heapify(self._rare)
+        longest = len(self._rare)
         for timeout, lane in list(self._lanes.items()):
-            while lane and lane[0][1].state is not PENDING:
-                lane.popleft()
-            if not lane:
+            live = [entry for entry in lane if entry[1].state is PENDING]
+            if not live:
                 del self._lanes[timeout]
+            elif len(live) < len(lane):
+                lane.clear()
+                lane.extend(live)
+            longest = max(longest, len(live))
+        self._crowded = 2 * longest + CROWDED
 
     def next_due(self) -> float | None:
         """When the next live timer or deadline is due; None if there is none."""
@@ -147,13 +171,24 @@ class Timers:
                 lane.popleft()
             if lane and (due is None or lane[0][0] < due):
                 due = lane[0][0]
+        if self._rare:
+            return self._next_rare(due)
         return due
+
+    def _next_rare(self, due: float | None) -> float | None:
+        rare = self._rare
+        while rare and rare[0][2].state is not PENDING:
+            heapq.heappop(rare)
+        return rare[0][0] if rare and (due is None or rare[0][0] < due) else due
 
     def expire(self, now: float) -> Iterator[Timer]:
         """Yield what is due, in order; expire due deadlines; put periodic timers on their next grid point."""
         for lane in self._lanes.values():
             while lane and (lane[0][0] <= now or lane[0][1].state is not PENDING):
                 lane.popleft()[1].expire()
+        rare = self._rare
+        while rare and (rare[0][0] <= now or rare[0][2].state is not PENDING):
+            heapq.heappop(rare)[2].expire()
         heap = self._heap
         while heap and (heap[0][0] <= now or not heap[0][2].active):
             timer = heapq.heappop(heap)[2]
@@ -168,11 +203,20 @@ class Timers:
                 missed = int((now - timer.due) / timer.period)
                 timer.due += (missed + 1) * timer.period
                 if timer.due <= now:  # a rounding error would fire it twice for one point
-                    timer.due += timer.period
+                    timer.due = max(timer.due + timer.period, math.nextafter(now, math.inf))
                 self._seq += 1
                 heapq.heappush(heap, (timer.due, self._seq, timer))
             yield timer
 
     def deadlines(self) -> int:
         """Count the pending call deadlines (walks; for introspection and the leak check)."""
-        return sum(1 for lane in self._lanes.values() for _, slot in lane if slot.state is PENDING)
+        waiting = [slot for lane in self._lanes.values() for _, slot in lane]
+        waiting.extend(slot for _, _, slot in self._rare)
+        return sum(1 for slot in waiting if slot.state is PENDING)
+
+
+def _not_nan(seconds: float) -> float:
+    """NaN compares with nothing: what stands behind it would never be due."""
+    if seconds != seconds:
+        raise ValueError("a deadline must be a number of seconds; got NaN.")
+    return seconds
