@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import functools
 import gc
 import threading
 from typing import Any
@@ -308,3 +310,110 @@ async def test_an_endless_line_of_spawns_carries_only_its_nearest_ancestors(rt):
     st.spawn(generation, 200)
     await done.wait()
     assert max(lengths) == 64
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+def injecting(handler: Any) -> Any:
+    """A decorator that gives the handler an argument more than its client has."""
+
+    @functools.wraps(handler)
+    def with_token(self: Any, *args: Any) -> Any:
+        return handler(self, "token", *args)
+
+    return with_token
+
+
+def passing_on(handler: Any) -> Any:
+    """A decorator that adds nothing."""
+
+    @functools.wraps(handler)
+    def same(self: Any, *args: Any) -> Any:
+        return handler(self, *args)
+
+    return same
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_type_error_under_a_decorator_that_adds_arguments_is_a_crash(rt, again):
+    class Injected(st.GenServer):
+        @st.call
+        @injecting
+        def good(self, token: str) -> str:
+            return token
+
+        @st.call
+        @injecting
+        def bad(self, token: str) -> str:
+            return token + 1  # type: ignore[operator]
+
+    pid = await Injected.start()
+    if again:
+        assert await Injected.good(pid) == "token"
+    with pytest.raises(st.ServerExitError, match="TypeError"):
+        await Injected.bad(pid)
+    assert not pid.is_alive()
+
+
+async def test_what_does_not_fit_a_decorated_handler_is_the_callers_mistake(rt):
+    class Decorated(st.GenServer):
+        @st.call
+        @passing_on
+        def take(self, number: int) -> int:
+            return number
+
+    pid = await Decorated.start()
+    for _ in range(2):
+        assert await Decorated.take(pid, 3) == 3
+        with pytest.raises(st.BadRequestError):
+            await Decorated.take(pid, 3, 4)  # type: ignore[call-arg]
+    assert pid.is_alive()
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1.0, "5"])
+async def test_no_wait_takes_what_is_no_time(rt, timeout):
+    pid = await Server.start()
+    requests = st.RequestSet[int]()
+    requests.add(Server.never.send_request(pid), 1)
+    waits = [
+        lambda: Server.never.send_request(pid).response(timeout),
+        lambda: Server.never.send_request(pid).wait(timeout),
+        lambda: requests.wait_any(timeout),
+        lambda: Server.stop(pid, timeout=timeout),
+        lambda: st.sys.get_state(pid, timeout=timeout),
+    ]
+    for wait in waits:
+        with pytest.raises((ValueError, TypeError), match="timeout"):
+            await wait()
+    with pytest.raises(ValueError, match=r"Hasty\.call_timeout"):
+        type("Hasty", (Server,), {"call_timeout": timeout, "__qualname__": "Hasty"})
+    requests.cancel()
+    assert await Server.ping(pid) == "pong"
+
+
+async def test_a_period_that_the_clock_cannot_tell_is_refused(rt):
+    with pytest.raises(ValueError, match="1e-06 at least"):
+        st.send_interval(1e-13, "tick")
+
+
+async def test_ticks_that_are_in_a_mailbox_stay_there_when_the_owner_of_the_timer_dies(rt):
+    me = st.current()
+
+    async def owner() -> None:
+        rt.ticker.send_after(st.current()._process, me, 0.01, "tick", 0.01)
+        await asyncio.sleep(0.035)
+
+    pid = st.spawn(owner)
+    await wait_down(pid)
+    assert [await st.receive(timeout=0) for _ in range(3)] == ["tick"] * 3
+
+
+async def test_an_answer_that_comes_as_the_time_of_a_portal_runs_out_is_taken(rt, monkeypatch):
+    def answered_at_the_last_moment(futures: Any, timeout: float) -> None:
+        for future in futures:
+            future.set_result("answer")
+
+    monkeypatch.setattr("concurrent.futures.wait", answered_at_the_last_moment)
+    future: concurrent.futures.Future[str] = concurrent.futures.Future()
+    assert rt.portal._wait("call", future) == "answer"

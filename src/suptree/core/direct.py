@@ -87,7 +87,7 @@ class DirectCalls(KeptTask):
                 detach(cast("Process", self))
                 raise
             if isinstance(error, TypeError) and self.current is None:
-                refusal = misfit(cast("Process", self), handler, args, kwargs)
+                refusal = misfit(cast("Process", self), handler, args, kwargs, error)
                 if refusal is not None:
                     self.leave_direct()
                     raise refusal from None

@@ -20,12 +20,19 @@ __all__ = ["misfit", "refused"]
 
 
 def misfit(
-    process: Process, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    process: Process,
+    handler: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    error: TypeError,
 ) -> BadRequestError | None:
-    """A TypeError came up: the error for the caller, if its arguments do not fit the handler.
+    """*error* came up: the one for the caller, if its arguments do not fit the handler.
 
-    Then the handler was never entered, and the mistake is not the server's.
+    Then the handler was never entered, and the mistake is not the server's.  One under a
+    decorator that adds arguments does not seem to fit either, but its frame tells.
     """
+    if _was_entered(handler, error):
+        return None
     signature = inspect.signature(handler)
     try:
         signature.bind(process.server, *args, **kwargs)
@@ -40,13 +47,23 @@ def misfit(
     return None
 
 
-def refused(process: Process) -> bool:
+def _was_entered(handler: Callable[..., Any], error: TypeError) -> bool:
+    code = getattr(inspect.unwrap(handler), "__code__", None)
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is code:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def refused(process: Process, error: TypeError) -> bool:
     """Whether the TypeError of this turn is the sender's mistake; the sender is told, if it waits."""
     envelope = process.current
     if envelope is None or envelope[0] not in (CALL, CAST) or envelope[2] is None:
         return False
     _, reply_to, handler, args, kwargs = envelope
-    refusal = misfit(process, handler, args, kwargs)
+    refusal = misfit(process, handler, args, kwargs, error)
     if refusal is None:
         return False
     detach(process)

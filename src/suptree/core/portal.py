@@ -148,18 +148,17 @@ class Portal:
         try:
             while True:
                 pause = LOOK_EVERY if left is None else min(LOOK_EVERY, left)
-                try:
-                    return future.result(pause)
-                except concurrent.futures.CancelledError:
-                    raise _closed(runtime, doing) from None
-                except TimeoutError:
-                    if future.done():
-                        raise  # the work's own
+                concurrent.futures.wait((future,), pause)
+                if future.done():
+                    try:
+                        return future.result()
+                    except concurrent.futures.CancelledError:
+                        raise _closed(runtime, doing) from None
                 if runtime.loop.is_closed():
                     raise _closed(runtime, doing)
                 if left is not None:
                     left -= pause
-                    if left <= 0:
+                    if left <= 0 and (future.cancel() or not future.done()):
                         raise TimeoutError(
                             f"portal.{doing}: not done within {self._timeout} s; it was cancelled."
                         )

@@ -336,7 +336,7 @@ class Process(DirectCalls):
 
     def turn_failed(self, error: BaseException) -> None:
         """The turn raised: that is a crash, unless the request did not fit its handler."""
-        if not (isinstance(error, TypeError) and refused(self)):
+        if not (isinstance(error, TypeError) and refused(self, error)):
             self._crash_inside(error)
 
     def is_plain(self) -> bool:

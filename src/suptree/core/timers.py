@@ -116,6 +116,7 @@ class Timers:
         if owner.timers:
             for timer in list(owner.timers):
                 self.cancel(timer)
+                timer.cancelled = False  # what has fired stays where it is, as of every dead sender
         owner.timers = None
 
     def add_deadline(self, due: float, timeout: float, slot: Slot) -> None:

@@ -41,7 +41,7 @@ from suptree.errors import (
 )
 from suptree.otp.child_spec import ChildSpec, Restart, Shutdown, StartOptions
 from suptree.otp.directives import ServerRef, nobody, resolve
-from suptree.otp.requests import cast, is_own_code
+from suptree.otp.requests import cast, check_timeout, is_own_code
 from suptree.otp.status import Status
 
 __all__ = ["Behaviour", "ServerStart"]
@@ -79,6 +79,8 @@ class Behaviour:
                 f"{cls.__qualname__}: __init__ must not be async. "
                 "Put what waits into `async def init(self)`, which runs right after it."
             )
+        if "call_timeout" in cls.__dict__:
+            check_timeout(f"{cls.__qualname__}.call_timeout", cls.__dict__["call_timeout"])
         given = {"restart": restart, "shutdown": shutdown, "significant": significant}
         cls.spec_defaults = {
             **cls.spec_defaults,
@@ -232,6 +234,7 @@ class Behaviour:
             CallTimeoutError: It did not end in time; it may still do so later.
             SelfCallError: A server waits for its own end; return Stop(reason) instead.
         """
+        check_timeout("stop", timeout)
         process = resolve(server, "stop")
         if process is None:
             raise nobody(server, "stop")

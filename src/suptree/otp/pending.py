@@ -15,7 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Generic, NoReturn, TypeVar
 
-from suptree.core import CURRENT, ReplyTo, Slot, SlotExpiredError, describe_wait, limited
+from suptree.core import (
+    CURRENT,
+    ReplyTo,
+    Slot,
+    SlotExpiredError,
+    check_delay,
+    describe_wait,
+    limited,
+)
 from suptree.errors import CallTimeoutError, SelfCallError, UsageError
 
 __all__ = ["Request"]
@@ -94,6 +102,8 @@ class Request(Generic[R_co]):
             Whether it is done.
         """
         slot = self._slot
+        if timeout is not None:
+            check_delay(f"{self.text}", "timeout", timeout)
         if slot.done():
             return True
         if isinstance(slot, ReplyTo) and CURRENT.get() is slot.callee:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from suptree.core import Slot, SlotExpiredError, find_runtime
+from suptree.core import Slot, SlotExpiredError, check_delay, find_runtime
 from suptree.errors import UsageError
 from suptree.otp.pending import Request
 
@@ -61,6 +61,8 @@ class RequestSet(Generic[L]):
             Label and request, which is done; None if none was answered in time, or the
             set is empty.
         """
+        if timeout is not None:
+            check_delay("RequestSet", "timeout", timeout)
         if not self._answered and self._open:
             await self._wait(timeout)
         return self._answered.popleft() if self._answered else None

@@ -39,7 +39,7 @@ from suptree.otp.debug import (
     trace as _trace,
 )
 from suptree.otp.directives import ServerRef, nobody, resolve
-from suptree.otp.requests import DEFAULT_TIMEOUT, is_own_code
+from suptree.otp.requests import DEFAULT_TIMEOUT, check_timeout, is_own_code
 from suptree.otp.status import Request, Status
 
 __all__ = [
@@ -300,6 +300,7 @@ async def _ask(
     timeout: float | None,
     needs: str | None = None,
 ) -> Any:
+    check_timeout(doing, timeout)
     process = resolve(server, doing)
     if process is None:
         raise nobody(server, doing)
