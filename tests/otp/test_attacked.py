@@ -15,6 +15,7 @@ import pytest
 import suptree as st
 from suptree.core import Process
 from suptree.testing import turn, wait_down, wait_until
+from tests.depth import at_depth, at_depth_async
 
 
 class Server(st.GenServer):
@@ -417,3 +418,38 @@ async def test_an_answer_that_comes_as_the_time_of_a_portal_runs_out_is_taken(rt
     monkeypatch.setattr("concurrent.futures.wait", answered_at_the_last_moment)
     future: concurrent.futures.Future[str] = concurrent.futures.Future()
     assert rt.portal._wait("call", future) == "answer"
+
+
+# -- the end of the stack ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", range(5, 130, 5))
+async def test_a_start_at_the_end_of_the_stack_leaves_nothing_half_made(rt, left):
+    alive = set(rt.processes)
+
+    async def named() -> None:
+        await st.child(Server).with_(name="named").start_unlinked()
+
+    def starts() -> None:
+        st.spawn(nothing)
+
+    at_depth(left, starts)
+    await at_depth_async(left, named)
+    await turn(3)
+    pid = st.whereis("named")
+    if pid is None:
+        pid = await st.child(Server).with_(name="named").start_unlinked()
+    assert await Server.ping(pid) == "pong"
+    await Server.stop(pid)
+    assert set(rt.processes) == alive
+
+
+@pytest.mark.parametrize("left", range(5, 130, 5))
+async def test_a_registration_at_the_end_of_the_stack_leaves_nothing_half_made(rt, left):
+    await st.Registry.start_link(name="registry")
+
+    async def registers() -> None:
+        at_depth(left, lambda: st.Registry.register("registry", "key"))
+
+    await wait_down(st.spawn(registers))
+    assert st.Registry.count("registry") == 0

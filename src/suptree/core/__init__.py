@@ -101,6 +101,7 @@ from suptree.core.propagation import (
     time_left,
 )
 from suptree.core.reports import CrashReport, Reporter
+from suptree.core.room import require_room
 from suptree.core.runtime import Runtime, Target, ViaName, check_function
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.stacks import stands_deep
@@ -206,6 +207,7 @@ __all__ = [
     "register",
     "reply",
     "require_process",
+    "require_room",
     "reserve_place",
     "safe_repr",
     "safe_text",

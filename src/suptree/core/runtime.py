@@ -52,6 +52,7 @@ from suptree.core.process import Process
 from suptree.core.propagation import Propagator, carry
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
+from suptree.core.room import require_room
 from suptree.core.runqueue import RunQueue
 from suptree.core.signals import Signals, Target, tie
 from suptree.core.slot import ReplyTo, Slot
@@ -323,16 +324,18 @@ class Runtime(Signals):
             raise RuntimeClosedError(
                 f"start: runtime {self.name!r} is closed. Nothing was started."
             )
-        pid: Pid[Any] = Pid(self.next_id(), self)
+        require_room("start")  # what is entered below could not be taken back at the end of a stack
+        number = self.next_id()
+        pid: Pid[Any] = Pid(number, self)
         context = contextvars.copy_context()
         process = Process(pid, self, body, context)
         context.run(CURRENT.set, process)
         pid._process = process  # pyright: ignore[reportPrivateUsage]
         process.label = label
         process.started_at = self.now()
-        self.processes[pid.id] = process
+        self.processes[number] = process
         if parent is not None:
-            process.lineage = _child_lineage(parent)
+            process.lineage = parent.child_lineage or _child_lineage(parent)
             if link:
                 process.parent = parent
                 tie(process, parent)
@@ -391,12 +394,14 @@ class Runtime(Signals):
             trap_exit: Exit signals become messages from the first moment on.
             bound: Bound of its mailbox.
         """
-        self.check_thread("spawn")
-        check_function("spawn", function)
+        if self.thread_id != get_ident():
+            self.check_thread("spawn")
+        if not callable(function):
+            check_function("spawn", function)
         parent = CURRENT.get()
         if parent is not None and parent.runtime is not self:
             parent = None
-        if parent is not None:
+        if parent is not None and parent.state >= EXITING:
             parent.check_not_dead("spawn")
         if name is not None:
             holder = self.names.get(name)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from suptree.core import INFO, Pid, Process
+from suptree.core import INFO, Pid, Process, require_room
 from suptree.errors import AlreadyRegisteredError, RegistryError
 from suptree.otp.child_spec import ChildSpec, child
 from suptree.otp.gen_server import GenServer
@@ -154,6 +154,7 @@ class Partition(GenServer):
 
     def register(self, process: Process, key: Any, value: Any) -> Pid[Any] | None:
         """Enter *process* and be linked to it; the holder if the key is taken."""
+        require_room("Registry.register")
         pid = process.pid
         is_first = not self.table.has(pid)
         holder = self.table.put(key, pid, value)
