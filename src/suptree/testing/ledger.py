@@ -123,8 +123,12 @@ class Ledger:
             after(self, args, result)
             return result
 
+        inherited = name not in vars(owner)  # putting it there for good would hide what it inherits
         setattr(owner, name, wrapped)
-        self._restore.callback(setattr, owner, name, method)
+        if inherited:
+            self._restore.callback(delattr, owner, name)
+        else:
+            self._restore.callback(setattr, owner, name, method)
 
 
 def _key(runtime: Runtime, thing: object) -> tuple[int, str]:
