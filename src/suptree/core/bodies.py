@@ -60,7 +60,8 @@ class PlainBody(_Receiving):
         process.task = process.runtime.make_task(
             process.run_whole_life(self._coroutine), process.context, process.label
         )
-        process.started()
+        if process.start_slot is not None:  # not so for `spawn`, which nobody waits for
+            process.started()
 
     async def _enter(self) -> None:
         self.entered = True

@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-__all__ = ["require_room"]
+__all__ = ["SHALLOW", "require_room"]
+
+SHALLOW: Final = 200
+"""Frames below which a start, whose cost counts, does not ask: any usual limit leaves enough."""
 
 FRAMES: Final = 100
 """What a start needs whose init fails: a crash report, and its burial."""

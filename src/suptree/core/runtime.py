@@ -24,6 +24,7 @@ import contextvars
 import itertools
 import os
 import random
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from threading import get_ident
@@ -52,7 +53,7 @@ from suptree.core.process import Process
 from suptree.core.propagation import Propagator, carry
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
-from suptree.core.room import require_room
+from suptree.core.room import SHALLOW, require_room
 from suptree.core.runqueue import RunQueue
 from suptree.core.signals import Signals, Target, tie
 from suptree.core.slot import ReplyTo, Slot
@@ -290,12 +291,13 @@ class Runtime(Signals):
             A slot, maybe filled already: the Pid, or StartError and its kin.
         """
         slot = Slot(self.runqueue)
+        plain_name: str | None = None
         if name is not None:
+            plain_name = name if isinstance(name, str) else None
             holder = self.whereis(name) if isinstance(name, str) else name.whereis(self)
             if holder is not None:
                 slot.fail(AlreadyStartedError(name, holder))
                 return slot
-        plain_name = name if isinstance(name, str) else None
         process = self._make(body, parent, link, plain_name, label)
         process.supervised = supervised
         process.trap_exit = trap_exit
@@ -310,7 +312,14 @@ class Runtime(Signals):
             except Exception as error:  # an unknown registry, or one that restarts
                 process.start_failed(NORMAL, error)
                 return slot
-        self._begin(process)
+        hidden = self.hide_task()
+        try:
+            process.context.run(body.begin, process)
+        finally:
+            if hidden is not None:
+                self.show_task(hidden)
+        if process.state is EXITING and process.task is None:  # killed by its own init's doing
+            process.finish(process.exit_reason)
         if timeout is not None and not slot.done():
             process.escalation = self.ticker.call_after(
                 timeout, lambda: self._start_expired(process, slot, timeout)
@@ -324,7 +333,12 @@ class Runtime(Signals):
             raise RuntimeClosedError(
                 f"start: runtime {self.name!r} is closed. Nothing was started."
             )
-        require_room("start")  # what is entered below could not be taken back at the end of a stack
+        try:
+            sys._getframe(SHALLOW)
+        except ValueError:
+            pass
+        else:  # what is entered below could not be taken back at the end of a stack
+            require_room("start")
         number = self.next_id()
         pid: Pid[Any] = Pid(number, self)
         context = contextvars.copy_context()
@@ -353,16 +367,6 @@ class Runtime(Signals):
         process = self._make(body, CURRENT.get(), False, None, label)
         process.lineage = NO_ANCESTORS
         return process
-
-    def _begin(self, process: Process) -> None:
-        hidden = self.hide_task()
-        try:
-            process.context.run(process.body.begin, process)
-        finally:
-            if hidden is not None:
-                self.show_task(hidden)
-        if process.state is EXITING and process.task is None:  # killed by its own init's doing
-            process.finish(process.exit_reason)
 
     def _start_expired(self, process: Process, slot: Slot, timeout: float) -> None:
         if slot.done():
@@ -634,10 +638,9 @@ def check_function(doing: str, function: object) -> None:
 
 def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:
     """The ancestors of a child, nearest first (S26); shared by all children of *parent*."""
-    cached = parent.child_lineage
-    if cached is None:
-        cached = parent.child_lineage = (parent.pid, *parent.lineage[: ANCESTORS_AT_MOST - 1])
-    return cached
+    lineage = (parent.pid, *parent.lineage[: ANCESTORS_AT_MOST - 1])
+    parent.child_lineage = lineage
+    return lineage
 
 
 def _name_of(function: Callable[..., Any]) -> str:
