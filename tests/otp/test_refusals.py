@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 import suptree as st
@@ -44,6 +49,112 @@ async def test_an_argument_that_does_not_fit_shows_what_the_handler_takes(runtim
     pid = await Till.start()
     with pytest.raises(st.BadRequestError, match=r"It takes take\(amount, note=''\)"):
         await Till.take(pid, amont=1)  # type: ignore[call-arg]
+
+
+def passing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that hands everything on."""
+
+    @functools.wraps(function)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    return wrapper
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that adds an argument; the signature that it shows fits no request."""
+
+    @functools.wraps(function)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, "token", *args, **kwargs)
+
+    return wrapper
+
+
+class Wrapped(st.GenServer):
+    """Handlers that were entered, and that raise what a wrong call raises."""
+
+    @st.call
+    def plain(self, amount: int) -> int:
+        return len(amount)  # type: ignore[arg-type]
+
+    @st.call
+    @passing
+    def passed(self, amount: int) -> int:
+        return len(amount)  # type: ignore[arg-type]
+
+    @st.call
+    @injecting
+    def injected(self, token: str, amount: int) -> int:
+        return len(amount)  # type: ignore[arg-type]
+
+    @st.call
+    @injecting
+    async def injected_async(self, token: str, amount: int) -> int:
+        return len(amount)  # type: ignore[arg-type]
+
+    @st.call
+    @injecting
+    def injected_helper(self, token: str, amount: int) -> Any:
+        return self.help(amount)
+
+    async def help(self, amount: int) -> int:
+        return len(amount)  # type: ignore[arg-type]
+
+    @st.call
+    def in_c(self, amount: int) -> int:
+        return amount
+
+    @st.call
+    def in_c_without_signature(self, amount: int) -> int:
+        return amount
+
+    @st.call
+    async def ready(self) -> None:
+        """From now on its class is known and its task kept: what follows is called directly."""
+
+
+class WrappedInC(Wrapped):
+    """Some of its handlers are written in C."""
+
+    in_c = operator.add  # type: ignore[assignment]
+    in_c_without_signature = max  # type: ignore[assignment]
+
+
+ENTERED = [
+    "plain",
+    "passed",
+    "injected",
+    "injected_async",
+    "injected_helper",
+    "in_c",
+    "in_c_without_signature",
+]
+
+
+@pytest.mark.parametrize("name", ENTERED)
+async def test_a_type_error_out_of_a_handler_is_a_crash_however_it_is_decorated(runtime, name):
+    request = getattr(Wrapped, name)
+    for _ in range(2):  # the second is called directly, if the run has direct calls
+        pid = await WrappedInC.start()
+        await Wrapped.ready(pid)
+
+        with pytest.raises(st.ServerExitError, match="TypeError"):
+            await request(pid, 5)
+        assert not pid.is_alive()
+
+
+@pytest.mark.parametrize("name", ["plain", "passed", "injected", "injected_async", "in_c"])
+async def test_arguments_that_fit_no_handler_harm_no_server_however_it_is_decorated(runtime, name):
+    request = getattr(Wrapped, name)
+    pid = await WrappedInC.start()
+    await Wrapped.ready(pid)
+    for _ in range(2):
+        with pytest.raises(st.BadRequestError):
+            await request(pid, 1, 2, 3)
+        with pytest.raises(st.BadRequestError):
+            await request.send_request(pid, 1, 2, 3)
+    assert pid.is_alive()
 
 
 async def test_a_request_asked_of_the_pid_itself_says_how_to_ask(runtime):

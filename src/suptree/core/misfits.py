@@ -6,8 +6,9 @@ Looked at only after a TypeError came up in a turn: what fits costs nothing.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.messages import CALL, CAST
 from suptree.core.propagation import detach
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from suptree.core.process import Process
 
 __all__ = ["misfit", "refused"]
+
+_OWN_FILES: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def misfit(
@@ -28,12 +31,14 @@ def misfit(
 ) -> BadRequestError | None:
     """*error* came up: the one for the caller, if its arguments do not fit the handler.
 
-    Then the handler was never entered, and the mistake is not the server's.  One under a
-    decorator that adds arguments does not seem to fit either, but its frame tells.
+    Then the handler was never entered, and the mistake is not the server's.
     """
-    if _was_entered(handler, error):
+    if not _raised_by_the_call(handler, error):
         return None
-    signature = inspect.signature(handler)
+    try:
+        signature = inspect.signature(handler)
+    except (TypeError, ValueError):  # written in C, and does not tell what it takes
+        return None
     try:
         signature.bind(process.server, *args, **kwargs)
     except TypeError as why:
@@ -47,14 +52,29 @@ def misfit(
     return None
 
 
-def _was_entered(handler: Callable[..., Any], error: TypeError) -> bool:
-    code = getattr(inspect.unwrap(handler), "__code__", None)
+def _raised_by_the_call(handler: Callable[..., Any], error: BaseException) -> bool:
+    """Whether *error* comes from calling the handler, and not out of it.
+
+    Its signature alone does not tell: a decorator that adds an argument keeps the signature
+    of what it wraps, which no request fits.  So nothing but the caller's frames, the
+    runtime's, and those of decorators may have seen the error.
+    """
+    decorators: list[object] = []
+    function: Any = handler
+    while hasattr(function, "__wrapped__"):
+        decorators.append(getattr(function, "__code__", None))
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
     trace = error.__traceback__
+    last = None
     while trace is not None:
-        if trace.tb_frame.f_code is code:
-            return True
+        last = trace.tb_frame.f_code
+        if last is code:
+            return False
         trace = trace.tb_next
-    return False
+    if last is None:
+        return False
+    return last.co_filename.startswith(_OWN_FILES) or any(last is one for one in decorators)
 
 
 def refused(process: Process, error: TypeError) -> bool:
