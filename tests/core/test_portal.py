@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 
 import pytest
@@ -163,6 +164,34 @@ async def test_portal_deadline_cancels_the_work(runtime):
 
     assert "not done within 0.05 s" in await asyncio.to_thread(work)
     await ended.wait()
+
+
+async def test_a_deadline_that_finds_the_answer_on_its_way_waits_for_it(runtime):
+    class OnItsWay(concurrent.futures.Future[int]):
+        looks = 0
+
+        def done(self) -> bool:  # the thread of the loop is between the two steps of an answer
+            self.looks += 1
+            if self.looks == 3:
+                self.set_result(1)
+            return super().done()
+
+    future = OnItsWay()
+    future.set_running_or_notify_cancel()
+
+    assert runtime.portal.within(0.0)._wait("call", future) == 1
+
+
+async def test_the_timeout_error_of_the_work_is_the_works_own(runtime):
+    async def work() -> None:
+        raise TimeoutError("of the work")
+
+    def ask() -> str:
+        with pytest.raises(TimeoutError) as caught:
+            runtime.portal.within(60).run(work)
+        return str(caught.value)
+
+    assert await asyncio.to_thread(ask) == "of the work"
 
 
 async def test_portal_future_can_be_cancelled(runtime):

@@ -147,7 +147,7 @@ class Portal:
         left = self._timeout
         try:
             while True:
-                pause = LOOK_EVERY if left is None else min(LOOK_EVERY, left)
+                pause = LOOK_EVERY if left is None else min(LOOK_EVERY, max(0.0, left))
                 concurrent.futures.wait((future,), pause)
                 if future.done():
                     try:
@@ -158,7 +158,7 @@ class Portal:
                     raise _closed(runtime, doing)
                 if left is not None:
                     left -= pause
-                    if left <= 0 and (future.cancel() or not future.done()):
+                    if left <= 0 and future.cancel():  # else the answer is on its way
                         raise TimeoutError(
                             f"portal.{doing}: not done within {self._timeout} s; it was cancelled."
                         )
