@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -219,6 +219,72 @@ async def test_children_that_are_a_coroutine_are_refused(runtime):
 
     with pytest.raises(st.ApplicationError, match="`def children` without async"):
         await runtime.start(Shop())
+
+
+class Silent(st.GenServer):
+    """Never answers."""
+
+    @st.call
+    def ask(self) -> st.NoReply:
+        return st.NoReply()
+
+
+async def wait_for_ever() -> None:
+    await st.receive(lambda message: False)
+
+
+def _asking_set(pid: st.Pid[Silent]) -> st.RequestSet[int]:
+    asking = st.RequestSet[int]()
+    asking.add(Silent.ask.send_request(pid), label=1)
+    return asking
+
+
+WAITS: dict[str, Callable[[st.Pid[Silent], Any], Awaitable[object]]] = {
+    "call": lambda pid, timeout: st.GenServer.call(pid, 1, timeout),
+    "response": lambda pid, timeout: Silent.ask.send_request(pid).response(timeout),
+    "wait": lambda pid, timeout: Silent.ask.send_request(pid).wait(timeout),
+    "wait_any": lambda pid, timeout: _asking_set(pid).wait_any(timeout),
+    "get_state": lambda pid, timeout: st.sys.get_state(pid, timeout),
+    "suspend": lambda pid, timeout: st.sys.suspend(pid, timeout),
+    "install": lambda pid, timeout: st.sys.install(pid, print, timeout=timeout),
+    "terminate": lambda pid, timeout: st.sys.terminate(pid, timeout=timeout),
+    "await_": lambda pid, timeout: st.Task.await_(st.Task.async_(wait_for_ever), timeout),
+    "yield_": lambda pid, timeout: st.Task.yield_(st.Task.async_(wait_for_ever), timeout),
+    "shutdown": lambda pid, timeout: st.Task.shutdown(st.Task.async_(wait_for_ever), timeout),
+}
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1, "5", True])
+@pytest.mark.parametrize("name", WAITS)
+async def test_a_timeout_that_is_no_number_of_seconds_is_refused_where_it_is_given(
+    runtime, name, timeout
+):
+    pid = await Silent.start()
+
+    with pytest.raises(ValueError, match="timeout must be a finite number of seconds"):
+        await WAITS[name](pid, timeout)
+    assert pid.is_alive()
+    assert runtime.ticker.timers.deadlines() == 0
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1, "5"])
+async def test_a_portal_with_a_timeout_that_is_no_number_of_seconds_is_refused(runtime, timeout):
+    with pytest.raises(ValueError, match="timeout must be a finite number of seconds"):
+        runtime.portal.within(timeout)
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1, "5"])
+@pytest.mark.parametrize("base", [st.GenServer, st.GenStateMachine])
+def test_a_call_timeout_that_is_no_number_of_seconds_is_refused_when_the_class_is_made(
+    base, timeout
+):
+    with pytest.raises(ValueError, match=r"Hasty: call_timeout must be a finite number of seconds"):
+        type("Hasty", (base,), {"call_timeout": timeout})
+    mixin = type("Mixin", (), {"call_timeout": timeout})
+    with pytest.raises(ValueError, match=r"Mixed: call_timeout must be a finite number of seconds"):
+        type("Mixed", (mixin, base), {})
+    for fine in (None, 0, 1, 2.5):
+        type("Patient", (base,), {"call_timeout": fine})
 
 
 async def test_what_is_no_application_or_needs_arguments_is_refused(runtime):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from suptree.core.context import CURRENT
 from suptree.core.crashes import safe_repr
 from suptree.core.log import LOG
+from suptree.core.ticker import check_delay
 from suptree.errors import RuntimeClosedError, SuptreeError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Portal:
 
     def within(self, timeout: float | None) -> Portal:
         """The same portal, whose `call` and `run` raise TimeoutError after *timeout* seconds."""
+        if timeout is not None:
+            check_delay("portal.within", "timeout", timeout)
         return Portal(self.runtime, timeout)
 
     # -- not waiting -------------------------------------------------------------------

@@ -79,8 +79,9 @@ class Behaviour:
                 f"{cls.__qualname__}: __init__ must not be async. "
                 "Put what waits into `async def init(self)`, which runs right after it."
             )
-        if "call_timeout" in cls.__dict__:
-            check_timeout(f"{cls.__qualname__}.call_timeout", cls.__dict__["call_timeout"])
+        timeout = getattr(cls, "call_timeout", None)  # its own, or that of a mixin
+        if timeout is not None:
+            check_delay(cls.__qualname__, "call_timeout", timeout)
         given = {"restart": restart, "shutdown": shutdown, "significant": significant}
         cls.spec_defaults = {
             **cls.spec_defaults,

@@ -267,8 +267,10 @@ class Task(Generic[T_co]):
             TaskOwnerError: Another process made the task.
         """
         task._check("shutdown")
-        task._unlink()
         brutal = timeout == "brutal_kill"
+        if timeout is not None and not brutal:
+            check_delay("Task.shutdown", "timeout", timeout)  # type: ignore[arg-type]
+        task._unlink()
         ours = KILLED if brutal else SHUTDOWN
         told = task._outcome.told()
         if told is None:
