@@ -18,6 +18,8 @@ PROBES = {
     "http": "a request to an HTTP server",
 }
 OPERATIONS = ("spawn", "restart", "lookup", "timer", "monitor")
+BESIDE = "dict"
+"""No operation of a runtime: what a lookup stands on."""
 FAIR, FLAT = 3.0, 1.5
 """At most so many times the p99 beside a bare asyncio flood; at most so many times the cost at 1,000 processes."""
 

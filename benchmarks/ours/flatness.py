@@ -50,6 +50,7 @@ async def flatness(ask: Ask) -> Metrics:
                 "lookup": _lookups(ask.n),
                 "timer": _timers(),
                 "monitor": _monitors(pids),
+                "dict": _dictionary(pids),
             }
         finally:
             gc.unfreeze()
@@ -105,6 +106,16 @@ def _monitors(pids: list[st.Pid[Resident]]) -> float:
     start = time.perf_counter()
     for pid in alive:
         st.demonitor(st.monitor(pid))
+    return (time.perf_counter() - start) / MANY
+
+
+def _dictionary(pids: list[st.Pid[Any]]) -> float:
+    """What a lookup stands on: a dictionary of as many names, which is in no cache either."""
+    table = {f"resident.{number}": pid for number, pid in enumerate(pids)}
+    names = [f"resident.{number}" for number in _scattered(len(pids), MANY)]
+    start = time.perf_counter()
+    for name in names:
+        table.get(name)
     return (time.perf_counter() - start) / MANY
 
 

@@ -267,6 +267,8 @@ def send_after(delay: float, message: object, to: Target | None = None) -> Timer
 def send_interval(period: float, message: object) -> Timer:
     """Send *message* to this process every *period* seconds, on an absolute grid.
 
+    A microsecond at least; ValueError if it is less.
+
     A late firing does not move the next one; firings missed in a stall are skipped.
     """
     process = require_process("send_interval")
@@ -344,9 +346,9 @@ async def receive(
             raise ReceiveTimeoutError(timeout)
         process.check_not_dead("receive")
         gate = process.wait_for_message()
-        if remaining is not None:
-            process.runtime.ticker.expire_after(gate, remaining)
         try:
+            if remaining is not None:
+                process.runtime.ticker.expire_after(gate, remaining)
             with suppress(SlotExpiredError):
                 await gate
         finally:

@@ -76,6 +76,7 @@ class _Timeout:
 
 
 TIMEOUT: Final = _Timeout()
+"""What handle_info gets when the idle timeout of a server is over, see `Timeout` (OTP: the atom timeout)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,9 @@ class Table(MutableMapping[K, V]):
         self._runtime = runtime
         self._data: dict[K, V] | None = {}
         self._owner: Process | None = None
+        self._belong_to(process)
         if name is not None:
             runtime.tables[name] = self
-        self._belong_to(process)
 
     @classmethod
     def lookup(cls, name: str) -> Table[Any, Any]:

@@ -165,7 +165,10 @@ class Behaviour:
         return process.runtime.ticker.send_after(process, target, delay, message)
 
     def send_interval(self, period: float, message: object) -> Timer:
-        """Send *message* to this server every *period* seconds, on an absolute grid."""
+        """Send *message* to this server every *period* seconds, on an absolute grid.
+
+        A microsecond at least; ValueError if it is less.
+        """
         check_delay("send_interval", "period", period, above_zero=True)
         process = self._process
         process.check_not_dead("send_interval")

@@ -18,7 +18,7 @@ docs/explanation/semantics.md.
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from suptree.core import (
     CALL,
@@ -49,7 +49,7 @@ from suptree.otp.directives import (
     Stop,
     Timeout,
 )
-from suptree.otp.requests import DIRECTIVES, call
+from suptree.otp.requests import DEFAULT_TIMEOUT, DIRECTIVES, call
 from suptree.otp.turn_body import TurnBody
 
 __all__ = ["GenServer", "ServerBody", "ServerStart"]
@@ -68,6 +68,12 @@ class GenServer(Behaviour):
     """
 
     __slots__ = ()
+
+    call_timeout: ClassVar[float | None] = DEFAULT_TIMEOUT
+    """Seconds that a typed call to this class waits unless it says otherwise (S30); None waits for ever.
+
+    What `@call(timeout=...)` or `within` says goes first.  `GenServer.call` has its own default.
+    """
 
     # -- callbacks, to override ---------------------------------------------------------
 
