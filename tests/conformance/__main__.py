@@ -26,7 +26,7 @@ from typing import Any
 from tests.conformance import beam, families
 from tests.conformance.arguments import positive
 from tests.conformance.campaign import Tally, judge_many
-from tests.conformance.family import Family, Normaliser, find_divergence
+from tests.conformance.family import BOTH, Family, Normaliser, find_divergence
 from tests.conformance.record import more_recorded, record_family
 
 SECONDS_BETWEEN_WORDS = 30.0
@@ -87,7 +87,7 @@ def _report(family: Family[Any], tally: Tally, seeds: range) -> Iterator[str]:
         f"  {tally.programs} programs{stopped} (seeds {seeds[0]} to {seeds[0] + tally.programs - 1}), "
         f"{tally.lines} lines of trace, {len(tally.divergences)} divergences, {tally.seconds:.1f} s"
     )
-    for rule in family.rules:
+    for rule in (*family.rules, BOTH):
         yield (
             f"  normalised: {rule.name}: touched {tally.judge[rule.name]} traces of the judge, "
             f"{tally.ours[rule.name]} of suptree"

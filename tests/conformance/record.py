@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.conformance.campaign import Tally
 from tests.conformance.families import HOMES
-from tests.conformance.family import Family
+from tests.conformance.family import BOTH, Family
 
 FILE = Path(__file__).with_name("record.json")
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def record_family(
                 "judge": tally.judge[rule.name],
                 "ours": tally.ours[rule.name],
             }
-            for rule in family.rules
+            for rule in (*family.rules, BOTH)
         ],
     }
     in_order = [name for name in HOMES if name in recorded["families"]]

@@ -7,7 +7,15 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.conformance.family import Normaliser, Rule, Trace, difference, find_divergence
+from tests.conformance.family import (
+    ASKED_AGAIN,
+    BOTH,
+    Normaliser,
+    Rule,
+    Trace,
+    difference,
+    find_divergence,
+)
 from tests.conformance.plain import Plain, to_json
 
 TRACE = ["op 0", "start a", "start b", "result ok", "op 1", "down a boom", "start a", "result done"]
@@ -114,6 +122,32 @@ def test_a_program_that_diverges_only_now_and_then_is_shown_nevertheless():
 
     assert found is not None
     assert "not seen again" in found.difference
+
+
+def test_what_the_judge_gives_as_well_when_it_is_asked_again_is_no_divergence_and_is_counted():
+    answers: list[Trace] = [["b"], ["a"], ["a"]]
+    theirs, ours = Normaliser(()), Normaliser(())
+    family = Letters()
+    family.modes = {"open": lambda _: ["b"]}
+
+    found = find_divergence(family, "a", lambda _: answers.pop(), normaliser=theirs, ours=ours)
+
+    assert found is None
+    assert theirs.touched[BOTH.name] == ours.touched[BOTH.name] == 1
+
+
+def test_a_judge_that_never_gives_our_trace_is_asked_often_and_believed():
+    asked: list[str] = []
+
+    def judge(program: str) -> Trace:
+        asked.append(program)
+        return [str(len(asked) % 2)]
+
+    family = Letters()
+    family.modes = {"other": lambda _: ["2"]}
+
+    assert find_divergence(family, "a", judge) is not None
+    assert len(asked) > ASKED_AGAIN
 
 
 def test_plain_values_keep_their_kinds_through_json():
