@@ -10,14 +10,13 @@ import contextlib
 import contextvars
 import os
 import pickle
-import sys
-from collections.abc import Callable
 
 import pytest
 
 import suptree as st
 from suptree.core import IDLE, RESTING, KernelBody, asyncio_private
 from suptree.testing import turn, wait_down, wait_until
+from tests.depth import at_depth
 
 
 async def wait_for_ever() -> None:
@@ -746,23 +745,6 @@ async def test_law18_a_direct_call_hides_the_task_of_the_caller(runtime):
 
 
 # -- a stack that is nearly used up ------------------------------------------------------------
-
-
-def at_depth(left: int, function: Callable[[], object]) -> None:
-    """Call *function* where about *left* frames are left; what it has no room for is nobody's."""
-
-    def go_down(levels: int) -> None:
-        if levels > 0:
-            go_down(levels - 1)
-        else:
-            function()
-
-    depth = 0
-    frame = sys._getframe()
-    while frame is not None:
-        depth, frame = depth + 1, frame.f_back
-    with contextlib.suppress(RecursionError):
-        go_down(sys.getrecursionlimit() - depth - left)
 
 
 async def test_a_send_that_has_no_room_left_on_the_stack_does_not_stop_the_runtime(runtime):

@@ -194,9 +194,8 @@ class DirectCalls(KeptTask):
         runqueue = runtime.runqueue
         held = 0
         runqueue.nested += 1
-        if (
-            runqueue.nested >= NESTED_AT_MOST
-        ):  # the next call queues: no chain is too long for the stack
+        if runqueue.nested >= NESTED_AT_MOST:
+            # The next call queues: no chain is too long for the stack.
             held, runqueue.direct_budget = runqueue.direct_budget, 0
         runtime.show_task(task)
         gate.stepping = True

@@ -190,22 +190,19 @@ class KeptTask:
         if self.state is RUNNING:
             self.state = WAITING
         kind = waits_for.__class__
-        if kind is ReplyTo or kind is Slot:
-            waits_for._asyncio_future_blocking = False
-            waits_for.add_done_callback(self.resume, context=self.context)
-        elif waits_for is not None:
+        if waits_for is not None and kind is not ReplyTo and kind is not Slot:
             assert self.task is not None
             wrong = mistake(waits_for, self.task)
-            if wrong is None:
-                waits_for._asyncio_future_blocking = False
-                waits_for.add_done_callback(self.resume, context=self.context)
-            else:
+            if wrong is not None:
                 waits_for, gate.owed = None, RuntimeError(wrong)
         self.job = (coroutine, then, waits_for)
         if waits_for is None:
             self.runtime.runqueue.give_way(self.resume, self.context)
-        elif gate.owed is not None and cancel_awaited(waits_for, gate.owed):
-            gate.owed = None
+        else:
+            waits_for._asyncio_future_blocking = False
+            waits_for.add_done_callback(self.resume, context=self.context)
+            if gate.owed is not None and cancel_awaited(waits_for, gate.owed):
+                gate.owed = None
         if killed:
             self.cancel_task()
 
