@@ -32,7 +32,7 @@ FLOORS = {
     "clock": "Time",
     "errors": "Errors",
 }
-BESIDE = ("testing", "telemetry", "system")
+BESIDE = ("services", "testing", "telemetry", "system")
 """Modules with public names of their own, which the front page does not have."""
 
 
@@ -116,7 +116,7 @@ def name_of(member: object) -> str:
 
 def text_below(name: str, module: types.ModuleType) -> str:
     """The text below the assignment of *name*, somewhere in the package of *module*."""
-    for path in sorted(Path(module.__file__ or "").parent.glob("*.py")):
+    for path in sorted(Path(module.__file__ or "").parent.rglob("*.py")):
         for statement, text in pairwise(ast.parse(path.read_text()).body):
             match statement, text:
                 case (
@@ -148,14 +148,11 @@ def telemetry_page() -> str:
 
 
 def event_modules() -> Iterator[str]:
-    """The modules that declare events: `events.py` of each floor, and the bus itself."""
+    """The modules that declare events: `events.py` of each floor and service, and the bus itself."""
     yield "suptree.telemetry.declare"
-    for floor in pkgutil.iter_modules(suptree.__path__, "suptree."):
-        if floor.ispkg and any(
-            module.name == "events"
-            for module in pkgutil.iter_modules(importlib.import_module(floor.name).__path__)
-        ):
-            yield f"{floor.name}.events"
+    for module in pkgutil.walk_packages(suptree.__path__, "suptree."):
+        if module.name.endswith(".events"):
+            yield module.name
 
 
 def exit_codes_page() -> str:

@@ -1,0 +1,43 @@
+"""Floor 3: services, each a supervised process (or a few of them) on the runtime below.
+
+A service is a folder, and imports alone: `from suptree.services import SchedulerManager`
+opens the folder of that one only.  Services do not know one another; what several of
+them stand on is in `parts`: pure values and machines, and the seam of the store.
+Whoever composes services is one floor up.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from suptree.services.parts.distribution import Distribution
+    from suptree.services.parts.store import Store
+    from suptree.services.store import MemoryStore, StateOwner
+
+__all__ = [
+    "Distribution",
+    "MemoryStore",
+    "StateOwner",
+    "Store",
+]
+
+_HOME: Final = {
+    "Distribution": "parts.distribution",
+    "MemoryStore": "store",
+    "StateOwner": "store",
+    "Store": "parts.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

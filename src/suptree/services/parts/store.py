@@ -1,0 +1,32 @@
+"""The seam between a service and where it keeps what must outlive it.
+
+A service is given a `Store` and asks for no more than these three.  The store of this
+floor, `MemoryStore`, outlives the service; one on a disk outlives the program too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+__all__ = ["Store"]
+
+
+class Store(Protocol):
+    """Keeps values under keys, in spaces: one space for each service.
+
+    Values are plain data (None, bool, int, float, str, bytes, and lists, tuples and dicts
+    of those), so that every store can keep them; never pids, functions or open things.
+    """
+
+    async def load(self, space: str) -> Mapping[str, object]:
+        """Everything in *space*, in the order in which the keys were first put."""
+        ...
+
+    async def put(self, space: str, key: str, value: object) -> None:
+        """Keep *value*.  When this returns, it is as safe as this store makes things."""
+        ...
+
+    async def delete(self, space: str, key: str) -> None:
+        """Forget *key*; one that is not there is no error."""
+        ...
