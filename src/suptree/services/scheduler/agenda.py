@@ -6,7 +6,7 @@ agenda needs one timer, for `wake_in`.
 
 >>> agenda = Agenda()
 >>> job = Job(id="tea", trigger=Every(60.0), what="brew", to="kitchen")
->>> _ = agenda.add(job, Moment(now=0.0, wall=1e9))
+>>> agenda.put(Entry.new(job, Moment(now=0.0, wall=1e9)))
 >>> agenda.wake_in(Moment(10.0, 1e9 + 10))
 50.0
 >>> [due] = agenda.take(Moment(60.5, 1e9 + 60.5))
@@ -24,7 +24,7 @@ from suptree.services.scheduler.heap import DueHeap
 from suptree.services.scheduler.job import Job, Owner
 from suptree.services.scheduler.triggers import Cron, Every
 
-__all__ = ["Agenda", "Due", "Entry", "Moment", "Point"]
+__all__ = ["Agenda", "Due", "Entry", "Moment", "Point", "time_for"]
 
 SET_BACK: Final = 3 * 3600.0
 """A wall clock that goes back by more than this was wrong before; by less, what has come does not come again."""
@@ -69,6 +69,12 @@ class Entry:
         self.count = 0
         self.running: dict[int, None] = {}
         self.queue: deque[tuple[float, int]] = deque()
+
+    @classmethod
+    def new(cls, job: Job, moment: Moment) -> Entry:
+        """The entry of a job that begins now."""
+        point = job.trigger.start(time_for(job, moment))
+        return cls(job, 0.0 if point is None else point, point)
 
     @property
     def is_over(self) -> bool:
@@ -125,15 +131,8 @@ class Agenda:
 
     # -- changing it -------------------------------------------------------------------------
 
-    def add(self, job: Job, moment: Moment) -> Entry:
-        """A new job; its id must be unused."""
-        point = job.trigger.start(_now(job, moment))
-        entry = Entry(job, 0.0 if point is None else point, point)
-        self.put(entry)
-        return entry
-
     def put(self, entry: Entry) -> None:
-        """An entry as it stands."""
+        """Add an entry as it stands; its id must be unused."""
         id = entry.job.id
         self.entries[id] = entry
         self._owned.setdefault(entry.job.owner, {})[id] = None
@@ -157,8 +156,8 @@ class Agenda:
         """The same job, with other values; another trigger begins now."""
         self._heap(entry).discard(job.id)
         if job.trigger != entry.job.trigger:
-            entry.point = job.trigger.start(_now(job, moment))
-            entry.origin = 0.0 if entry.point is None else entry.point
+            fresh = Entry.new(job, moment)
+            entry.point, entry.origin = fresh.point, fresh.origin
         entry.job = job
         self._plan(entry)
 
@@ -181,7 +180,7 @@ class Agenda:
             return False
         entry.paused = False
         self.paused -= 1
-        now = _now(entry.job, moment)
+        now = time_for(entry.job, moment)
         trigger = entry.job.trigger
         if isinstance(trigger, (Every, Cron)) and entry.point is not None and entry.point <= now:
             entry.point = trigger.overdue(entry.origin, entry.point, now, 1)[2]
@@ -198,7 +197,7 @@ class Agenda:
         """The jobs of an owner."""
         return list(self._owned.get(owner, ()))
 
-    def wake_in(self, moment: Moment, clock_check: float) -> float | None:
+    def wake_in(self, moment: Moment, clock_check: float = 30.0) -> float | None:
         """Seconds until something is due; None: nothing ever is.
 
         Args:
@@ -280,6 +279,6 @@ class Agenda:
         return self._heaps[entry.job.trigger.wall]
 
 
-def _now(job: Job, moment: Moment) -> float:
+def time_for(job: Job, moment: Moment) -> float:
     """The time on the clock that the job follows."""
     return moment.wall if job.trigger.wall else moment.now

@@ -7,12 +7,11 @@ left in `to_start`, for a task of the scheduler.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from suptree.core import NORMAL, Down, Pid, send
 from suptree.errors import MailboxFullError
-from suptree.services.scheduler.agenda import Agenda, Due, Entry, Moment, Point
+from suptree.services.scheduler.agenda import Agenda, Due, Entry, Moment, Point, time_for
 from suptree.services.scheduler.events import (
     JOB_FAILED,
     JOB_FINISHED,
@@ -22,19 +21,11 @@ from suptree.services.scheduler.events import (
 )
 from suptree.services.scheduler.job import JobFired, Run, RunOutcome, Started
 from suptree.services.scheduler.keeping import KeptRun
+from suptree.services.scheduler.perform import ToStart
 from suptree.services.scheduler.runs import Running, Runs
 from suptree.services.scheduler.stats import Tally
 
-__all__ = ["Dispatch", "ToStart"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToStart:
-    """A run that waits for its task."""
-
-    run: int
-    job: str
-    what: Run
+__all__ = ["Dispatch"]
 
 
 class Dispatch:
@@ -181,8 +172,8 @@ class Dispatch:
         while entry.queue and not entry.running and not entry.paused:
             at, missed = entry.queue.popleft()
             self._tally.queued -= 1
-            late = (moment.wall if entry.job.trigger.wall else moment.now) - at
-            self._begin(entry, Point(at, max(0.0, late)), missed, moment)
+            late = max(0.0, time_for(entry.job, moment) - at)
+            self._begin(entry, Point(at, late), missed, moment)
 
     def not_started(self, run: int, why: str, moment: Moment) -> None:
         """Its task could not be started."""

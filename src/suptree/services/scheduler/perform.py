@@ -1,15 +1,47 @@
-"""What runs in the task of a run: the user's function, with a word to the scheduler when it is over."""
+"""Runs in tasks: how they are started beside the scheduler, and what they run."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from suptree.core import Pid, find_runtime, send, set_label
+from suptree.errors import SuptreeError
+from suptree.otp import ServerRef, TaskSupervisor
 from suptree.services.scheduler.job import Run
 
-__all__ = ["RunEnded", "perform"]
+__all__ = ["RunEnded", "RunNotStarted", "RunStarted", "ToStart", "perform", "start_each"]
+
+START_TIMEOUT: Final = 5.0
+"""Seconds that the task supervisor has to start a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToStart:
+    """A run that waits for its task."""
+
+    run: int
+    job: str
+    what: Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """To the scheduler: that run has its task."""
+
+    run: int
+    pid: Pid[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunNotStarted:
+    """To the scheduler: that run gets no task."""
+
+    run: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +52,24 @@ class RunEnded:
     failed: bool
 
 
+async def start_each(scheduler: Pid[Any], tasks: ServerRef[Any], batch: Iterable[ToStart]) -> None:
+    """Have the task supervisor start these runs, and tell the scheduler; beside its handlers, which must not wait."""
+    now = scheduler.runtime.now
+    for one in batch:
+        start_by = now() + START_TIMEOUT
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                pid = await TaskSupervisor.start_child(
+                    tasks, perform, scheduler, one.job, one.run, one.what, start_by=start_by
+                )
+        except (SuptreeError, TimeoutError) as error:
+            send(scheduler, RunNotStarted(one.run, f"{type(error).__name__}: {error}"))
+        else:
+            send(scheduler, RunStarted(one.run, pid))
+
+
 async def perform(scheduler: Pid[Any], job: str, run: int, what: Run, *, start_by: float) -> None:
-    """Run the function of a job.  What it raises is the crash of this task.
+    """Run the function of a job, and say that it is over.  What it raises is the crash of this task.
 
     Args:
         scheduler: Who is told.

@@ -18,7 +18,7 @@ from suptree.services.scheduler.errors import JobRecordError, ScheduleError
 from suptree.services.scheduler.job import Job, Run
 from suptree.services.scheduler.triggers import After, At, Cron, Every, Trigger
 
-__all__ = ["from_plain", "to_plain", "why_not_plain"]
+__all__ = ["from_plain", "path_of", "same_job", "to_plain", "why_not_plain"]
 
 _DEPTH: Final = 50
 _OPTIONS: Final = (
@@ -51,24 +51,18 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 def to_plain(entry: Entry, moment: Moment) -> dict[str, object]:
     """The record of an entry whose job is plain data."""
     job = entry.job
-    run = job.what if isinstance(job.what, Run) else None
     point = entry.point
     if point is not None and not job.trigger.wall:
         point = moment.wall + (point - moment.now)
-    return {
-        "version": 1,
-        **_of_trigger(job.trigger),
-        "message": None if run is not None else job.what,
-        "to": job.to,
-        "owner": job.owner,
-        "function": None if run is None else path_of(run.function),
-        "args": [] if run is None else list(run.args),
-        "kwargs": {} if run is None else dict(run.kwargs),
-        "options": {name: getattr(job, name) for name in _OPTIONS},
-        "point": point,
-        "paused": entry.paused,
-        "count": entry.count,
-    }
+    state = {"point": point, "paused": entry.paused, "count": entry.count}
+    return {"version": 1, **_of_job(job), **state}
+
+
+def same_job(one: Job, other: Job) -> bool:
+    """Whether both are the same, one of them perhaps as it came back from a store."""
+    if why_not_plain(one) is None and why_not_plain(other) is None:
+        return _of_job(one) == _of_job(other)
+    return one == other
 
 
 def from_plain(key: str, value: object, moment: Moment) -> Entry:
@@ -123,6 +117,20 @@ def path_of(function: object) -> str | None:
         return path if Run(path).resolve() is function else None
     except ScheduleError:
         return None
+
+
+def _of_job(job: Job) -> dict[str, object]:
+    run = job.what if isinstance(job.what, Run) else None
+    return {
+        **_of_trigger(job.trigger),
+        "message": None if run is not None else job.what,
+        "to": job.to,
+        "owner": job.owner,
+        "function": None if run is None else path_of(run.function),
+        "args": [] if run is None else list(run.args),
+        "kwargs": {} if run is None else dict(run.kwargs),
+        "options": {name: getattr(job, name) for name in _OPTIONS},
+    }
 
 
 def _of_trigger(trigger: Trigger) -> dict[str, object]:

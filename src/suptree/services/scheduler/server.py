@@ -17,18 +17,16 @@ nobody, and stay.  It refuses jobs of the dead, and never runs a user's code in 
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import itertools
 import math
 import random
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Unpack
 
 from suptree.clock import loop_wall_clock
-from suptree.core import KILL, Down, Pid, Timer, check_delay, current_process, exit, send
-from suptree.errors import CrossRuntimeError, NoProcessError, SuptreeError
+from suptree.core import KILL, Down, Pid, Timer, check_delay, current_process, exit
 from suptree.otp import (
     ChildSpec,
     GenServer,
@@ -40,30 +38,20 @@ from suptree.otp import (
     cast,
     child,
 )
-from suptree.services.parts.owners import Owners
 from suptree.services.parts.store import Store
-from suptree.services.scheduler.agenda import Agenda, Entry, Moment, Point
-from suptree.services.scheduler.dispatch import Dispatch, ToStart
-from suptree.services.scheduler.errors import (
-    JobNotDurableError,
-    JobNotFoundError,
-    JobTakenError,
-    ScheduleError,
-    SchedulerFullError,
-)
-from suptree.services.scheduler.events import CLOCK_SET, JOB_ADDED, JOB_REMOVED
+from suptree.services.scheduler.agenda import Agenda, Moment, Point, time_for
+from suptree.services.scheduler.book import Book
+from suptree.services.scheduler.errors import JobNotFoundError, ScheduleError
+from suptree.services.scheduler.events import CLOCK_SET
 from suptree.services.scheduler.job import (
     Job,
     JobChanges,
     JobFired,
     JobInfo,
     JobKeywords,
-    Run,
     Started,
 )
-from suptree.services.scheduler.keeping import Keeping, KeptRun
-from suptree.services.scheduler.perform import RunEnded, perform
-from suptree.services.scheduler.record import why_not_plain
+from suptree.services.scheduler.perform import RunEnded, RunNotStarted, RunStarted, start_each
 from suptree.services.scheduler.stats import SchedulerStats, Tally
 from suptree.services.scheduler.triggers import After, At, Cron, Every, Trigger
 
@@ -72,21 +60,7 @@ __all__ = ["SchedulerManager"]
 TICK: Final = object()
 AT_ONCE: Final = 500
 """Jobs that come in one turn; then others have theirs."""
-START_TIMEOUT: Final = 5.0
-"""Seconds that the task supervisor has to start a task."""
 MOST_LISTED: Final = 10_000
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Started:
-    run: int
-    pid: Pid[Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _NotStarted:
-    run: int
-    why: str
 
 
 class SchedulerManager(GenServer):
@@ -124,42 +98,33 @@ class SchedulerManager(GenServer):
         self._declared = tuple(jobs)
         self._tasks = tasks
         self._clock_check = clock_check
-        self._max_jobs = max_jobs
-        self._numbers = itertools.count(1)
         self._tally = Tally()
         self._agenda = Agenda(lambda most: rng.uniform(0.0, most))
-        self._dispatch = Dispatch(self.pid, self._agenda, self._tally, self._changed)
-        self._keeping = Keeping(store, space, self._agenda, self._moment, self._dispatch.kept_runs)
-        self._holders: Owners[str] = Owners()
+        self._book = Book(
+            self.pid,
+            self._agenda,
+            self._tally,
+            self._moment,
+            store=store,
+            space=space,
+            write=self._write,
+            max_jobs=max_jobs,
+            runs_tasks=tasks is not None,
+        )
+        self._dispatch = self._book.dispatch
+        self._keeping = self._book.keeping
         self._timer: Timer | None = None
         self._armed_for = math.inf
-        self._added = runtime.telemetry.slot(JOB_ADDED)
-        self._removed = runtime.telemetry.slot(JOB_REMOVED)
         self._clock_set = runtime.telemetry.slot(CLOCK_SET)
 
     async def init(self) -> None:
         """Take up what the store has, then what is declared and not there yet."""
         for entry, runs in await self._keeping.load():
-            await self._take_up(entry, runs)
+            await self._book.take_up(entry, runs)
         for job in self._declared:
-            present = self._agenda.entries.get(job.id)
-            if present is None or present.job != job:
-                refusal = self._refusal(job)
-                if refusal is not None:
-                    raise refusal
-                self._add(job)
-                await self._keeping.save(job.id)
+            await self._book.declare(job)
         self._agenda.note_clock(self._moment())
         self._arm()
-
-    async def _take_up(self, entry: Entry, runs: tuple[KeptRun, ...]) -> None:
-        job = entry.job
-        if any(not pid.is_alive() for pid in _held_by(job)):
-            await self._keeping.save(job.id)  # its owner has ended meanwhile: so has the job
-            return
-        self._put(entry)
-        self._dispatch.take_up(entry, runs)
-        self._tally.restored += 1
 
     # -- a tree of its own -----------------------------------------------------------------------
 
@@ -262,11 +227,11 @@ class SchedulerManager(GenServer):
     async def schedule(self, job: Job) -> str | NoReply:
         """Add a job as it stands, its owner included; else as `every`."""
         if not job.id:
-            job = dataclasses.replace(job, id=self._unused_id())
-        refusal = self._refusal(job)
+            job = dataclasses.replace(job, id=self._book.unused_id())
+        refusal = self._book.refusal(job)
         if refusal is not None:
             return self._refuse(refusal)
-        self._add(job)
+        self._book.add(job)
         self._arm()
         await self._keeping.save(job.id)
         return job.id
@@ -277,7 +242,7 @@ class SchedulerManager(GenServer):
     def job(self, id: str) -> JobInfo | NoReply:
         """How that job stands.  JobNotFoundError if there is none."""
         entry = self._agenda.entries.get(id)
-        return self._not_found(id) if entry is None else self._info(entry, self._moment())
+        return self._not_found(id) if entry is None else self._book.info(entry, self._moment())
 
     @call
     def run_now(self, id: str) -> Started | NoReply:
@@ -293,9 +258,9 @@ class SchedulerManager(GenServer):
         if entry is None:
             return self._not_found(id)
         moment = self._moment()
-        point = Point(moment.wall if entry.job.trigger.wall else moment.now, 0.0)
+        point = Point(time_for(entry.job, moment), 0.0)
         started = self._dispatch.offer(entry, point, 0, moment)
-        self._changed(entry)
+        self._book.changed(entry)
         self._start_tasks()
         self._arm()
         return started
@@ -342,24 +307,18 @@ class SchedulerManager(GenServer):
             job = dataclasses.replace(entry.job, **changes)
         except (ScheduleError, TypeError) as error:
             return self._refuse(error)
-        refusal = self._refusal(job)
+        refusal = self._book.refusal(job)
         if refusal is not None:
             return self._refuse(refusal)
-        before = _held_by(entry.job)
-        self._agenda.change(entry, job, self._moment())
-        entry.kept = self._keeping.keeps(job)
-        for pid in before - _held_by(job):
-            self._holders.discard(pid, id)
-        for pid in _held_by(job):
-            self._holders.add(pid, id)
+        self._book.change(entry, job)
         self._arm()
         await self._keeping.save(id)
-        return self._info(entry, self._moment())
+        return self._book.info(entry, self._moment())
 
     @call
     async def cancel(self, id: str) -> bool:
         """Forget the job; False if there is none.  A run that goes on goes on."""
-        if not self._remove(id, "cancelled"):
+        if not self._book.remove(id, "cancelled"):
             return False
         await self._keeping.save(id)
         return True
@@ -376,7 +335,7 @@ class SchedulerManager(GenServer):
         """Forget all jobs of a process or a label; how many there were."""
         ids = self._agenda.ids_of(owner)
         for id in ids:
-            self._remove(id, "cancelled")
+            self._book.remove(id, "cancelled")
         for id in ids:
             await self._keeping.save(id)
         return len(ids)
@@ -387,14 +346,14 @@ class SchedulerManager(GenServer):
         ids = self._agenda.entries if owner is None else self._agenda.ids_of(owner)
         moment = self._moment()
         chosen = itertools.islice(ids, max(0, min(limit, MOST_LISTED)))
-        return [self._info(self._agenda.entries[id], moment) for id in chosen]
+        return [self._book.info(self._agenda.entries[id], moment) for id in chosen]
 
     @call
     def next_runs(self, limit: int = 10) -> list[JobInfo]:
         """The jobs that come next, soonest first; at most *limit*."""
         moment = self._moment()
         upcoming = self._agenda.upcoming(max(0, min(limit, MOST_LISTED)), moment)
-        return [self._info(entry, moment) for entry, _ in upcoming]
+        return [self._book.info(entry, moment) for entry, _ in upcoming]
 
     @call
     def stats(self) -> SchedulerStats:
@@ -417,14 +376,13 @@ class SchedulerManager(GenServer):
                 self._tick()
             case RunEnded(run, failed):
                 self._over(run, failed)
-            case _Started(run, pid):
+            case RunStarted(run, pid):
                 self._task_started(run, pid)
-            case _NotStarted(run, why):
+            case RunNotStarted(run, why):
                 self._dispatch.not_started(run, why, self._moment())
                 self._after_runs()
             case Down():
-                for id in self._holders.gone(message):
-                    self._remove(id, "owner_died")
+                self._book.down(message)
                 self._dispatch.down(message, self._moment())
                 self._after_runs()
             case _:
@@ -469,34 +427,18 @@ class SchedulerManager(GenServer):
     def _moment(self) -> Moment:
         return Moment(self._now(), self._wall())
 
+    def _write(self) -> None:
+        self.start_task(self._keeping.write(), name="scheduler: write to the store")
+
     # -- tasks -----------------------------------------------------------------------------------------
 
     def _start_tasks(self) -> None:
         batch = self._dispatch.to_start
         if batch:
             self._dispatch.to_start = []
-            self.start_task(self._start_each(batch), name="scheduler: start runs")
-
-    async def _start_each(self, batch: list[ToStart]) -> None:
-        """Beside the handlers, which must not wait for a supervisor."""
-        assert self._tasks is not None
-        for one in batch:
-            start_by = self._now() + START_TIMEOUT
-            try:
-                async with asyncio.timeout(START_TIMEOUT):
-                    pid = await TaskSupervisor.start_child(
-                        self._tasks,
-                        perform,
-                        self.pid,
-                        one.job,
-                        one.run,
-                        one.what,
-                        start_by=start_by,
-                    )
-            except (SuptreeError, TimeoutError) as error:
-                send(self.pid, _NotStarted(one.run, f"{type(error).__name__}: {error}"))
-            else:
-                send(self.pid, _Started(one.run, pid))
+            assert self._tasks is not None
+            starting = start_each(self.pid, self._tasks, batch)
+            self.start_task(starting, name="scheduler: start runs")
 
     def _task_started(self, run: int, pid: Pid[Any]) -> None:
         running = self._dispatch.runs.open.get(run)
@@ -505,96 +447,9 @@ class SchedulerManager(GenServer):
         self._dispatch.runs.in_process(run, pid)
         entry = self._agenda.entries.get(running.job)
         if entry is not None:
-            self._touch(entry)
-
-    # -- jobs come and go ------------------------------------------------------------------------------
-
-    def _refusal(self, job: Job) -> SuptreeError | None:
-        """Why the job cannot be, if it cannot."""
-        for pid in _held_by(job):
-            if pid.runtime is not self.pid.runtime:
-                return CrossRuntimeError(f"SchedulerManager: {pid!r} lives in another runtime.")
-            if not pid.is_alive():
-                return NoProcessError(pid, "SchedulerManager.schedule")
-        present = self._agenda.entries.get(job.id)
-        if present is None and len(self._agenda.entries) >= self._max_jobs:
-            return SchedulerFullError(self._max_jobs)
-        if present is not None and present.job.owner != job.owner:
-            return JobTakenError(job.id, present.job.owner)
-        if isinstance(job.what, Run) and self._tasks is None:
-            return ScheduleError(
-                "what",
-                "a message, as this scheduler has no task supervisor",
-                job.what,
-                "Start it with tasks=..., or take SchedulerManager.tree.",
-            )
-        over = self._wall() - job.trigger.moment if isinstance(job.trigger, At) else 0.0
-        if over > job.grace and (present is None or present.job.trigger != job.trigger):
-            return ScheduleError("moment", "in the future", job.trigger.start(0.0))
-        if job.durable and (why := why_not_plain(job)) is not None:
-            return JobNotDurableError(job.id, why)
-        return None
-
-    def _add(self, job: Job) -> None:
-        moment = self._moment()
-        old = self._agenda.entries.get(job.id)
-        if old is not None:
-            self._remove(job.id, "replaced")
-        point = job.trigger.start(moment.wall if job.trigger.wall else moment.now)
-        entry = Entry(job, 0.0 if point is None else point, point)
-        if old is not None and job.is_tracked:
-            entry.running = old.running
-        self._put(entry)
-
-    def _put(self, entry: Entry) -> None:
-        id = entry.job.id
-        entry.kept = self._keeping.keeps(entry.job)
-        self._agenda.put(entry)
-        for pid in _held_by(entry.job):
-            self._holders.add(pid, id)
-        if self._added.handlers:
-            self._added.emit(
-                {"jobs_count": len(self._agenda.entries)}, {"job": id, "owner": entry.job.owner}
-            )
-
-    def _remove(self, id: str, why: str) -> bool:
-        entry = self._agenda.remove(id)
-        if entry is None:
-            return False
-        self._dispatch.forget(entry)
-        for pid in _held_by(entry.job):
-            self._holders.discard(pid, id)
-        if self._removed.handlers:
-            self._removed.emit({"jobs_count": len(self._agenda.entries)}, {"job": id, "why": why})
-        self._touch(entry)
-        return True
-
-    def _changed(self, entry: Entry) -> None:
-        if entry.is_over:
-            self._remove(entry.job.id, "over")
-        else:
-            self._touch(entry)
-
-    def _touch(self, entry: Entry) -> None:
-        if self._keeping.touch(entry):
-            self.start_task(self._keeping.write(), name="scheduler: write to the store")
+            self._book.touch(entry)
 
     # -- answers -----------------------------------------------------------------------------------------
-
-    def _info(self, entry: Entry, moment: Moment) -> JobInfo:
-        in_s = None
-        if entry.due is not None:
-            in_s = entry.due - (moment.wall if entry.job.trigger.wall else moment.now)
-        return JobInfo(
-            job=entry.job,
-            next_run=None if in_s is None else _utc(moment.wall + in_s),
-            in_s=in_s,
-            paused=entry.paused,
-            count=entry.count,
-            running=len(entry.running),
-            queued=len(entry.queue),
-            kept=entry.kept,
-        )
 
     def _refuse(self, error: Exception) -> NoReply:
         """The caller gets the error; the scheduler goes on."""
@@ -604,10 +459,6 @@ class SchedulerManager(GenServer):
     def _not_found(self, id: str) -> NoReply:
         return self._refuse(JobNotFoundError(id, self._agenda.entries))
 
-    def _unused_id(self) -> str:
-        ids = (f"job-{number}" for number in self._numbers)
-        return next(id for id in ids if id not in self._agenda.entries)
-
 
 async def _schedule(
     server: ServerRef[SchedulerManager], trigger: Trigger, what: object, options: JobKeywords
@@ -616,15 +467,3 @@ async def _schedule(
         process = current_process()
         options["owner"] = None if process is None else process.pid
     return await SchedulerManager.schedule(server, Job(trigger=trigger, what=what, **options))
-
-
-def _held_by(job: Job) -> set[Pid[Any]]:
-    """The processes with which the job goes: its owner, and its target if that is a pid."""
-    return {pid for pid in (job.owner, job.to) if isinstance(pid, Pid)}
-
-
-def _utc(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None  # beyond the year 9999
