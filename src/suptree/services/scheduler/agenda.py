@@ -232,8 +232,9 @@ class Agenda:
         self._offset = offset
         if shift < -SET_BACK:
             for entry in self.entries.values():
-                if isinstance(entry.job.trigger, Cron) and entry.point is not None:
-                    entry.point = entry.job.trigger.start(moment.wall)
+                trigger, point = entry.job.trigger, entry.point
+                if isinstance(trigger, Cron) and point is not None and point > moment.wall:
+                    entry.point = trigger.start(moment.wall)
                     self._plan(entry)
         return shift
 
