@@ -135,6 +135,8 @@ class SchedulerManager(GenServer):
         name: str = "scheduler",
         jobs: Iterable[Job] = (),
         max_tasks: int | None = 1000,
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
         **options: Any,
     ) -> ChildSpec[Any]:
         """The child spec of a scheduler with a task supervisor for its `Run`s.
@@ -144,6 +146,8 @@ class SchedulerManager(GenServer):
             name: The name of the scheduler; its tasks are at '<name>.tasks', both under '<name>.sup'.
             jobs: See the class.
             max_tasks: How many runs may go on at once; None: any number.
+            max_restarts: Of the two together, within *max_seconds*; more end the tree.
+            max_seconds: See *max_restarts*.
             options: As for the class.
         """
         tasks = f"{name}.tasks"
@@ -151,6 +155,8 @@ class SchedulerManager(GenServer):
         return Supervisor.child(
             [TaskSupervisor.child(name=tasks, max_children=max_tasks), scheduler.with_(name=name)],
             strategy="one_for_one",
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
             name=f"{name}.sup",
         )
 
