@@ -298,7 +298,9 @@ EXPRESSIONS = some.tuples(
 @given(data=some.data(), expression=EXPRESSIONS, tz=some.sampled_from(ZONES))
 def test_cron_names_what_a_search_over_all_minutes_names(data, expression, tz):
     change = data.draw(some.sampled_from(CHANGES[tz]))
-    before = data.draw(some.one_of(some.floats(-1, 2), some.sampled_from([0, 0.5, 1 / 24, -1 / 24])))
+    before = data.draw(
+        some.one_of(some.floats(-1, 2), some.sampled_from([0, 0.5, 1 / 24, -1 / 24]))
+    )
     start = change - before * DAY
     end = start + 2.2 * DAY
     try:

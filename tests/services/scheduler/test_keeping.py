@@ -139,7 +139,9 @@ async def test_what_was_due_while_the_scheduler_was_down_was_missed(runtime, age
     assert (await stats()).missed == 3 + 2
 
 
-async def test_a_job_whose_owner_died_while_the_scheduler_was_down_does_not_come_back(runtime, agent):
+async def test_a_job_whose_owner_died_while_the_scheduler_was_down_does_not_come_back(
+    runtime, agent
+):
     await st.child(StateOwner).start_link()
     spec = st.child(S, store=MemoryStore()).with_(name="scheduler")
     await spec.start_link()
@@ -420,7 +422,9 @@ def test_a_record_error_names_the_record():
     assert caught.value.key == "odd"
 
 
-async def test_a_slow_store_holds_up_no_tick_and_an_old_write_never_lands_on_a_new_one(runtime, agent):
+async def test_a_slow_store_holds_up_no_tick_and_an_old_write_never_lands_on_a_new_one(
+    runtime, agent
+):
     await st.child(Agent).with_(name="agent").start_link()
     disk = Disk(seconds=0.7)
     await st.child(S, store=disk).with_(name="scheduler").start_link()
@@ -450,7 +454,9 @@ async def test_many_changes_of_one_job_are_written_as_the_last_one(runtime):
     assert msgspec.msgpack.decode(disk.files["scheduler"]["a"])["count"] > 800
 
 
-async def test_a_store_that_fails_ends_the_scheduler_which_comes_back_as_the_store_has_it(runtime, caplog):
+async def test_a_store_that_fails_ends_the_scheduler_which_comes_back_as_the_store_has_it(
+    runtime, caplog
+):
     await st.child(Agent).with_(name="agent").start_link()
     disk = Disk()
     await tree(disk)
@@ -518,7 +524,13 @@ def test_a_job_comes_back_from_its_record_as_it_was(
 ):
     to = None if isinstance(what, Run) else "agent"
     job = Job(
-        id="a", trigger=trigger, what=what, to=to, owner=owner, overlap=overlap, misfire=misfire,
+        id="a",
+        trigger=trigger,
+        what=what,
+        to=to,
+        owner=owner,
+        overlap=overlap,
+        misfire=misfire,
         timeout=timeout,
     )
     written = Moment(now=1000.0, wall=1.8e9)
@@ -532,7 +544,9 @@ def test_a_job_comes_back_from_its_record_as_it_was(
     assert same_job(found.job, job)
     assert (found.count, found.paused) == (count, paused)
     in_s = found.point - (1.8e9 + later if trigger.wall else 5.0)
-    assert in_s == pytest.approx(entry.point - (1.8e9 if trigger.wall else 1000.0) - later, abs=1e-5)
+    assert in_s == pytest.approx(
+        entry.point - (1.8e9 if trigger.wall else 1000.0) - later, abs=1e-5
+    )
 
 
 def test_what_refers_to_itself_is_no_data():

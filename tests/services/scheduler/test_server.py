@@ -322,7 +322,9 @@ async def test_an_owner_in_another_runtime_is_refused(runtime, runtime_options):
             await S.every(runtime.whereis("scheduler"), 1.0, "tick", owner=stranger)
 
 
-async def test_a_dead_owner_leaves_no_monitor_and_a_cancelled_job_neither(runtime, scheduler, agent):
+async def test_a_dead_owner_leaves_no_monitor_and_a_cancelled_job_neither(
+    runtime, scheduler, agent
+):
     id = await Agent.every(agent, 1.0)
     assert len(runtime.info(scheduler).monitors) == 1
 
