@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -89,7 +89,7 @@ def test_a_pace_comes_twice_in_the_hour_that_comes_twice():
 def test_every_hour_is_every_hour_whatever_the_clocks_do(day):
     moments = list(islice(Cron("@hourly", "Europe/Berlin")._from(at(day + "T12:00")), 48))
 
-    assert [b - a for a, b in zip(moments, moments[1:], strict=False)] == [3600.0] * 47
+    assert [b - a for a, b in pairwise(moments)] == [3600.0] * 47
 
 
 def test_a_change_by_half_an_hour_loses_no_quarter():
@@ -190,7 +190,7 @@ def test_after_years_asleep_the_newest_are_found_without_walking_through_all(exp
     assert count == COUNTED
     assert following == cron.start(now)
     assert points[-1] <= now < following
-    assert all(cron.after(0.0, a) == b for a, b in zip(points, points[1:], strict=False))
+    assert all(cron.after(0.0, a) == b for a, b in pairwise(points))
 
 
 # -- against a search that tries every minute ----------------------------------------------------------

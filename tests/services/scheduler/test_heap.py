@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from suptree.services.scheduler.heap import DueHeap
 

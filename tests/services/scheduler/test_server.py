@@ -12,10 +12,8 @@ import pytest
 import suptree as st
 from suptree.services import (
     After,
-    At,
     Cron,
     Every,
-    Job,
     JobFired,
     JobNotFoundError,
     JobTakenError,

@@ -58,6 +58,7 @@ class DueHeap(Generic[K]):
             return None
         key = heapq.heappop(self._heap)[2]
         del self._live[key]
+        self._prune()
         return key
 
     def first(self, count: int) -> list[tuple[K, float]]:

@@ -1,0 +1,1 @@
+"""Benchmarks of services, each against its goal."""
