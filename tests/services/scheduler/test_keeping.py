@@ -38,7 +38,7 @@ S = SchedulerManager
 
 
 class Disk:
-    """A store that writes everything down, as a file would, and takes its time."""
+    """A store that writes everything down, as a file would, and takes its time; it deletes at once."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
@@ -52,19 +52,15 @@ class Disk:
 
     async def put(self, space: str, key: str, value: object) -> None:
         written = msgspec.msgpack.encode(value)
-        await self._write()
-        self.puts += 1
-        self.files.setdefault(space, {})[key] = written
-
-    async def delete(self, space: str, key: str) -> None:
-        await self._write()
-        self.files.get(space, {}).pop(key, None)
-
-    async def _write(self) -> None:
         if self.error is not None:
             raise self.error
         if self.seconds:
             await asyncio.sleep(self.seconds)
+        self.puts += 1
+        self.files.setdefault(space, {})[key] = written
+
+    async def delete(self, space: str, key: str) -> None:
+        self.files.get(space, {}).pop(key, None)
 
 
 async def tree(store: Store | None, wall: Wall | None = None, **options: Any) -> st.Pid[Any]:

@@ -7,8 +7,8 @@ messages) cannot be written, and `why_not_plain` says what it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -171,8 +171,6 @@ def _is_plain(value: object, depth: int = 0) -> bool:
         items: Any = value
         return all(_is_plain(one, depth + 1) for one in items)
     if type(value) is dict:
-        pairs: Mapping[Any, Any] = value
-        return all(
-            _is_plain(key, depth + 1) and _is_plain(one, depth + 1) for key, one in pairs.items()
-        )
+        pairs: Iterable[tuple[object, object]] = cast("dict[object, object]", value).items()
+        return all(_is_plain(key, depth + 1) and _is_plain(one, depth + 1) for key, one in pairs)
     return False
