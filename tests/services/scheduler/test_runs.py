@@ -196,6 +196,17 @@ async def test_a_task_supervisor_that_hangs_holds_up_neither_the_scheduler_nor_i
     assert len(work.began) == 1
 
 
+async def test_all_that_waits_for_a_task_supervisor_that_hangs_is_given_up_together():
+    await st.sys.suspend("tasks")
+    for _ in range(5):
+        await S.after("scheduler", 1.0, Run(Work()), owner=None)
+
+    await asyncio.sleep(7.0)
+
+    assert ((await stats()).failures, (await stats()).jobs) == (5, 0)
+    await st.sys.resume("tasks")
+
+
 # -- overlap ---------------------------------------------------------------------------------
 
 

@@ -107,6 +107,17 @@ async def test_a_cron_job_comes_at_the_minutes_it_names(agent, wall: Wall):
     assert await Agent.seen(agent) == ["noon", "quarter", "noon"]
 
 
+async def test_on_a_virtual_loop_the_clock_on_the_wall_goes_with_the_loop(runtime, agent):
+    await st.child(S).with_(name="plain").start_link()
+    await S.cron("plain", "@hourly", "hour", to=agent)
+
+    await asyncio.sleep(86_400.0)
+
+    times = await Agent.times(agent)
+    assert len(times) == 24
+    assert times[-1] - times[0] == pytest.approx(23 * 3600.0, abs=1e-3)
+
+
 async def test_a_cron_job_with_a_zone_comes_once_on_the_day_whose_hour_comes_twice(agent, wall):
     wall.offset = datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp() - 60
     await S.cron("scheduler", "30 2 * * *", "night", tz="Europe/Berlin", to=agent)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from suptree.core import safe_repr
 from suptree.errors import SuptreeError
 
 __all__ = [
@@ -47,7 +48,7 @@ class ScheduleError(SchedulerError, ValueError):
 
     def __str__(self) -> str:
         more = f" {self.what_to_do}" if self.what_to_do else ""
-        return f"job: {self.field} must be {self.must}; got {self.value!r}.{more}"
+        return f"job: {self.field} must be {self.must}; got {safe_repr(self.value, 200)}.{more}"
 
 
 class CronError(ScheduleError):
@@ -59,7 +60,7 @@ class CronError(ScheduleError):
 
     def __str__(self) -> str:
         more = f" {self.what_to_do}" if self.what_to_do else ""
-        return f"cron: {self.field} must be {self.must}; got {self.expression!r}.{more}"
+        return f"cron: {self.field} must be {self.must}; got {safe_repr(self.value, 200)}.{more}"
 
 
 class JobNotFoundError(SchedulerError):

@@ -156,9 +156,11 @@ class Job:
 
     Args:
         trigger: When: `Every`, `After`, `At` or `Cron`.
-        what: The message that *to* gets, or a `Run`.  None: *to* gets a `JobFired`.
+        what: The message that *to* gets, the same object each time, or a `Run`.  None: *to*
+            gets a `JobFired`.
         id: Unique in the scheduler; "" has it made up.
-        to: Who gets the message; default: the owner.  One that is a pid takes the job with it.
+        to: Who gets the message; default: the owner.  A pid takes the job with it when it ends;
+            a name or key is looked up each time.
         owner: The process that the job goes with when it ends, or a label for `cancel_owner`.
         jitter: Each point is late by something between 0 and so many seconds, not beyond the
             next point; the grid stays where it is.

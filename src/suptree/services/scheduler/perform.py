@@ -16,7 +16,7 @@ from suptree.services.scheduler.job import Run
 __all__ = ["RunEnded", "RunNotStarted", "RunStarted", "ToStart", "perform", "start_each"]
 
 START_TIMEOUT: Final = 5.0
-"""Seconds that the task supervisor has to start a task."""
+"""Seconds that the task supervisor has to start what is due at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class RunEnded:
 async def start_each(scheduler: Pid[Any], tasks: ServerRef[Any], batch: Iterable[ToStart]) -> None:
     """Have the task supervisor start these runs, and tell the scheduler; beside its handlers, which must not wait."""
     now = scheduler.runtime.now
+    start_by = now() + START_TIMEOUT  # of all together: one that hangs must not hold up each
     for one in batch:
-        start_by = now() + START_TIMEOUT
         try:
-            async with asyncio.timeout(START_TIMEOUT):
+            async with asyncio.timeout(max(0.0, start_by - now())):
                 pid = await TaskSupervisor.start_child(
                     tasks, perform, scheduler, one.job, one.run, one.what, start_by=start_by
                 )

@@ -67,7 +67,8 @@ class SchedulerManager(GenServer):
     """The scheduler.
 
     Args:
-        jobs: Those that are always there: a restart has them again without a store.
+        jobs: Those that are always there: a restart has them again without a store.  With one,
+            a job goes on as it was kept, unless it is not as it is declared any more.
         tasks: The task supervisor for `Run`s; without one they are refused.
         store: Where jobs outlive the scheduler; without one, only *jobs* do.
         space: Its space in the store; two schedulers need two.
