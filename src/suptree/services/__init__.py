@@ -12,22 +12,60 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from suptree.services.dependencies import (
+        Dependencies,
+        DependencyCycleError,
+        DependencyError,
+        MissingDependencyError,
+        NotReadyError,
+        ReadinessBoard,
+        ReadinessStats,
+        ServiceReadiness,
+        SystemReadiness,
+        TooManyWaitersError,
+        UnknownServiceError,
+        start_order,
+    )
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
     from suptree.services.store import MemoryStore, StateOwner
 
 __all__ = [
+    "Dependencies",
+    "DependencyCycleError",
+    "DependencyError",
     "Distribution",
     "MemoryStore",
+    "MissingDependencyError",
+    "NotReadyError",
+    "ReadinessBoard",
+    "ReadinessStats",
+    "ServiceReadiness",
     "StateOwner",
     "Store",
+    "SystemReadiness",
+    "TooManyWaitersError",
+    "UnknownServiceError",
+    "start_order",
 ]
 
 _HOME: Final = {
+    "Dependencies": "dependencies",
+    "DependencyCycleError": "dependencies",
+    "DependencyError": "dependencies",
     "Distribution": "parts.distribution",
     "MemoryStore": "store",
+    "MissingDependencyError": "dependencies",
+    "NotReadyError": "dependencies",
+    "ReadinessBoard": "dependencies",
+    "ReadinessStats": "dependencies",
+    "ServiceReadiness": "dependencies",
     "StateOwner": "store",
     "Store": "parts.store",
+    "SystemReadiness": "dependencies",
+    "TooManyWaitersError": "dependencies",
+    "UnknownServiceError": "dependencies",
+    "start_order": "dependencies",
 }
 
 
