@@ -129,6 +129,15 @@ async def test_a_check_that_hangs_is_cancelled_after_its_timeout_and_is_unrespon
     assert (await AgentMonitor.status(pid)).stuck_count == 0
 
 
+async def test_a_check_that_hangs_is_tried_once_in_an_interval(runtime):
+    check = FakeCheck()
+    check.hangs = True
+    await monitor(await Agent.start(), check, interval=10.0, timeout=2.0)
+    await asyncio.sleep(99.0)
+
+    assert check.calls == 10
+
+
 async def test_a_check_that_swallows_its_cancellation_is_abandoned_counted_and_never_doubled(
     runtime,
 ):

@@ -23,10 +23,8 @@ It refuses services that are not declared, and more waiters than `max_waiters`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Final
 
 from suptree.core import Down, Pid, ReplyTo, Table, Timer, check_delay, find_runtime, safe_repr
@@ -45,6 +43,7 @@ from suptree.services.dependencies.readiness import (
     SystemReadiness,
     Word,
 )
+from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners
 
 __all__ = ["ReadinessBoard", "ReadinessStats"]
@@ -79,11 +78,12 @@ class _Due:
     """The timer message: some waits may be over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiter:
     reply_to: ReplyTo
     service: str | None  # None: all of them
     timeout: float | None
+    due: float = NEVER  # see `Deadlines`
 
 
 class ReadinessBoard(GenServer):
@@ -114,9 +114,8 @@ class ReadinessBoard(GenServer):
         self._owners: Owners[str] = Owners()
         self._speakers: dict[str, Pid[Any] | None] = {}
         self._kept: MutableMapping[str, tuple[Pid[Any] | None, Word]] = {}
-        self._waiters: dict[int, _Waiter] = {}
-        self._numbers = count()
-        self._dues: list[tuple[float, int]] = []
+        self._waiters: dict[_Waiter, None] = {}
+        self._dues: Deadlines[_Waiter] = Deadlines()
         self._timer: tuple[float, Timer] | None = None
         self._max_waiters = max_waiters
         self._look_at = _LOOK_FROM
@@ -251,7 +250,7 @@ class ReadinessBoard(GenServer):
     def stats(self) -> ReadinessStats:
         """What the board has done."""
         return ReadinessStats(
-            waiters_count=sum(not one.reply_to.done() for one in self._waiters.values()),
+            waiters_count=sum(not one.reply_to.done() for one in self._waiters),
             served_count=self._served,
             expired_count=self._expired,
             refused_count=self._refused,
@@ -297,21 +296,19 @@ class ReadinessBoard(GenServer):
         if not self._has_room():
             self._refused += 1
             return TooManyWaitersError(self._max_waiters)
-        number = next(self._numbers)
-        self._waiters[number] = _Waiter(self.sender, service, timeout)
+        waiter = _Waiter(self.sender, service, timeout)
+        self._waiters[waiter] = None
         if timeout is not None:
-            heapq.heappush(self._dues, (find_runtime("wait_ready").now() + timeout, number))
+            self._dues.set(waiter, find_runtime("wait_ready").now() + timeout)
             self._arm()
         return NoReply()
 
     def _has_room(self) -> bool:
         """Whether one more may wait; those who gave up are forgotten when there are many."""
         if len(self._waiters) >= min(self._look_at, self._max_waiters):
-            for number, one in list(self._waiters.items()):
-                if one.reply_to.done():
-                    del self._waiters[number]
-            self._dues = [due for due in self._dues if due[1] in self._waiters]
-            heapq.heapify(self._dues)
+            for waiter in list(self._waiters):
+                if waiter.reply_to.done():
+                    self._forget(waiter)
             self._look_at = max(_LOOK_FROM, 2 * len(self._waiters))
         return len(self._waiters) < self._max_waiters
 
@@ -321,21 +318,25 @@ class ReadinessBoard(GenServer):
         return self._state.is_ready(service)
 
     def _serve(self) -> None:
-        for number, waiter in list(self._waiters.items()):
+        for waiter in list(self._waiters):
             if self._is_ready(waiter.service):
-                del self._waiters[number]
+                self._forget(waiter)
                 if not waiter.reply_to.done():
                     self._served += 1
                     self.reply(waiter.reply_to, None)
 
     def _expire(self) -> None:
         now = find_runtime("ReadinessBoard").now()
-        while self._dues and self._dues[0][0] <= now:
-            waiter = self._waiters.pop(heapq.heappop(self._dues)[1], None)
-            if waiter is not None and not waiter.reply_to.done():
+        while (waiter := self._dues.take_due(now)) is not None:
+            self._forget(waiter)
+            if not waiter.reply_to.done():
                 error = self._in_vain(waiter.service, waiter.timeout or 0.0)
                 self.reply(waiter.reply_to, error)
         self._arm()
+
+    def _forget(self, waiter: _Waiter) -> None:
+        del self._waiters[waiter]
+        self._dues.clear(waiter)
 
     def _in_vain(self, service: str | None, timeout: float) -> NotReadyError:
         self._expired += 1
@@ -350,15 +351,13 @@ class ReadinessBoard(GenServer):
 
     def _arm(self) -> None:
         """One timer, for the wait that is over first."""
-        while self._dues and self._dues[0][1] not in self._waiters:
-            heapq.heappop(self._dues)
-        due = self._dues[0][0] if self._dues else None
+        due = self._dues.next_due()
         if self._timer is not None:
             if self._timer[0] == due:
                 return
             self.cancel_timer(self._timer[1])
             self._timer = None
-        if due is not None:
+        if due != NEVER:
             delay = max(0.0, due - find_runtime("ReadinessBoard").now())
             self._timer = due, self.send_after(delay, _Due())
 

@@ -6,6 +6,12 @@
 """
 
 from suptree.services.monitoring.agent_monitor import AgentMonitor
+from suptree.services.monitoring.checks import (
+    CheckRecord,
+    CheckStatus,
+    HealthCheck,
+    HealthStats,
+)
 from suptree.services.monitoring.errors import (
     MonitoringError,
     NoMonitorsError,
@@ -15,6 +21,7 @@ from suptree.services.monitoring.errors import (
     WatchError,
 )
 from suptree.services.monitoring.health import Finding, Health, Thresholds
+from suptree.services.monitoring.health_monitor import HealthMonitor
 from suptree.services.monitoring.supervisor import MonitorStats, MonitorSupervisor
 from suptree.services.monitoring.verdict import Judged, Verdict, judge
 from suptree.services.monitoring.watch import (
@@ -27,10 +34,15 @@ from suptree.services.monitoring.watch import (
 
 __all__ = [
     "AgentMonitor",
+    "CheckRecord",
+    "CheckStatus",
     "Finding",
     "Health",
     "HealthChange",
+    "HealthCheck",
+    "HealthMonitor",
     "HealthSink",
+    "HealthStats",
     "Judged",
     "MonitorStats",
     "MonitorStatus",

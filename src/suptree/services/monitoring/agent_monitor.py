@@ -235,8 +235,8 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
                 self._looked(done)
             case Freed(key="write"):
                 self._write()
-            case Freed(key=agent):
-                if agent is self._agent:  # an answer at last: what does it say now?
+            case Freed(key=agent, late=late):
+                if late and agent is self._agent:  # an answer at last: what does it say now?
                     self._look()
             case Abandoned():
                 self._tell(CHECK_ABANDONED, {"abandoned_count": self._jobs.abandoned_count})

@@ -64,9 +64,16 @@ class Abandoned:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """A job that had its time has ended: another one with its key may begin."""
+    """A job that had its time has ended: another one with its key may begin.
+
+    Attributes:
+        key: Which.
+        late: It came to its end by itself, or long after it was cancelled: it is not
+            just the end that cancelling it brought.
+    """
 
     key: Hashable
+    late: bool
 
 
 class _Job:
@@ -181,7 +188,7 @@ class Jobs:
             self._server.cancel_timer(job.timer)
         if job.stuck:
             self._stuck_count -= 1
-            return Freed(job.key)
+            return Freed(job.key, job.patient or job.abandoned)
         took = find_runtime("Jobs").now() - job.since
         return Done(job.key, job.value, job.error, False, took)
 

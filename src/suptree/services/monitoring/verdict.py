@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from suptree.services.monitoring.health import Health
 
-__all__ = ["Judged", "Verdict", "judge"]
+__all__ = ["Judged", "Verdict", "Weights", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,41 @@ def judge(things: Iterable[Judged]) -> Verdict:
     """The verdict about all *things*; about none it is healthy."""
     bad = [one for one in things if one.health is not Health.HEALTHY]
     bad.sort(key=lambda one: (not one.critical, -one.health.severity))  # else as given
-    return Verdict(
-        max((_weight(one) for one in bad), key=_RANK.index, default=Health.HEALTHY),
-        tuple(str(one) for one in bad),
-    )
+    weights = Weights()
+    for one in bad:
+        weights.add(one.health, one.critical)
+    return Verdict(weights.health, tuple(str(one) for one in bad))
 
 
-_RANK = (Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED, Health.UNHEALTHY)
+class Weights:
+    """The health of the whole, kept up one change at a time: each costs the same however many there are."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(_HEAVIEST_FIRST, 0)
+
+    def add(self, health: Health, critical: bool) -> None:
+        """One thing more that is so."""
+        self._counts[_weight(health, critical)] += 1
+
+    def remove(self, health: Health, critical: bool) -> None:
+        """One thing less that is so."""
+        self._counts[_weight(health, critical)] -= 1
+
+    @property
+    def health(self) -> Health:
+        """The health of the whole."""
+        return next((one for one, count in self._counts.items() if count), Health.HEALTHY)
 
 
-def _weight(one: Judged) -> Health:
-    if one.health is Health.UNKNOWN:
-        return Health.UNKNOWN if one.critical else Health.HEALTHY
-    if one.health.is_down and one.critical:
-        return Health.UNHEALTHY
-    return Health.DEGRADED
+_HEAVIEST_FIRST: Final = (Health.UNHEALTHY, Health.DEGRADED, Health.UNKNOWN, Health.HEALTHY)
+
+
+def _weight(health: Health, critical: bool) -> Health:
+    """What one thing makes of the whole."""
+    if health is Health.UNKNOWN:
+        return Health.UNKNOWN if critical else Health.HEALTHY
+    if health.is_down:
+        return Health.UNHEALTHY if critical else Health.DEGRADED
+    return health

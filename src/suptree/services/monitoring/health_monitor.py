@@ -1,0 +1,651 @@
+"""`HealthMonitor`: looks at everything that is registered, and says how the system is.
+
+Checks run beside it, many at once (`max_concurrent`), each with its timeout; those that
+hung the last time have at most half of the places, so that they delay nobody else.
+First looks are spread by a random delay, and then come on a grid of their own.
+
+A watched process that dies is dead at once.  One that was watched by its name is looked
+at again as soon as somebody has the name; one that was watched by its pid is shown, and
+counts, for `keep_dead` seconds, and is then forgotten.
+
+What is given as `checks` is there after every restart.  What is registered later is too
+if a `table` keeps it (that of a `StateOwner`, which starts first).
+
+>>> import asyncio, suptree as st
+>>> from suptree.services import Health, HealthCheck, HealthMonitor
+>>> async def main():
+...     async with st.Runtime() as rt:
+...         checks = [HealthCheck("disk", lambda: Health.DEGRADED, critical=False)]
+...         health = await HealthMonitor.start_link(checks)
+...         await HealthMonitor.register_agent(health, "worker", rt.spawn(st.receive))
+...         await HealthMonitor.force_health_check_all(health)
+...         print(await HealthMonitor.verdict(health))
+>>> asyncio.run(main())
+Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its check said so',))
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final
+
+from suptree.clock import wall_clock
+from suptree.core import (
+    NOPROC,
+    Down,
+    Pid,
+    Ref,
+    ReplyTo,
+    Table,
+    Timer,
+    demonitor,
+    find_runtime,
+    monitor,
+    safe_repr,
+)
+from suptree.otp import GenServer, NoReply, ServerRef, call
+from suptree.services.monitoring.checks import (
+    CheckRecord,
+    CheckStatus,
+    Function,
+    HealthCheck,
+    HealthStats,
+)
+from suptree.services.monitoring.errors import (
+    MonitoringError,
+    TooManyChecksError,
+    UnknownCheckError,
+    WatchError,
+)
+from suptree.services.monitoring.events import (
+    AGENT_DIED,
+    AGENT_HEALTH_CHANGED,
+    CHECK_ABANDONED,
+    CHECK_FINISHED,
+    CHECK_SUSPENDED,
+    VERDICT_CHANGED,
+)
+from suptree.services.monitoring.health import Finding, Health, Track, finding_of
+from suptree.services.monitoring.jobs import Abandoned, Done, Freed, JobNews, Jobs
+from suptree.services.monitoring.lanes import Lanes
+from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
+from suptree.services.monitoring.watch import Target, answers, check_seconds
+from suptree.services.parts.deadlines import NEVER, Deadlines
+from suptree.services.parts.owners import Owners
+
+__all__ = ["HealthMonitor"]
+
+_SPACE: Final = "health"
+_AGAIN_S: Final = 1.0  # until a name that nobody has is looked for again
+_UNSEEN: Final = Finding(Health.UNKNOWN)
+_FRESH: Final = Track()
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The timer message: something is on the agenda."""
+
+
+@dataclass(slots=True, eq=False)
+class _Forced:
+    """Somebody who waits until some looks have ended."""
+
+    reply_to: ReplyTo
+    left: set[int]
+    name: str | None  # None: all of them
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One check, and what is known of it."""
+
+    number: int
+    spec: HealthCheck
+    owner: Pid[Any] | None
+    history: deque[CheckRecord]
+    grid: float  # when it was due last, or first
+    due: float = NEVER  # when it is due next: see `Deadlines`
+    track: Track = _FRESH
+    last: Finding = _UNSEEN
+    pid: Pid[Any] | None = None
+    ref: Ref | None = None
+    gone: bool = False  # its pid has died for good
+    hung: bool = False  # the last look was not in time
+    looks: int = 0
+    deaths: int = 0
+    turn: int = 0  # which process in a row it is looked at with
+    forced: list[_Forced] = field(default_factory=list[_Forced])
+
+    @property
+    def job(self) -> tuple[int, int]:
+        """The key of its looks: an abandoned one of a process before is none of this one's."""
+        return self.number, self.turn
+
+
+class HealthMonitor(GenServer):
+    """Checks, what they found, and the verdict.
+
+    Args:
+        checks: Those that are there from the start, and after every restart.
+        table: Name of a public table that keeps what is registered later; None: a restart
+            forgets it.
+        max_concurrent: How many looks may run at a time.
+        max_checks: How many checks there may be.
+        history: How many looks are remembered of each.
+        jitter: The part of its interval (0 to 1) within which a check is first looked at.
+        keep_dead: Seconds that a process that died is still shown.
+        max_dead: How many such are shown; the oldest goes first.
+    """
+
+    def __init__(
+        self,
+        checks: Iterable[HealthCheck] = (),
+        *,
+        table: str | None = None,
+        max_concurrent: int = 64,
+        max_checks: int = 10_000,
+        history: int = 20,
+        jitter: float = 0.1,
+        keep_dead: float = 300.0,
+        max_dead: int = 100,
+    ) -> None:
+        for name, value in (
+            ("max_concurrent", max_concurrent),
+            ("max_checks", max_checks),
+            ("history", history),
+            ("max_dead", max_dead),
+        ):
+            if value < 1:
+                raise WatchError(f"HealthMonitor: {name} must be 1 or more; got {value!r}.")
+        if not 0 <= jitter <= 1:
+            raise WatchError(f"HealthMonitor: jitter must be from 0 to 1; got {jitter!r}.")
+        check_seconds("HealthMonitor", "keep_dead", keep_dead)
+        self._max_checks, self._history, self._jitter = max_checks, history, jitter
+        self._keep_dead, self._max_dead = keep_dead, max_dead
+        self._entries: dict[str, _Entry] = {}
+        self._by_number: dict[int, _Entry] = {}
+        self._by_ref: dict[Ref, _Entry] = {}
+        self._dead: dict[int, _Entry] = {}  # in order of death
+        self._numbers = count()
+        self._agenda: Deadlines[_Entry] = Deadlines()
+        self._queue: Lanes[int] = Lanes(max_concurrent)
+        self._jobs = Jobs(self)
+        self._owners: Owners[int] = Owners()
+        self._timer: tuple[float, Timer] | None = None
+        self._weights = Weights()
+        self._health = Health.UNKNOWN  # the verdict that was told last
+        self._looks = self._timeouts = self._deaths = self._forgotten = self._verdicts = 0
+        self._bus = find_runtime("HealthMonitor").telemetry
+        self._finished = self._bus.slot(CHECK_FINISHED)
+        self._kept: MutableMapping[str, tuple[HealthCheck, Pid[Any] | None]] = {}
+        if table is not None:
+            self._kept = Table.lookup(table).setdefault(_SPACE, {})
+        self._first = {**_by_name(checks), **self._kept}.values()
+
+    def init(self) -> None:
+        """Take up what is configured, and what was registered before a restart."""
+        for spec, owner in self._first:
+            self._add(spec, owner)
+        self._judge()
+        self._arm()
+
+    # -- registering ---------------------------------------------------------------------
+
+    @staticmethod
+    async def register_check(
+        server: ServerRef[HealthMonitor], check: HealthCheck, *, owner: Pid[Any] | None = None
+    ) -> None:
+        """Look at *check* from now on; one of the same name is replaced, and its history forgotten.
+
+        Args:
+            server: The health monitor.
+            check: What to look at, and how.
+            owner: The process that it belongs to: the check goes when that ends.
+
+        Raises:
+            TooManyChecksError: There are `max_checks` already.
+        """
+        refused = await HealthMonitor._register(server, check, owner)
+        if refused is not None:
+            raise refused
+
+    @staticmethod
+    async def register_agent(
+        server: ServerRef[HealthMonitor],
+        name: str,
+        process: Target,
+        check: Function | None = None,
+        *,
+        interval: float = 30.0,
+        timeout: float = 5.0,
+        critical: bool = True,
+    ) -> None:
+        """Watch a process, by its pid or by its name; see `register_check` and `HealthCheck`.
+
+        Raises:
+            WatchError: A wrong value.
+            TooManyChecksError: There are `max_checks` already.
+        """
+        spec = HealthCheck(name, check, process, interval, timeout, critical)
+        await HealthMonitor.register_check(server, spec)
+
+    @call
+    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> MonitoringError | None:
+        old = self._entries.get(spec.name)
+        if old is None and len(self._entries) >= self._max_checks:
+            return TooManyChecksError(self._max_checks)
+        if old is not None:
+            self._remove(old)
+        self._kept[spec.name] = spec, owner
+        self._add(spec, owner)
+        self._judge()
+        self._arm()
+        return None
+
+    @call
+    def unregister(self, name: str) -> bool:
+        """Look at it no more, and forget it; says whether there was one."""
+        entry = self._entries.get(name)
+        if entry is None:
+            return False
+        self._remove(entry)
+        self._judge()
+        self._pump()
+        return True
+
+    def _add(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
+        due = find_runtime("HealthMonitor").now()
+        due += spec.interval * self._jitter * random.random()
+        history: deque[CheckRecord] = deque(maxlen=self._history)
+        entry = _Entry(next(self._numbers), spec, owner, history, due)
+        self._entries[spec.name] = self._by_number[entry.number] = entry
+        if owner is not None:
+            self._owners.add(owner, entry.number)
+        self._agenda.set(entry, due)
+        self._weights.add(entry.track.health, spec.critical)
+        if isinstance(spec.process, Pid):
+            self._bind(entry, spec.process)
+
+    def _remove(self, entry: _Entry) -> None:
+        del self._entries[entry.spec.name], self._by_number[entry.number]
+        self._kept.pop(entry.spec.name, None)
+        self._dead.pop(entry.number, None)
+        self._agenda.clear(entry)
+        self._drop(entry)
+        self._weights.remove(entry.track.health, entry.spec.critical)
+        if entry.owner is not None:
+            self._owners.discard(entry.owner, entry.number)
+        self._ended(entry)
+
+    def _bind(self, entry: _Entry, pid: Pid[Any]) -> None:
+        entry.pid = pid
+        entry.ref = monitor(pid)
+        self._by_ref[entry.ref] = entry
+
+    def _drop(self, entry: _Entry) -> None:
+        """End the look that waits or is under way, and the watch of the process."""
+        self._queue.leave(entry.number)
+        self._jobs.cancel(entry.job)
+        if entry.ref is not None:
+            del self._by_ref[entry.ref]
+            demonitor(entry.ref, flush=True)
+            entry.turn += 1
+        entry.pid = entry.ref = None
+
+    # -- asking --------------------------------------------------------------------------
+
+    @call
+    def verdict(self) -> Verdict:
+        """How the system is, and what is not healthy."""
+        return judge(
+            Judged(entry.spec.name, entry.track.health, entry.spec.critical, entry.track.reason)
+            for entry in self._entries.values()
+        )
+
+    @staticmethod
+    async def get_health_status(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
+        """What is known of one check.  UnknownCheckError if there is none of that name."""
+        status: CheckStatus = _found(await HealthMonitor._get_status(server, name))
+        return status
+
+    @call
+    def _get_status(self, name: str) -> Any:
+        entry = self._entries.get(name)
+        return self._unknown(name) if entry is None else self._status(entry)
+
+    @call
+    def get_all_health_statuses(self) -> dict[str, CheckStatus]:
+        """What is known of every check, in the order in which they were registered."""
+        return {name: self._status(entry) for name, entry in self._entries.items()}
+
+    @staticmethod
+    async def get_history(server: ServerRef[HealthMonitor], name: str) -> list[CheckRecord]:
+        """The last looks, oldest first.  UnknownCheckError if there is no such check."""
+        records: list[CheckRecord] = _found(await HealthMonitor._get_history(server, name))
+        return records
+
+    @call
+    def _get_history(self, name: str) -> Any:
+        entry = self._entries.get(name)
+        return self._unknown(name) if entry is None else list(entry.history)
+
+    @call
+    def stats(self) -> HealthStats:
+        """What was done, and is under way."""
+        return HealthStats(
+            checks_count=len(self._entries),
+            by_health=dict(Counter(one.track.health for one in self._entries.values())),
+            dead_count=len(self._dead),
+            running_count=self._jobs.running_count,
+            waiting_count=self._queue.waiting_count,
+            stuck_count=self._jobs.stuck_count,
+            looks_count=self._looks,
+            timeouts_count=self._timeouts,
+            abandoned_count=self._jobs.abandoned_count,
+            deaths_count=self._deaths,
+            forgotten_count=self._forgotten,
+            verdicts_count=self._verdicts,
+        )
+
+    # -- looking now ---------------------------------------------------------------------
+
+    @staticmethod
+    async def force_health_check(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
+        """Look now, or share the look that is under way; returns what is known after it.
+
+        Raises:
+            UnknownCheckError: There is no such check, or it was unregistered meanwhile.
+        """
+        status: CheckStatus = _found(await HealthMonitor._force(server, name))
+        return status
+
+    @staticmethod
+    async def force_health_check_all(server: ServerRef[HealthMonitor]) -> dict[str, CheckStatus]:
+        """Look at everything now, as many at a time as may; returns what is known after it."""
+        found: dict[str, CheckStatus] = await HealthMonitor._force(server, None)
+        return found
+
+    @call(timeout=None)  # every look ends in time
+    def _force(self, name: str | None) -> Any:
+        if name is not None and name not in self._entries:
+            return self._unknown(name)
+        entries = list(self._entries.values()) if name is None else [self._entries[name]]
+        wanted = [entry for entry in entries if not entry.gone]
+        if not wanted:
+            return self._forced_answer(name)
+        forced = _Forced(self.sender, {entry.number for entry in wanted}, name)
+        for entry in wanted:
+            entry.forced.append(forced)
+        for entry in wanted:
+            self._begin(entry)
+        self._arm()
+        return NoReply()
+
+    def _forced_answer(self, name: str | None) -> Any:
+        if name is None:
+            return {name: self._status(entry) for name, entry in self._entries.items()}
+        entry = self._entries.get(name)
+        return self._unknown(name) if entry is None else self._status(entry)
+
+    def _ended(self, entry: _Entry) -> None:
+        """A look has ended, or never will: tell those who waited for it."""
+        forced, entry.forced = entry.forced, []
+        for one in forced:
+            one.left.discard(entry.number)
+            if not one.left:
+                self.reply(one.reply_to, self._forced_answer(one.name))
+
+    # -- messages --------------------------------------------------------------------------
+
+    def handle_info(self, message: object) -> None:
+        """Looks are due or have ended, or a process has."""
+        match message:
+            case _Due():
+                self._timer = None
+                self._due()
+            case JobNews():
+                self._told(message)
+            case Down(ref=ref, reason=reason) if ref in self._by_ref:
+                self._died(self._by_ref[ref], reason)
+            case Down():
+                for number in self._owners.gone(message):
+                    self._remove(self._by_number[number])
+                self._judge()
+            case _:
+                super().handle_info(message)
+        self._pump()
+        self._arm()
+
+    def _due(self) -> None:
+        now = find_runtime("HealthMonitor").now()
+        while (entry := self._agenda.take_due(now)) is not None:
+            if entry.gone:
+                self._forget(entry)
+            else:
+                after = entry.grid + entry.spec.interval
+                if after <= now:  # the clock jumped: no looks for the time that is lost
+                    after = now + entry.spec.interval
+                self._schedule(entry, after)
+                self._begin(entry)
+
+    def _schedule(self, entry: _Entry, due: float) -> None:
+        entry.grid = due
+        self._agenda.set(entry, due)
+
+    def _begin(self, entry: _Entry) -> None:
+        """Look, as soon as there is a place; a look that hangs on counts as no answer."""
+        if entry.spec.process is not None and not isinstance(entry.spec.process, Pid):
+            self._follow(entry, entry.spec.process)
+            if entry.pid is None:
+                self._ended(entry)
+                return
+        if self._jobs.is_stuck(entry.job):
+            found = Finding(Health.UNRESPONSIVE, "its last check is still running")
+            self._observe(entry, found, 0.0)
+        elif not self._jobs.is_running(entry.job):
+            self._queue.put(entry.number, slow=entry.hung)
+            self._pump()
+
+    def _pump(self) -> None:
+        while (number := self._queue.take()) is not None:
+            entry = self._by_number[number]
+            spec, timeout = entry.spec, entry.spec.timeout
+            entry.looks += 1
+            if spec.process is None:
+                assert spec.check is not None
+                self._jobs.start(entry.job, spec.check, timeout=timeout)
+            elif spec.check is None:
+                self._jobs.start(entry.job, answers, entry.pid, timeout=timeout, patient=True)
+            else:
+                self._jobs.start(entry.job, spec.check, entry.pid, timeout=timeout)
+
+    def _told(self, news: JobNews) -> None:
+        match self._jobs.told(news):
+            case Done(key=(int(number), _)) as done:
+                self._queue.leave(number)
+                self._looked(self._by_number[number], done)
+            case Freed(key=(int(number), turn), late=True):
+                entry = self._by_number.get(number)
+                if entry is not None and entry.turn == turn and not entry.gone:
+                    self._begin(entry)  # an answer at last: what does it say now?
+            case Abandoned(key=(int(number), _)):
+                entry = self._by_number.get(number)
+                subject = "a check that is gone" if entry is None else entry.spec.name
+                facts = {"monitor": self.pid, "subject": subject}
+                counted = {"abandoned_count": self._jobs.abandoned_count}
+                self._bus.emit(CHECK_ABANDONED, counted, facts)
+            case _:
+                return
+
+    def _looked(self, entry: _Entry, done: Done) -> None:
+        entry.hung = done.timed_out
+        if done.timed_out:
+            self._timeouts += 1
+            text = f"no answer within {entry.spec.timeout:g} s"
+            self._observe(entry, Finding(Health.UNRESPONSIVE, text), done.took_s)
+        elif done.error:
+            self._observe(entry, Finding(Health.UNHEALTHY, done.error), done.took_s)
+        else:
+            self._observe(entry, finding_of(done.value), done.took_s)
+
+    def _observe(self, entry: _Entry, found: Finding, took_s: float) -> None:
+        self._looks += 1
+        entry.last = found
+        entry.history.append(CheckRecord(wall_clock(), found.health, found.reason, took_s))
+        if self._finished.handlers:
+            facts = {"monitor": self.pid, "subject": entry.spec.name}
+            self._finished.emit(
+                {"duration_s": took_s}, {**facts, "status": found.health, "reason": found.reason}
+            )
+        self._move(entry, entry.track.observe(found, entry.spec.thresholds))
+        self._suspend(entry)
+        self._ended(entry)
+
+    def _move(self, entry: _Entry, track: Track) -> None:
+        before, entry.track = entry.track, track
+        if track.health is not before.health:
+            facts = {"health": track.health, "previous": before.health, "reason": track.reason}
+            self._bus.emit(
+                AGENT_HEALTH_CHANGED,
+                {"changes_count": track.changes_count},
+                {"monitor": self.pid, "subject": entry.spec.name, **facts},
+            )
+            self._weights.remove(before.health, entry.spec.critical)
+            self._weights.add(track.health, entry.spec.critical)
+            self._judge()
+
+    def _suspend(self, entry: _Entry) -> None:
+        """Give one that fails again and again a longer pause than its interval."""
+        if not _is_suspended(entry):
+            return
+        pause, failures = entry.spec.suspend_for, entry.track.failures
+        self._schedule(entry, find_runtime("HealthMonitor").now() + pause)
+        facts = {"monitor": self.pid, "subject": entry.spec.name, "reason": entry.track.reason}
+        counted = {"failures_count": failures, "pause_s": pause}
+        self._bus.emit(CHECK_SUSPENDED, counted, facts)
+
+    # -- death -------------------------------------------------------------------------------
+
+    def _died(self, entry: _Entry, reason: object) -> None:
+        pid = entry.pid
+        self._drop(entry)
+        now = find_runtime("HealthMonitor").now()
+        if isinstance(entry.spec.process, Pid):
+            entry.gone = True
+            self._dead[entry.number] = entry
+            self._kept.pop(entry.spec.name, None)
+            self._agenda.set(entry, now + self._keep_dead)
+            if len(self._dead) > self._max_dead:
+                self._forget(next(iter(self._dead.values())))
+        self._lost(entry, pid, reason)
+
+    def _lost(self, entry: _Entry, pid: Pid[Any] | None, reason: object) -> None:
+        self._deaths += 1
+        entry.deaths += 1
+        facts = {"monitor": self.pid, "subject": entry.spec.name, "pid": pid, "reason": reason}
+        self._bus.emit(AGENT_DIED, {"deaths_count": entry.deaths}, facts)
+        text = f"it ended: {safe_repr(reason, 200)}"
+        entry.last = Finding(Health.DEAD, text)
+        entry.history.append(CheckRecord(wall_clock(), Health.DEAD, text, 0.0))
+        if not entry.gone:
+            self._look_for(entry)
+        self._move(entry, entry.track.died(text))
+        self._ended(entry)
+
+    def _forget(self, entry: _Entry) -> None:
+        self._forgotten += 1
+        self._remove(entry)
+        self._judge()
+
+    def _look_for(self, entry: _Entry) -> None:
+        """See soon whether somebody has the name."""
+        now = find_runtime("HealthMonitor").now()
+        self._schedule(entry, now + min(_AGAIN_S, entry.spec.interval))
+
+    def _follow(self, entry: _Entry, name: Target) -> None:
+        """Watch whoever has the name now."""
+        process = find_runtime("HealthMonitor").find(name, "HealthMonitor")
+        if process is None:
+            if entry.pid is None:
+                if entry.track.health is Health.DEAD:
+                    self._look_for(entry)
+                else:
+                    self._lost(entry, None, NOPROC)
+        elif process.pid is not entry.pid:
+            self._drop(entry)
+            self._move(entry, entry.track.reborn())
+            self._bind(entry, process.pid)
+
+    # -- the verdict -------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        """Tell whoever listens, if the verdict is another one."""
+        before, self._health = self._health, self._weights.health
+        if self._health is before:
+            return
+        self._verdicts += 1
+        event = self._bus.slot(VERDICT_CHANGED)
+        if event.handlers:
+            found = self.verdict()
+            facts = {"monitor": self.pid, "health": found.health, "reasons": found.reasons}
+            counted = {"checks_count": len(self._entries)}
+            event.emit(counted, {**facts, "previous": before})
+
+    def _status(self, entry: _Entry) -> CheckStatus:
+        return CheckStatus(
+            name=entry.spec.name,
+            health=entry.track.health,
+            reason=entry.track.reason,
+            critical=entry.spec.critical,
+            process=entry.pid,
+            last=entry.last,
+            checked_at=entry.history[-1].at if entry.history else None,
+            checks_count=entry.looks,
+            failures=entry.track.failures,
+            suspended=_is_suspended(entry),
+            stuck=self._jobs.is_stuck(entry.job),
+            changes_count=entry.track.changes_count,
+            flaps_count=entry.track.flaps_count,
+            deaths_count=entry.deaths,
+        )
+
+    def _unknown(self, name: str) -> UnknownCheckError:
+        return UnknownCheckError(name, self._entries)
+
+    def _arm(self) -> None:
+        """One timer, for what is due first."""
+        due = self._agenda.next_due()
+        if self._timer is not None:
+            if self._timer[0] == due:
+                return
+            self.cancel_timer(self._timer[1])
+            self._timer = None
+        if due != NEVER:
+            delay = max(0.0, due - find_runtime("HealthMonitor").now())
+            self._timer = due, self.send_after(delay, _Due())
+
+
+def _is_suspended(entry: _Entry) -> bool:
+    after = entry.spec.suspend_after
+    return after is not None and entry.track.failures >= after and not entry.gone
+
+
+def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
+    found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
+    for spec in checks:
+        if spec.name in found:
+            raise WatchError(
+                f"HealthMonitor: checks must have names of their own; got {spec.name!r} twice."
+            )
+        found[spec.name] = spec, None
+    return found
+
+
+def _found(answer: Any) -> Any:
+    if isinstance(answer, MonitoringError):
+        raise answer
+    return answer
