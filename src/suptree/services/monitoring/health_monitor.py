@@ -29,7 +29,7 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
@@ -39,7 +39,6 @@ from suptree.core import (
     Down,
     Pid,
     Ref,
-    ReplyTo,
     Table,
     Timer,
     demonitor,
@@ -55,6 +54,7 @@ from suptree.services.monitoring.checks import (
     HealthCheck,
     HealthStats,
 )
+from suptree.services.monitoring.entries import Entry, Forced, Look
 from suptree.services.monitoring.errors import (
     MonitoringError,
     TooManyChecksError,
@@ -81,49 +81,11 @@ __all__ = ["HealthMonitor"]
 
 _SPACE: Final = "health"
 _AGAIN_S: Final = 1.0  # until a name that nobody has is looked for again
-_UNSEEN: Final = Finding(Health.UNKNOWN)
-_FRESH: Final = Track()
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
     """The timer message: something is on the agenda."""
-
-
-@dataclass(slots=True, eq=False)
-class _Forced:
-    """Somebody who waits until some looks have ended."""
-
-    reply_to: ReplyTo
-    left: set[int]
-    name: str | None  # None: all of them
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """One check, and what is known of it."""
-
-    number: int
-    spec: HealthCheck
-    owner: Pid[Any] | None
-    history: deque[CheckRecord]
-    grid: float  # when it was due last, or first
-    due: float = NEVER  # when it is due next: see `Deadlines`
-    track: Track = _FRESH
-    last: Finding = _UNSEEN
-    pid: Pid[Any] | None = None
-    ref: Ref | None = None
-    gone: bool = False  # its pid has died for good
-    hung: bool = False  # the last look was not in time
-    looks: int = 0
-    deaths: int = 0
-    turn: int = 0  # which process in a row it is looked at with
-    forced: list[_Forced] = field(default_factory=list[_Forced])
-
-    @property
-    def job(self) -> tuple[int, int]:
-        """The key of its looks: an abandoned one of a process before is none of this one's."""
-        return self.number, self.turn
 
 
 class HealthMonitor(GenServer):
@@ -166,12 +128,12 @@ class HealthMonitor(GenServer):
         check_seconds("HealthMonitor", "keep_dead", keep_dead)
         self._max_checks, self._history, self._jitter = max_checks, history, jitter
         self._keep_dead, self._max_dead = keep_dead, max_dead
-        self._entries: dict[str, _Entry] = {}
-        self._by_number: dict[int, _Entry] = {}
-        self._by_ref: dict[Ref, _Entry] = {}
-        self._dead: dict[int, _Entry] = {}  # in order of death
+        self._entries: dict[str, Entry] = {}
+        self._by_number: dict[int, Entry] = {}
+        self._by_ref: dict[Ref, Entry] = {}
+        self._dead: dict[int, Entry] = {}  # in order of death
         self._numbers = count()
-        self._agenda: Deadlines[_Entry] = Deadlines()
+        self._agenda: Deadlines[Entry] = Deadlines()
         self._queue: Lanes[int] = Lanes(max_concurrent)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
@@ -261,7 +223,7 @@ class HealthMonitor(GenServer):
         due = find_runtime("HealthMonitor").now()
         due += spec.interval * self._jitter * random.random()
         history: deque[CheckRecord] = deque(maxlen=self._history)
-        entry = _Entry(next(self._numbers), spec, owner, history, due)
+        entry = Entry(next(self._numbers), spec, owner, history, due)
         self._entries[spec.name] = self._by_number[entry.number] = entry
         if owner is not None:
             self._owners.add(owner, entry.number)
@@ -270,7 +232,7 @@ class HealthMonitor(GenServer):
         if isinstance(spec.process, Pid):
             self._bind(entry, spec.process)
 
-    def _remove(self, entry: _Entry) -> None:
+    def _remove(self, entry: Entry) -> None:
         del self._entries[entry.spec.name], self._by_number[entry.number]
         self._kept.pop(entry.spec.name, None)
         self._dead.pop(entry.number, None)
@@ -281,15 +243,15 @@ class HealthMonitor(GenServer):
             self._owners.discard(entry.owner, entry.number)
         self._ended(entry)
 
-    def _bind(self, entry: _Entry, pid: Pid[Any]) -> None:
+    def _bind(self, entry: Entry, pid: Pid[Any]) -> None:
         entry.pid = pid
         entry.ref = monitor(pid)
         self._by_ref[entry.ref] = entry
 
-    def _drop(self, entry: _Entry) -> None:
+    def _drop(self, entry: Entry) -> None:
         """End the look that waits or is under way, and the watch of the process."""
         self._queue.leave(entry.number)
-        self._jobs.cancel(entry.job)
+        self._jobs.cancel(entry.look)
         if entry.ref is not None:
             del self._by_ref[entry.ref]
             demonitor(entry.ref, flush=True)
@@ -315,12 +277,19 @@ class HealthMonitor(GenServer):
     @call
     def _get_status(self, name: str) -> Any:
         entry = self._entries.get(name)
-        return self._unknown(name) if entry is None else self._status(entry)
+        return (
+            self._unknown(name)
+            if entry is None
+            else entry.status(stuck=self._jobs.is_stuck(entry.look))
+        )
 
     @call
     def get_all_health_statuses(self) -> dict[str, CheckStatus]:
         """What is known of every check, in the order in which they were registered."""
-        return {name: self._status(entry) for name, entry in self._entries.items()}
+        return {
+            name: entry.status(stuck=self._jobs.is_stuck(entry.look))
+            for name, entry in self._entries.items()
+        }
 
     @staticmethod
     async def get_history(server: ServerRef[HealthMonitor], name: str) -> list[CheckRecord]:
@@ -377,7 +346,7 @@ class HealthMonitor(GenServer):
         wanted = [entry for entry in entries if not entry.gone]
         if not wanted:
             return self._forced_answer(name)
-        forced = _Forced(self.sender, {entry.number for entry in wanted}, name)
+        forced = Forced(self.sender, {entry.number for entry in wanted}, name)
         for entry in wanted:
             entry.forced.append(forced)
         for entry in wanted:
@@ -387,11 +356,18 @@ class HealthMonitor(GenServer):
 
     def _forced_answer(self, name: str | None) -> Any:
         if name is None:
-            return {name: self._status(entry) for name, entry in self._entries.items()}
+            return {
+                name: entry.status(stuck=self._jobs.is_stuck(entry.look))
+                for name, entry in self._entries.items()
+            }
         entry = self._entries.get(name)
-        return self._unknown(name) if entry is None else self._status(entry)
+        return (
+            self._unknown(name)
+            if entry is None
+            else entry.status(stuck=self._jobs.is_stuck(entry.look))
+        )
 
-    def _ended(self, entry: _Entry) -> None:
+    def _ended(self, entry: Entry) -> None:
         """A look has ended, or never will: tell those who waited for it."""
         forced, entry.forced = entry.forced, []
         for one in forced:
@@ -432,21 +408,21 @@ class HealthMonitor(GenServer):
                 self._schedule(entry, after)
                 self._begin(entry)
 
-    def _schedule(self, entry: _Entry, due: float) -> None:
+    def _schedule(self, entry: Entry, due: float) -> None:
         entry.grid = due
         self._agenda.set(entry, due)
 
-    def _begin(self, entry: _Entry) -> None:
+    def _begin(self, entry: Entry) -> None:
         """Look, as soon as there is a place; a look that hangs on counts as no answer."""
         if entry.spec.process is not None and not isinstance(entry.spec.process, Pid):
             self._follow(entry, entry.spec.process)
             if entry.pid is None:
                 self._ended(entry)
                 return
-        if self._jobs.is_stuck(entry.job):
+        if self._jobs.is_stuck(entry.look):
             found = Finding(Health.UNRESPONSIVE, "its last check is still running")
             self._observe(entry, found, 0.0)
-        elif not self._jobs.is_running(entry.job):
+        elif not self._jobs.is_running(entry.look):
             self._queue.put(entry.number, slow=entry.hung)
             self._pump()
 
@@ -457,22 +433,22 @@ class HealthMonitor(GenServer):
             entry.looks += 1
             if spec.process is None:
                 assert spec.check is not None
-                self._jobs.start(entry.job, spec.check, timeout=timeout)
+                self._jobs.start(entry.look, spec.check, timeout=timeout)
             elif spec.check is None:
-                self._jobs.start(entry.job, answers, entry.pid, timeout=timeout, patient=True)
+                self._jobs.start(entry.look, answers, entry.pid, timeout=timeout, patient=True)
             else:
-                self._jobs.start(entry.job, spec.check, entry.pid, timeout=timeout)
+                self._jobs.start(entry.look, spec.check, entry.pid, timeout=timeout)
 
     def _told(self, news: JobNews) -> None:
         match self._jobs.told(news):
-            case Done(key=(int(number), _)) as done:
+            case Done(key=Look(number)) as done:
                 self._queue.leave(number)
                 self._looked(self._by_number[number], done)
-            case Freed(key=(int(number), turn), late=True):
+            case Freed(key=Look(number) as look, late=True):
                 entry = self._by_number.get(number)
-                if entry is not None and entry.turn == turn and not entry.gone:
+                if entry is not None and entry.look == look and not entry.gone:
                     self._begin(entry)  # an answer at last: what does it say now?
-            case Abandoned(key=(int(number), _)):
+            case Abandoned(key=Look(number)):
                 entry = self._by_number.get(number)
                 subject = "a check that is gone" if entry is None else entry.spec.name
                 facts = {"monitor": self.pid, "subject": subject}
@@ -481,7 +457,7 @@ class HealthMonitor(GenServer):
             case _:
                 return
 
-    def _looked(self, entry: _Entry, done: Done) -> None:
+    def _looked(self, entry: Entry, done: Done) -> None:
         entry.hung = done.timed_out
         if done.timed_out:
             self._timeouts += 1
@@ -492,7 +468,7 @@ class HealthMonitor(GenServer):
         else:
             self._observe(entry, finding_of(done.value), done.took_s)
 
-    def _observe(self, entry: _Entry, found: Finding, took_s: float) -> None:
+    def _observe(self, entry: Entry, found: Finding, took_s: float) -> None:
         self._looks += 1
         entry.last = found
         entry.history.append(CheckRecord(wall_clock(), found.health, found.reason, took_s))
@@ -505,7 +481,7 @@ class HealthMonitor(GenServer):
         self._suspend(entry)
         self._ended(entry)
 
-    def _move(self, entry: _Entry, track: Track) -> None:
+    def _move(self, entry: Entry, track: Track) -> None:
         before, entry.track = entry.track, track
         if track.health is not before.health:
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
@@ -518,9 +494,9 @@ class HealthMonitor(GenServer):
             self._weights.add(track.health, entry.spec.critical)
             self._judge()
 
-    def _suspend(self, entry: _Entry) -> None:
+    def _suspend(self, entry: Entry) -> None:
         """Give one that fails again and again a longer pause than its interval."""
-        if not _is_suspended(entry):
+        if not entry.is_suspended:
             return
         pause, failures = entry.spec.suspend_for, entry.track.failures
         self._schedule(entry, find_runtime("HealthMonitor").now() + pause)
@@ -530,7 +506,7 @@ class HealthMonitor(GenServer):
 
     # -- death -------------------------------------------------------------------------------
 
-    def _died(self, entry: _Entry, reason: object) -> None:
+    def _died(self, entry: Entry, reason: object) -> None:
         pid = entry.pid
         self._drop(entry)
         now = find_runtime("HealthMonitor").now()
@@ -543,7 +519,7 @@ class HealthMonitor(GenServer):
                 self._forget(next(iter(self._dead.values())))
         self._lost(entry, pid, reason)
 
-    def _lost(self, entry: _Entry, pid: Pid[Any] | None, reason: object) -> None:
+    def _lost(self, entry: Entry, pid: Pid[Any] | None, reason: object) -> None:
         self._deaths += 1
         entry.deaths += 1
         facts = {"monitor": self.pid, "subject": entry.spec.name, "pid": pid, "reason": reason}
@@ -556,17 +532,17 @@ class HealthMonitor(GenServer):
         self._move(entry, entry.track.died(text))
         self._ended(entry)
 
-    def _forget(self, entry: _Entry) -> None:
+    def _forget(self, entry: Entry) -> None:
         self._forgotten += 1
         self._remove(entry)
         self._judge()
 
-    def _look_for(self, entry: _Entry) -> None:
+    def _look_for(self, entry: Entry) -> None:
         """See soon whether somebody has the name."""
         now = find_runtime("HealthMonitor").now()
         self._schedule(entry, now + min(_AGAIN_S, entry.spec.interval))
 
-    def _follow(self, entry: _Entry, name: Target) -> None:
+    def _follow(self, entry: Entry, name: Target) -> None:
         """Watch whoever has the name now."""
         process = find_runtime("HealthMonitor").find(name, "HealthMonitor")
         if process is None:
@@ -595,24 +571,6 @@ class HealthMonitor(GenServer):
             counted = {"checks_count": len(self._entries)}
             event.emit(counted, {**facts, "previous": before})
 
-    def _status(self, entry: _Entry) -> CheckStatus:
-        return CheckStatus(
-            name=entry.spec.name,
-            health=entry.track.health,
-            reason=entry.track.reason,
-            critical=entry.spec.critical,
-            process=entry.pid,
-            last=entry.last,
-            checked_at=entry.history[-1].at if entry.history else None,
-            checks_count=entry.looks,
-            failures=entry.track.failures,
-            suspended=_is_suspended(entry),
-            stuck=self._jobs.is_stuck(entry.job),
-            changes_count=entry.track.changes_count,
-            flaps_count=entry.track.flaps_count,
-            deaths_count=entry.deaths,
-        )
-
     def _unknown(self, name: str) -> UnknownCheckError:
         return UnknownCheckError(name, self._entries)
 
@@ -627,11 +585,6 @@ class HealthMonitor(GenServer):
         if due != NEVER:
             delay = max(0.0, due - find_runtime("HealthMonitor").now())
             self._timer = due, self.send_after(delay, _Due())
-
-
-def _is_suspended(entry: _Entry) -> bool:
-    after = entry.spec.suspend_after
-    return after is not None and entry.track.failures >= after and not entry.gone
 
 
 def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:

@@ -64,7 +64,7 @@ class Weights:
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(_HEAVIEST_FIRST, 0)
+        self._counts: dict[Health, int] = dict.fromkeys(_HEAVIEST_FIRST, 0)
 
     def add(self, health: Health, critical: bool) -> None:
         """One thing more that is so."""
