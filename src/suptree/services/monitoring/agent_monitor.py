@@ -59,21 +59,19 @@ from suptree.services.monitoring.health import Finding, Health, Track, finding_o
 from suptree.services.monitoring.jobs import Abandoned, Done, Freed, JobNews, Jobs
 from suptree.services.monitoring.roster import forget_watch, index_of
 from suptree.services.monitoring.watch import (
-    HealthChange,
     HealthSink,
     MonitorStatus,
     Watch,
     answers,
     check_seconds,
 )
+from suptree.services.monitoring.writer import HealthWriter, Rewrite
 from suptree.telemetry import Event
 
 __all__ = ["AgentMonitor"]
 
 _FIRST_LOOK_S: Final = 0.02  # for a name; doubled each time
 _LAST_LOOK_S: Final = 5.0
-_LAST_WRITES: Final = 3  # how often a monitor that ends tries to write that it is dead
-_REWRITE_S: Final = 30.0  # the longest wait before a failed write is tried again
 _UNSEEN: Final = Finding(Health.UNKNOWN)
 
 
@@ -85,11 +83,6 @@ class _Check:
 @dataclass(frozen=True, slots=True)
 class _Find:
     """The timer message: look whether somebody has the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rewrite:
-    """The timer message: try to write again."""
 
 
 class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
@@ -114,25 +107,23 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
     ) -> None:
         check_seconds("AgentMonitor", "write_timeout", write_timeout)
         self._watch = watch
-        self._sink = sink
-        self._write_timeout = write_timeout
         self._home = home
         self._jobs = Jobs(self)
+        self._writer = None
+        if sink is not None:
+            self._writer = HealthWriter(self, self._jobs, sink, write_timeout, self._write_failed)
         self._agent: Pid[Any] | None = None
         self._ref: Ref | None = None
         self._track = Track()
         self._last = _UNSEEN
         self._checked_at: float | None = None
-        self._written = self._writing = Health.UNKNOWN
-        self._failed_writes = 0  # in a row
         self._timer: Timer | None = None  # of the next look at the agent, or for the name
-        self._rewrite: Timer | None = None
         self._lost_at = 0.0
         self._finds = 0
         self._ending = False
         self._waiters: list[ReplyTo] = []
         self._checks = self._failures = self._timeouts = 0
-        self._deaths = self._rebinds = self._writes = self._write_failures = 0
+        self._deaths = self._rebinds = 0
         self._bus = find_runtime("AgentMonitor").telemetry
         self._finished = self._bus.slot(CHECK_FINISHED)
 
@@ -180,9 +171,8 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
             case _Find():
                 self._timer = None
                 self._find_again()
-            case _Rewrite():
-                self._rewrite = None
-                self._write()
+            case Rewrite() if self._writer is not None:
+                self._writer.again()
             case Exit(reason=reason):
                 return None if reason is NORMAL else Stop(reason)
             case Down():  # of a process that had the name before
@@ -228,13 +218,12 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
         self._timer = self.send_after(wait, _Check())
 
     def _told(self, news: JobNews) -> None:
-        match self._jobs.told(news):
-            case Done(key="write") as done:
-                self._wrote(done)
+        told = self._jobs.told(news)
+        if self._writer is not None and self._writer.told(told):
+            return
+        match told:
             case Done() as done:
                 self._looked(done)
-            case Freed(key="write"):
-                self._write()
             case Freed(key=agent, late=late):
                 if late and agent is self._agent:  # an answer at last: what does it say now?
                     self._look()
@@ -353,66 +342,36 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
     # -- writing -----------------------------------------------------------------------------
 
     def _write(self) -> None:
-        """Tell the sink, if it does not know yet; one write at a time, the newest health."""
-        health = self._track.health
-        sink = self._sink
-        if sink is None or health is Health.UNKNOWN or health is self._written:
-            return
-        if self._jobs.is_running("write") or self._rewrite is not None:
-            return
-        if self._jobs.is_stuck("write"):
-            self._write_failed("the last write is still running")
-            return
-        change = HealthChange(
-            self._watch.target, self._agent, health, self._written, self._track.reason, wall_clock()
-        )
-        self._writing = health
-        self._jobs.start("write", sink.write, change, timeout=self._write_timeout)
-
-    def _wrote(self, done: Done) -> None:
-        if done.timed_out:
-            self._write_failed(f"not written within {self._write_timeout:g} s")
-        elif done.error:
-            self._write_failed(done.error)
-        else:
-            self._failed_writes = 0
-            self._writes += 1
-            self._written = self._writing
-            self._write()
+        if self._writer is not None:
+            track = self._track
+            self._writer.want(self._watch.target, self._agent, track.health, track.reason)
 
     def _write_failed(self, error: str) -> None:
-        self._failed_writes += 1
-        self._write_failures += 1
-        facts = {"error": error}
-        self._tell(SINK_WRITE_FAILED, {"failures_count": self._write_failures}, facts)
-        wait = min(_REWRITE_S, 2.0 ** min(self._failed_writes - 1, 10))
-        self._rewrite = self.send_after(wait, _Rewrite())
+        assert self._writer is not None
+        counted = {"failures_count": self._writer.failures_count}
+        self._tell(SINK_WRITE_FAILED, counted, {"error": error})
 
     def _begin_end(self) -> None:
-        """Nothing is left to watch: what is still to be written is tried at once, and not for ever."""
+        """Nothing is left to watch."""
         self._ending = True
-        self._failed_writes = 0
-        if self._rewrite is not None:
-            self.cancel_timer(self._rewrite)
-            self._rewrite = None
+        if self._writer is not None:
+            self._writer.hurry()
 
     def _end(self) -> Stop | None:
         """The normal end of a monitor that has nothing left to watch and nothing to write."""
-        if not self._ending:
-            return None
-        told = self._sink is None or self._written is Health.DEAD
-        return Stop(NORMAL) if told or self._failed_writes >= _LAST_WRITES else None
+        written = self._writer is None or self._writer.is_over(Health.DEAD)
+        return Stop(NORMAL) if self._ending and written else None
 
     # -- showing -------------------------------------------------------------------------------
 
     def _status(self) -> MonitorStatus:
-        track = self._track
+        track, writer = self._track, self._writer
         return MonitorStatus(
             target=self._watch.target,
             process=self._agent,
             health=track.health,
             reason=track.reason,
-            written=self._written,
+            written=Health.UNKNOWN if writer is None else writer.written,
             last=self._last,
             checked_at=self._checked_at,
             checks_count=self._checks,
@@ -424,8 +383,8 @@ class AgentMonitor(GenServer, restart="transient", shutdown=5.0):
             flaps_count=track.flaps_count,
             deaths_count=self._deaths,
             rebinds_count=self._rebinds,
-            writes_count=self._writes,
-            write_failures_count=self._write_failures,
+            writes_count=0 if writer is None else writer.writes_count,
+            write_failures_count=0 if writer is None else writer.failures_count,
         )
 
     def _publish(self) -> None:
