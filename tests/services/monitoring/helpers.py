@@ -17,14 +17,29 @@ class FakeSink:
         self.attempts = 0
         self.failing = False
         self.delay = 0.0
+        self.deaf = False
+        self.at_once = self.most_at_once = 0
 
     async def write(self, change: HealthChange) -> None:
         self.attempts += 1
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        if self.failing:
-            raise OSError("disk full")
-        self.changes.append(change)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await self._wait()
+            if self.failing:
+                raise OSError("disk full")
+            self.changes.append(change)
+        finally:
+            self.at_once -= 1
+
+    async def _wait(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self.delay
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            try:
+                await asyncio.sleep(left)
+            except asyncio.CancelledError:
+                if not self.deaf:
+                    raise
 
     @property
     def healths(self) -> list[Health]:

@@ -207,6 +207,7 @@ async def test_a_server_that_hangs_is_unresponsive_and_asked_only_once(runtime):
 async def test_a_forced_look_shares_the_one_under_way_and_makes_no_second_chain(runtime):
     check = FakeCheck()
     pid = await monitor(await Agent.start(), check, interval=10.0)
+    await asyncio.sleep(3.0)
     await asyncio.gather(*(AgentMonitor.force_check(pid) for _ in range(5)))
     assert check.most_at_once == 1
     calls = check.calls
@@ -306,6 +307,26 @@ async def test_a_sink_that_hangs_does_not_hold_up_the_monitor(runtime):
     assert (await AgentMonitor.status(pid)).write_failures_count > 1
 
 
+async def test_a_sink_that_swallows_its_cancellation_never_has_two_writes(runtime):
+    seen = record(runtime, CHECK_ABANDONED)
+    check, sink = FakeCheck(), FakeSink()
+    sink.delay, sink.deaf = 40.0, True
+    pid = await monitor(await Agent.start(), check, sink, interval=10.0, fall=1)
+    await asyncio.sleep(5.0)
+    check.says = False
+    await asyncio.sleep(20.0)
+    found = await AgentMonitor.status(pid)
+    assert (found.abandoned_count, found.stuck_count, found.writes_count) == (1, 1, 0)
+    assert found.write_failures_count >= 2
+    assert len(seen) == 1
+    sink.delay = 0.0
+    await asyncio.sleep(60.0)
+
+    assert sink.healths == [HEALTHY, UNHEALTHY]
+    assert sink.most_at_once == 1
+    assert (await AgentMonitor.status(pid)).stuck_count == 0
+
+
 # -- death -------------------------------------------------------------------------------------
 
 
@@ -341,6 +362,30 @@ async def test_a_death_during_a_check_ends_the_check(runtime):
     assert await wait_down(pid) is st.NORMAL
     await turn(1)
     assert check.at_once == 0
+
+
+async def test_a_death_during_a_check_ends_the_check_where_a_name_is_watched_too(runtime):
+    agent, check = await named(), FakeCheck()
+    check.hangs = True
+    pid = await monitor("agent", check, timeout=50.0, rebind_within=None)
+    await asyncio.sleep(1.0)
+    st.exit(agent, st.KILL)
+    await asyncio.sleep(1.0)
+
+    assert check.at_once == 0
+    assert (await AgentMonitor.status(pid)).stuck_count == 0
+
+
+async def test_a_death_is_written_though_the_sink_was_down_for_long_before(runtime):
+    agent, sink = await Agent.start(), FakeSink()
+    sink.failing = True
+    pid = await monitor(agent, FakeCheck(), sink)
+    await asyncio.sleep(200.0)
+    sink.failing = False
+    st.exit(agent, st.KILL)
+
+    assert await wait_down(pid) is st.NORMAL
+    assert sink.healths == [DEAD]
 
 
 @pytest.mark.parametrize("trouble", ["failing", "hanging"])
@@ -489,6 +534,7 @@ async def test_a_name_given_to_another_process_takes_the_monitor_with_it(runtime
     second = await named()
     await asyncio.sleep(10.0)
     assert (await AgentMonitor.status(pid)).process is second
+    assert runtime.info(first).monitored_by == ()
     await Agent.stop(first)
     await asyncio.sleep(10.0)
 

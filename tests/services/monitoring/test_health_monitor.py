@@ -461,6 +461,24 @@ async def test_a_restart_brings_back_what_was_configured_and_what_a_table_keeps(
     await st.Supervisor.stop(tree)
 
 
+async def test_a_restart_does_not_make_the_dead_well(runtime):
+    await StateOwner.start_link()
+    spec = st.child(M, table="state").with_(name="health")
+    tree = await st.Supervisor.start_link([spec])
+    agent = await Agent.start()
+    await M.register_agent("health", "agent", agent)
+    await Agent.stop(agent)
+    await asyncio.sleep(1.0)
+    st.exit("health", st.KILL)
+    await asyncio.sleep(1.0)
+
+    assert (await M.verdict("health")).health is UNHEALTHY
+    await asyncio.sleep(301.0)
+    assert (await M.verdict("health")).health is HEALTHY
+    assert st.Table.lookup("state")["health"] == {}
+    await st.Supervisor.stop(tree)
+
+
 async def test_without_a_table_a_restart_brings_back_what_was_configured(runtime):
     spec = st.child(M, [HealthCheck("given", FakeCheck())]).with_(name="health")
     tree = await st.Supervisor.start_link([spec])
@@ -494,6 +512,16 @@ async def test_the_verdict_changes_with_what_it_is_made_from_and_tells(runtime):
     assert told[0] is HEALTHY or told[0] is Health.UNKNOWN
     assert told[-1] is HEALTHY
     assert (await M.stats(pid)).verdicts_count == len(seen)
+
+
+async def test_what_is_unregistered_weighs_no_more(runtime):
+    seen = record(runtime, VERDICT_CHANGED)
+    pid = await monitor(HealthCheck("a", FakeCheck(False)), HealthCheck("b", FakeCheck()))
+    await M.force_health_check_all(pid)
+    await M.unregister(pid, "a")
+
+    assert [facts["health"] for _, facts in seen][-2:] == [UNHEALTHY, HEALTHY]
+    assert seen[-1][1]["checks_count"] == 1
 
 
 async def test_without_checks_the_system_is_healthy(runtime):

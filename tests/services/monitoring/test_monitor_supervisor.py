@@ -9,6 +9,7 @@ import pytest
 
 import suptree as st
 from suptree.services import (
+    AgentMonitor,
     Health,
     MonitorSupervisor,
     NoMonitorsError,
@@ -70,6 +71,15 @@ async def test_stopping_ends_the_monitor_and_leaves_the_health_as_it_is(runtime,
     assert not await M.stop_monitoring("m", agent)
     await asyncio.sleep(100.0)
     assert check.calls == 1
+
+
+async def test_the_stop_of_the_monitor_itself_ends_the_watch_too(runtime):
+    await monitors()
+    agent = await Agent.start()
+    await AgentMonitor.stop(await M.start_monitoring("m", agent))
+    await settled()
+
+    assert M.list_monitored_agents("m") == []
 
 
 async def test_who_dies_is_watched_no_more(runtime, sink):

@@ -317,7 +317,6 @@ class Looking(GenServer):
         if isinstance(entry.spec.process, Pid):
             entry.gone = True
             self._dead[entry.number] = entry
-            self._kept.pop(entry.spec.name, None)
             self._agenda.set(entry, now + self._keep_dead)
             if len(self._dead) > self._max_dead:
                 self._forget(next(iter(self._dead.values())))
