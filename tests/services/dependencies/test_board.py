@@ -19,6 +19,8 @@ from suptree.services import (
 from suptree.services.dependencies import SERVICE_READINESS_CHANGED, SERVICE_WAIT_EXPIRED
 from suptree.testing import turn, wait_down, wait_until
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # hours pass
+
 SHOP = {"web": ["api"], "api": ["db"], "db": []}
 
 

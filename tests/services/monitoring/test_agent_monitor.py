@@ -22,6 +22,8 @@ from suptree.services.monitoring.events import (
 from suptree.testing import turn, wait_down, wait_until
 from tests.services.monitoring.helpers import Agent, FakeCheck, FakeSink, record
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # hours pass
+
 HEALTHY, UNHEALTHY, DEAD = Health.HEALTHY, Health.UNHEALTHY, Health.DEAD
 
 

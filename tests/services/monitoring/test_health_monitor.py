@@ -29,6 +29,8 @@ from suptree.services.monitoring.events import (
 from suptree.testing import turn, wait_down
 from tests.services.monitoring.helpers import Agent, FakeCheck, record
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # hours pass
+
 M = HealthMonitor
 HEALTHY, DEGRADED, UNHEALTHY = Health.HEALTHY, Health.DEGRADED, Health.UNHEALTHY
 

@@ -20,6 +20,8 @@ from suptree.services import (
 from suptree.testing import turn, wait_down, wait_until
 from tests.services.monitoring.helpers import Agent, FakeCheck, FakeSink
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # hours pass
+
 M = MonitorSupervisor
 
 
