@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from suptree.services.observing import SpanContext, Tracer
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
     from suptree.services.store import MemoryStore, StateOwner
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Distribution",
     "MemoryStore",
+    "SpanContext",
     "StateOwner",
     "Store",
+    "Tracer",
 ]
 
 _HOME: Final = {
     "Distribution": "parts.distribution",
     "MemoryStore": "store",
+    "SpanContext": "observing",
     "StateOwner": "store",
     "Store": "parts.store",
+    "Tracer": "observing",
 }
 
 
