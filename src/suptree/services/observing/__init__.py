@@ -1,10 +1,54 @@
 """Observing: traces, samples and metrics made of telemetry.
 
-`Tracer` gives spans their ids and has them travel.
+`Tracer` gives spans their ids and has them travel.  `Sampler` passes a part of what it hears
+on to a handler that is too dear for everything.  `SampledEvents` emits once per interval, or
+many at a time.  `Metrics` counts, adds up and keeps percentiles.
 """
 
-from suptree.services.observing.errors import ObservingError, TracerInstalledError
+from suptree.services.observing.batching import Batch, batched
+from suptree.services.observing.errors import MetricError, ObservingError, TracerInstalledError
+from suptree.services.observing.metric import Metric, MetricKind, platform_metrics
+from suptree.services.observing.metrics import Metrics
+from suptree.services.observing.metrics_table import MetricsSnapshot, Series, Summary
+from suptree.services.observing.sampled_events import SampledEvents, SampledEventsStats, emit_if
+from suptree.services.observing.sampler import Sampler, SampleStats
 from suptree.services.observing.span_context import SpanContext
+from suptree.services.observing.strategies import (
+    Adaptive,
+    Always,
+    Never,
+    Randomly,
+    RateLimited,
+    Reservoir,
+    Strategy,
+)
 from suptree.services.observing.tracing import Tracer
 
-__all__ = ["ObservingError", "SpanContext", "Tracer", "TracerInstalledError"]
+__all__ = [
+    "Adaptive",
+    "Always",
+    "Batch",
+    "Metric",
+    "MetricError",
+    "MetricKind",
+    "Metrics",
+    "MetricsSnapshot",
+    "Never",
+    "ObservingError",
+    "Randomly",
+    "RateLimited",
+    "Reservoir",
+    "SampleStats",
+    "SampledEvents",
+    "SampledEventsStats",
+    "Sampler",
+    "Series",
+    "SpanContext",
+    "Strategy",
+    "Summary",
+    "Tracer",
+    "TracerInstalledError",
+    "batched",
+    "emit_if",
+    "platform_metrics",
+]

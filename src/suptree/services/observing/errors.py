@@ -2,6 +2,7 @@
 
 SuptreeError
   ObservingError               something about telemetry, metrics or traces
+    MetricError                a metric is declared wrongly; a ValueError too
     TracerInstalledError       the runtime, or the tracer, is taken
 """
 
@@ -9,11 +10,33 @@ from __future__ import annotations
 
 from suptree.errors import SuptreeError
 
-__all__ = ["ObservingError", "TracerInstalledError"]
+__all__ = ["MetricError", "ObservingError", "TracerInstalledError"]
 
 
 class ObservingError(SuptreeError):
     """Base of the errors of this service."""
+
+
+class MetricError(ObservingError, ValueError):
+    """A metric is declared in a way that could never work.
+
+    Attributes:
+        metric: Its name.
+        field: What is wrong.
+        got: What it was given.
+    """
+
+    def __init__(
+        self, metric: str, field: str, must_be: str, got: object, near: str | None = None
+    ) -> None:
+        self.metric = metric
+        self.field = field
+        self.got = got
+        hint = "" if near is None else f", did you mean {near!r}?"
+        super().__init__(
+            f"Metric {metric!r}: {field} must be {must_be}; got {got!r}{hint or '.'} "
+            "Correct the metric, or the declaration of the event."
+        )
 
 
 class TracerInstalledError(ObservingError):
