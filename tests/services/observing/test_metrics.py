@@ -12,7 +12,8 @@ from hypothesis import strategies as hs
 
 import suptree as st
 from suptree.services.observing import Metric, MetricError, MetricKind, Metrics, platform_metrics
-from suptree.services.observing.metrics_table import OTHER, MetricsTable, Summary
+from suptree.services.observing.metrics_table import MetricsTable, MetricSummary
+from suptree.services.observing.tags import OTHER
 from suptree.telemetry import Event, Span, TelemetryBus
 from suptree.testing import wait_down, wait_restarted
 
@@ -82,7 +83,7 @@ def test_a_distribution_knows_its_percentiles_and_buckets():
         send(kept, size)
 
     summary = kept.snapshot().get("app.mail.sent.size_bytes")
-    assert isinstance(summary, Summary)
+    assert isinstance(summary, MetricSummary)
     assert (summary.count, summary.total, summary.least, summary.largest) == (100, 5050, 1, 100)
     assert summary.p50 == pytest.approx(50, rel=0.02)
     assert summary.p90 == pytest.approx(90, rel=0.02)
@@ -103,7 +104,7 @@ def test_every_kind_does_as_plain_python_would(sizes):
 
     snapshot = kept.snapshot()
     spread = snapshot.get("spread")
-    assert isinstance(spread, Summary)
+    assert isinstance(spread, MetricSummary)
     assert snapshot.get("app.mail.sent") == len(sizes)
     assert snapshot.get("sum") == sum(sizes)
     assert snapshot.get("last") == sizes[-1]
@@ -125,7 +126,7 @@ def test_the_duration_of_a_span_is_a_distribution_in_seconds():
         pass
 
     summary = kept.snapshot().get("job.duration_s", kind="x")
-    assert isinstance(summary, Summary)
+    assert isinstance(summary, MetricSummary)
     assert summary.count == 1
     assert 0 <= summary.largest < 1
 

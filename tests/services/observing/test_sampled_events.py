@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 import suptree as st
-from suptree.services.observing import Batch, SampledEvents, batched, emit_if
+from suptree.services.observing import Batch, SampledEvents, batched_event, emit_if
 from suptree.services.observing.batching import Batches
 from suptree.services.observing.once import OncePer
 from suptree.telemetry import Event, TelemetryBus
@@ -233,7 +233,7 @@ async def test_what_is_no_number_is_counted_and_not_summed(runtime, heard):
 
 
 def test_the_declaration_of_a_batch_names_its_sums_and_tags():
-    event = batched(SENT, ("queue",))
+    event = batched_event(SENT, ("queue",))
 
     assert event.name == "app.mail.sent.batched"
     assert dict(event.measurements) == {

@@ -19,7 +19,7 @@ from suptree.services.observing import (
     Reservoir,
     Sampler,
     SampleStats,
-    Strategy,
+    SamplingStrategy,
 )
 from suptree.telemetry import Event, TelemetryBus
 
@@ -34,7 +34,9 @@ class Heard(list[tuple[str, float]]):
         self.append((event.name, numbers["n_count"]))
 
 
-def sampling(default: Strategy, **more: Any) -> tuple[TelemetryBus, Heard, Sampler, ManualClock]:
+def sampling(
+    default: SamplingStrategy, **more: Any
+) -> tuple[TelemetryBus, Heard, Sampler, ManualClock]:
     bus, heard, clock = TelemetryBus(strict=True), Heard(), ManualClock()
     sampler = Sampler(heard, default=default, clock=clock.now, seed=1, **more)
     bus.attach("sampled", "app.*", sampler)

@@ -2,14 +2,18 @@
 
 `Tracer` gives spans their ids and has them travel.  `Sampler` passes a part of what it hears
 on to a handler that is too dear for everything.  `SampledEvents` emits once per interval, or
-many at a time.  `Metrics` counts, adds up and keeps percentiles.
+many at a time.  `Metrics` counts, adds up and keeps percentiles.  `TelemetryListener` owns
+any other handler.
 """
 
-from suptree.services.observing.batching import Batch, batched
+from suptree.services.observing.batching import Batch, batched_event
 from suptree.services.observing.errors import MetricError, ObservingError, TracerInstalledError
+from suptree.services.observing.events import SPAN_DESCRIBED, SPAN_LINKED, SPAN_NOTED
+from suptree.services.observing.listener import HandlerFailed, TelemetryListener
+from suptree.services.observing.log_filter import TraceLogFilter
 from suptree.services.observing.metric import Metric, MetricKind, platform_metrics
 from suptree.services.observing.metrics import Metrics
-from suptree.services.observing.metrics_table import MetricsSnapshot, Series, Summary
+from suptree.services.observing.metrics_table import MetricSeries, MetricsSnapshot, MetricSummary
 from suptree.services.observing.sampled_events import SampledEvents, SampledEventsStats, emit_if
 from suptree.services.observing.sampler import Sampler, SampleStats
 from suptree.services.observing.span_context import SpanContext
@@ -20,11 +24,17 @@ from suptree.services.observing.strategies import (
     Randomly,
     RateLimited,
     Reservoir,
-    Strategy,
+    SamplingStrategy,
 )
 from suptree.services.observing.tracing import Tracer
 
 __all__ = [
+    "HandlerFailed",
+    "SPAN_DESCRIBED",
+    "SPAN_LINKED",
+    "SPAN_NOTED",
+    "TelemetryListener",
+    "TraceLogFilter",
     "Adaptive",
     "Always",
     "Batch",
@@ -42,13 +52,13 @@ __all__ = [
     "SampledEvents",
     "SampledEventsStats",
     "Sampler",
-    "Series",
+    "MetricSeries",
     "SpanContext",
-    "Strategy",
-    "Summary",
+    "SamplingStrategy",
+    "MetricSummary",
     "Tracer",
     "TracerInstalledError",
-    "batched",
+    "batched_event",
     "emit_if",
     "platform_metrics",
 ]

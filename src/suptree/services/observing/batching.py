@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from suptree.services.observing.tags import tag_values
 from suptree.telemetry import Event
 
-__all__ = ["Batch", "Batched", "Batches", "batched"]
+__all__ = ["Batch", "Batched", "Batches", "batched_event"]
 
 Batched: TypeAlias = tuple[Event, dict[str, float], dict[str, object]]
 
@@ -56,7 +56,7 @@ class Batch:
 DEFAULT: Final = Batch()
 
 
-def batched(event: Event, tags: tuple[str, ...] = ()) -> Event:
+def batched_event(event: Event, tags: tuple[str, ...] = ()) -> Event:
     """The declaration of what a batch of *event* is emitted as: `<name>.batched`."""
     return Event(
         f"{event.name}.batched",
@@ -89,7 +89,7 @@ class _Kind:
     def __init__(self, event: Event, batch: Batch) -> None:
         self.event = event
         self.batch = batch
-        self.declared = batched(event, batch.tags)
+        self.declared = batched_event(event, batch.tags)
         self.groups: dict[tuple[str, ...], _Group] = {}
 
     def close(self, group: _Group) -> Batched:

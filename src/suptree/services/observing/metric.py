@@ -14,13 +14,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import Final
 
 from suptree.services.observing.errors import MetricError
+from suptree.services.observing.tags import tag_values
 from suptree.telemetry import Event
 
 __all__ = ["Metric", "MetricKind", "platform_metrics"]
@@ -69,6 +70,23 @@ class Metric:
     scale: float = 1.0
     monotonic: bool = True
     buckets: tuple[float, ...] = ()
+
+    def value_of(self, numbers: Mapping[str, float]) -> float | None:
+        """What one event adds, scaled; None if it has no number, or one that makes no sense."""
+        if self.kind is MetricKind.COUNTER:
+            return 1.0
+        value = numbers.get(self.measurement)
+        if not isinstance(value, (int, float)):
+            return None
+        value *= self.scale
+        if not math.isfinite(value):
+            return None
+        rising = self.kind is MetricKind.SUM and self.monotonic
+        return None if value < 0 and (rising or self.kind is MetricKind.DISTRIBUTION) else value
+
+    def tags_of(self, facts: Mapping[str, object]) -> tuple[str, ...]:
+        """The values of its tags, as short texts."""
+        return tag_values(facts, self.tags)
 
     @classmethod
     def counter(

@@ -15,18 +15,17 @@ from typing import Final
 
 from suptree.services.observing.errors import MetricError
 from suptree.services.observing.metric import Metric, MetricKind
-from suptree.services.observing.tags import tag_values
+from suptree.services.observing.tags import OTHER, tag_values
 from suptree.services.parts.distribution import Distribution
 from suptree.telemetry import Event
 
-__all__ = ["OTHER", "MetricsSnapshot", "MetricsTable", "Series", "Summary"]
+__all__ = ["MetricsSnapshot", "MetricsTable", "MetricSeries", "MetricSummary"]
 
-OTHER: Final = "__other__"
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class MetricSummary:
     """What a distribution says: of `count` numbers; NaN where there are none.
 
     Attributes:
@@ -50,12 +49,12 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """The numbers of one metric with one combination of tags."""
 
     metric: Metric
     tags: Mapping[str, str]
-    value: float | Summary
+    value: float | MetricSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,11 @@ class MetricsSnapshot:
     """
 
     metrics: tuple[Metric, ...]
-    series: tuple[Series, ...]
+    series: tuple[MetricSeries, ...]
     overflow_count: int
     refused_count: int
 
-    def get(self, name: str, **tags: str) -> float | Summary | None:
+    def get(self, name: str, **tags: str) -> float | MetricSummary | None:
         """The value of one series; None while there is none."""
         for one in self.series:
             if one.metric.name == name and one.tags == tags:
@@ -149,7 +148,7 @@ class _Family:
 
     def record(self, numbers: Mapping[str, float], facts: Mapping[str, object]) -> None:
         metric = self.metric
-        value = 1.0 if metric.kind is MetricKind.COUNTER else self._value(numbers)
+        value = metric.value_of(numbers)
         if value is None:
             self.refused_count += 1
             return
@@ -161,19 +160,6 @@ class _Family:
             series.set(value)
         else:
             series.add(value)
-
-    def _value(self, numbers: Mapping[str, float]) -> float | None:
-        """The number to keep; None if it is none."""
-        value = numbers.get(self.metric.measurement)
-        if not isinstance(value, (int, float)):
-            return None
-        value *= self.metric.scale
-        if not math.isfinite(value):
-            return None
-        negative_is_wrong = self.metric.kind is MetricKind.DISTRIBUTION or (
-            self.metric.kind is MetricKind.SUM and self.metric.monotonic
-        )
-        return None if value < 0 and negative_is_wrong else value
 
     def _new_series(self, key: tuple[str, ...]) -> _Number | _Spread:
         if len(self._series) >= self._max:
@@ -189,10 +175,10 @@ class _Family:
         )
         return made
 
-    def read(self) -> list[Series]:
+    def read(self) -> list[MetricSeries]:
         tags = self.metric.tags
         return [
-            Series(self.metric, dict(zip(tags, key, strict=True)), series.read())
+            MetricSeries(self.metric, dict(zip(tags, key, strict=True)), series.read())
             for key, series in self._series.items()
         ]
 
@@ -233,11 +219,11 @@ class _Spread:
     def set(self, value: float) -> None:
         self.add(value)
 
-    def read(self) -> Summary:
+    def read(self) -> MetricSummary:
         numbers = self._numbers
         p50, p90, p95, p99 = (numbers.quantile(q) for q in QUANTILES)
         least, largest = (numbers.least, numbers.largest) if numbers.count else (math.nan, math.nan)
-        return Summary(
+        return MetricSummary(
             numbers.count, numbers.total, least, largest, p50, p90, p95, p99, self._buckets()
         )
 

@@ -125,7 +125,7 @@ class SampledEvents(GenServer):
     def batch(
         self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
     ) -> None:
-        """Add *event* to its batch, which is emitted as `batched(event)` when it is full or due."""
+        """Add *event* to its batch, which is emitted as `batched_event(event)` when it is full or due."""
         if not _is_emission(event, measurements, metadata):
             self._refused += 1
             return

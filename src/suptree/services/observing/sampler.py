@@ -25,7 +25,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from suptree.clock import monotonic
-from suptree.services.observing.strategies import Always, Gate, Pool, Reservoir, Strategy
+from suptree.services.observing.strategies import Always, Gate, Pool, Reservoir, SamplingStrategy
 from suptree.telemetry import Event, Handler
 
 __all__ = ["SampleStats", "Sampler"]
@@ -77,8 +77,8 @@ class Sampler:
         self,
         handler: Handler,
         *,
-        default: Strategy = ALWAYS,
-        events: Mapping[Event | str, Strategy] | None = None,
+        default: SamplingStrategy = ALWAYS,
+        events: Mapping[Event | str, SamplingStrategy] | None = None,
         clock: Callable[[], float] = monotonic,
         seed: int | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class Sampler:
         self._default = default
         self._clock = clock
         self._dice = Random(seed)
-        self._chosen: dict[str, Strategy] = {}
+        self._chosen: dict[str, SamplingStrategy] = {}
         self._streams: dict[str, _Stream] = {}
         for event, strategy in (events or {}).items():
             self.configure(event, strategy)
@@ -106,7 +106,7 @@ class Sampler:
         for kept in stream.decide(heard, now):
             self._handler(*kept)
 
-    def configure(self, event: Event | str, strategy: Strategy) -> None:
+    def configure(self, event: Event | str, strategy: SamplingStrategy) -> None:
         """Sample *event*, or all below a prefix ("shop.*"), in that way from now on.
 
         The counts go on; what a reservoir held is passed on first.
@@ -133,7 +133,7 @@ class Sampler:
         for stream in self._streams.values():
             stream.reset_stats()
 
-    def _strategy_for(self, name: str) -> Strategy:
+    def _strategy_for(self, name: str) -> SamplingStrategy:
         fitting = [pattern for pattern in self._chosen if _matches(pattern, name)]
         return self._chosen[max(fitting, key=_precision)] if fitting else self._default
 
@@ -146,11 +146,11 @@ class _Stream:
     _gate: Gate | None
     _pool: Pool[Heard] | None
 
-    def __init__(self, strategy: Strategy, dice: Random) -> None:
+    def __init__(self, strategy: SamplingStrategy, dice: Random) -> None:
         self._seen = self._kept = self._dropped = self._failed = 0
         self._start(strategy, dice)
 
-    def _start(self, strategy: Strategy, dice: Random) -> None:
+    def _start(self, strategy: SamplingStrategy, dice: Random) -> None:
         if isinstance(strategy, Reservoir):
             self._gate, self._pool = None, Pool(strategy, dice)
         else:
@@ -187,7 +187,7 @@ class _Stream:
         self._kept += len(held)
         return held
 
-    def change(self, strategy: Strategy, dice: Random) -> list[Heard]:
+    def change(self, strategy: SamplingStrategy, dice: Random) -> list[Heard]:
         """Go on in another way; what was held is to be passed on."""
         held = self.flush()
         self._start(strategy, dice)

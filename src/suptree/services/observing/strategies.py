@@ -35,7 +35,7 @@ __all__ = [
     "Randomly",
     "RateLimited",
     "Reservoir",
-    "Strategy",
+    "SamplingStrategy",
 ]
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class GateStrategy(Protocol):
         ...
 
 
-Strategy: TypeAlias = GateStrategy | Reservoir
+SamplingStrategy: TypeAlias = GateStrategy | Reservoir
 
 
 class _Constant:

@@ -8,7 +8,10 @@ from typing import Final
 
 from suptree.core import safe_repr
 
-__all__ = ["TAG_LENGTH", "tag_values"]
+__all__ = ["OTHER", "TAG_LENGTH", "tag_values"]
+
+OTHER: Final = "__other__"
+"""The value of all tags where there are too many combinations to keep them apart."""
 
 TAG_LENGTH: Final = 200  # characters; what is longer is cut
 
