@@ -54,7 +54,8 @@ class Back(st.GenServer):
     async def ask(self, tasks: st.Pid[Any]) -> None:
         with self._span("second call"):
             await asyncio.sleep(0.5)
-            await st.TaskSupervisor.async_(tasks, self._task, self._span)
+            task = await st.TaskSupervisor.async_(tasks, self._task, self._span)
+            await task
 
     @staticmethod
     async def _task(span: Callable[[str], Any]) -> None:
