@@ -4,8 +4,8 @@
 
 Every row is measured in each round, in turn, so that a slow moment of the machine hits all of
 them; the figures are medians.  Goals: an event that nobody listens to costs as much as one
-attribute test (the row above it is that test); a call with a tracer installed costs at most
-twice a call without.
+attribute test (the row above it is that test); a span that nobody listens to well below a
+microsecond; a tracer adds no more than five microseconds to a message.
 """
 
 from __future__ import annotations
@@ -177,12 +177,12 @@ def rows() -> dict[str, Row]:
     }
 
 
-RATIOS = [
-    ("event, no handler", "an attribute test, in a loop", "goal: about 1"),
-    ("call, tracer, outside spans", "call, no tracer", ""),
-    ("call, tracer, in a span", "call, no tracer", "goal: at most 2"),
-    ("cast, tracer, in a span", "cast, no tracer", ""),
-    ("timer, tracer, in a span", "timer, no tracer", ""),
+PAIRS = [
+    ("event, no handler", "an attribute test, in a loop"),
+    ("call, tracer, outside spans", "call, no tracer"),
+    ("call, tracer, in a span", "call, no tracer"),
+    ("cast, tracer, in a span", "cast, no tracer"),
+    ("timer, tracer, in a span", "timer, no tracer"),
 ]
 
 
@@ -203,9 +203,10 @@ def main() -> None:
     print(f"nanoseconds each, medians of {rounds} rounds of {N:,}")
     for name, nanoseconds in medians.items():
         print(f"  {name:<36} {nanoseconds:>9,.0f}")
-    print("ratios")
-    for one, other, goal in RATIOS:
-        print(f"  {one + ' / ' + other:<62} {medians[one] / medians[other]:.2f}  {goal}")
+    print("side by side: ratio, and nanoseconds more")
+    for one, other in PAIRS:
+        ratio, more = medians[one] / medians[other], medians[one] - medians[other]
+        print(f"  {one + ' / ' + other:<60} {ratio:>6.2f} {more:>+9,.0f}")
 
 
 if __name__ == "__main__":

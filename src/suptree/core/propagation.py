@@ -130,7 +130,7 @@ class ContextPropagator:
     def attach(self, carrier: Any, deadline: float | None) -> list[Token[Any]]:
         """Set the variables."""
         tokens: list[Token[Any]] = [variable.set(value) for variable, value in carrier or ()]
-        if self.deadlines:
+        if deadline is not None and self.deadlines:
             tokens.append(self._deadline.set((deadline, _pid())))
         return tokens
 

@@ -34,10 +34,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from suptree.core import ContextPropagator, Runtime, current_process
+from suptree.core import CURRENT, ContextPropagator, Runtime
 from suptree.services.observing.errors import TracerInstalledError
 from suptree.services.observing.events import SPAN_DESCRIBED, SPAN_LINKED, SPAN_NOTED
-from suptree.services.observing.span_context import SpanContext, is_in_ratio
+from suptree.services.observing.span_context import SpanContext, child_context, is_in_ratio
 from suptree.telemetry import Event, Span
 
 __all__ = ["Tracer"]
@@ -160,7 +160,7 @@ class Tracer(ContextPropagator):
         >>> with tracer.use(SpanContext.from_traceparent(request.headers["traceparent"])):
         ...     await Shop.order(shop, "a lamp")
         """
-        frame = self._push(context)
+        frame = self._push(context, self._here())
         try:
             yield
         finally:
@@ -196,7 +196,8 @@ class Tracer(ContextPropagator):
 
     def begin(self, span: Span) -> tuple[object, Mapping[str, object]]:
         """A span begins, below the current one."""
-        parent = self.current()
+        frame = self._here()
+        parent = None if frame is None else frame.context
         context = self._child_of(parent)
         ids = {
             "trace_id": context.trace_id,
@@ -204,7 +205,7 @@ class Tracer(ContextPropagator):
             "parent_span_id": None if parent is None else parent.span_id,
             "trace_sampled": context.sampled,
         }
-        return self._push(context), ids
+        return self._push(context, frame), ids
 
     def end(self, token: Any) -> None:
         """It is over."""
@@ -216,20 +217,21 @@ class Tracer(ContextPropagator):
             sampled = parent.sampled
         else:
             sampled = is_in_ratio(trace_id, self.ratio)
-        return SpanContext(trace_id, f"{self._random(64) or 1:016x}", sampled)
+        return child_context(trace_id, f"{self._random(64) or 1:016x}", sampled)
 
     # -- asked for each message: `Propagator` --------------------------------------------------------
 
     def inject(self) -> object:
         """The current span and the variables that are set; None if there is neither."""
-        context = self.current()
+        frame = self._here()
+        context = None if frame is None else frame.context
         values = super().inject() if self.variables else None
         return None if context is None and values is None else (context, values)
 
     def attach(self, carrier: Any, deadline: float | None) -> Any:
         """Make the sender's span current, and set the variables."""
         context, values = (None, None) if carrier is None else carrier
-        frame = None if context is None else self._push(context)
+        frame = None if context is None else self._push(context, self._here())
         return frame, super().attach(values, deadline)
 
     def detach(self, token: Any) -> None:
@@ -246,8 +248,8 @@ class Tracer(ContextPropagator):
         frame = self._frame.get()
         return frame if frame is not None and frame.owner is _owner() else None
 
-    def _push(self, context: SpanContext | None) -> _Frame:
-        frame = _Frame(context, self._here(), _owner())
+    def _push(self, context: SpanContext | None, before: _Frame | None) -> _Frame:
+        frame = _Frame(context, before, _owner())
         self._frame.set(frame)
         return frame
 
@@ -258,5 +260,5 @@ class Tracer(ContextPropagator):
 
 
 def _owner() -> object:
-    process = current_process()
+    process = CURRENT.get()
     return None if process is None else process.pid
