@@ -6,11 +6,12 @@ spans their ids is a `SpanTracer`.
 """
 
 from suptree.telemetry.bus import Attachment, Handler, Slot, TelemetryBus
-from suptree.telemetry.declare import HANDLER_FAILED, Event, Span, table
+from suptree.telemetry.declare import HANDLER_FAILED, SPAN_CONTEXT, Event, Span, table
 from suptree.telemetry.span import SpanTracer
 
 __all__ = [
     "HANDLER_FAILED",
+    "SPAN_CONTEXT",
     "Attachment",
     "Event",
     "Handler",

@@ -232,12 +232,15 @@ class Tracer(ContextPropagator):
         """Make the sender's span current, and set the variables."""
         context, values = (None, None) if carrier is None else carrier
         frame = None if context is None else self._push(context, self._here())
+        if values is None and deadline is None:
+            return frame, ()
         return frame, super().attach(values, deadline)
 
     def detach(self, token: Any) -> None:
         """The message is done."""
         frame, tokens = token
-        super().detach(tokens)
+        if tokens:
+            super().detach(tokens)
         if frame is not None:
             self._pop(frame)
 
