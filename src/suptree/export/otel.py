@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from suptree.clock import wall_clock
 from suptree.core import safe_repr, safe_text
@@ -188,7 +188,9 @@ class _OpenSpan:
     def note(self, event: Event, metadata: Mapping[str, object]) -> None:
         """What `Tracer.add_attributes`, `record_event` and `link` tell."""
         given = metadata.get("attributes")
-        attributes = _attributes(given) if isinstance(given, Mapping) else {}
+        attributes: dict[str, Value] = {}
+        if isinstance(given, Mapping):
+            attributes = _attributes(cast("Mapping[str, object]", given))
         if event == SPAN_DESCRIBED:
             self.attributes.update(attributes)
         elif event == SPAN_NOTED:

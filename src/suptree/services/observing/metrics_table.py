@@ -228,7 +228,8 @@ class _Spread:
         )
 
     def _buckets(self) -> tuple[tuple[float, int], ...]:
-        below, buckets = 0, []
+        below = 0
+        buckets: list[tuple[float, int]] = []
         for bound, count in zip(self._bounds, self._counts, strict=False):
             below += count
             buckets.append((bound, below))

@@ -25,7 +25,7 @@ def tag_values(facts: Mapping[str, object], tags: tuple[str, ...]) -> tuple[str,
 
 
 def _text(value: object) -> str:
-    if value.__class__ is str:
+    if isinstance(value, str):
         return value[:TAG_LENGTH]
     if value is None:
         return ""
