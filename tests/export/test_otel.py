@@ -176,7 +176,13 @@ async def test_without_a_tracer_there_is_nothing_to_export(runtime, spans):
 
 
 async def test_a_listener_owns_an_exporter_and_flushes_it_at_its_end(runtime, tracer, spans):
-    processor = SimpleSpanProcessor(spans)
+    closed: list[None] = []
+
+    class Processor(SimpleSpanProcessor):
+        def shutdown(self) -> None:
+            closed.append(None)
+
+    processor = Processor(spans)
     listener = await TelemetryListener.start_link(
         OtelTraces(processor), ["app.*"], close=processor.shutdown
     )
@@ -187,7 +193,7 @@ async def test_a_listener_owns_an_exporter_and_flushes_it_at_its_end(runtime, tr
         pass
 
     assert len(spans.get_finished_spans()) == 1
-    assert processor._shutdown
+    assert len(closed) == 1
 
 
 # -- metrics ---------------------------------------------------------------------------------------

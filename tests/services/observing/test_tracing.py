@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.services.observing import SpanContext, Tracer, TracerInstalledError
+from suptree.services.observing import SpanContext, Tracer, TracerInstalledError, tracing
 from suptree.services.observing.events import SPAN_DESCRIBED, SPAN_LINKED, SPAN_NOTED
 from suptree.telemetry import Event, Span, TelemetryBus
 from suptree.testing import wait_down, wait_until
@@ -405,12 +405,38 @@ async def test_a_long_line_of_casts_keeps_no_span_that_is_over(traced):
     pid = await Relay.start()
     Relay.pass_on(pid, 1000)
     await asyncio.sleep(0.01)
+
+    assert frames_alive() < 10
+
+
+async def test_a_long_line_of_tasks_each_begun_by_the_one_before_keeps_no_span_that_is_over(traced):
+    class Relay(st.GenServer):
+        def __init__(self) -> None:
+            self.alive: list[int] = []
+
+        @st.call
+        def begin(self) -> None:
+            self.start_task(self._link(500))
+
+        async def _link(self, left: int) -> None:
+            with traced.telemetry.span(OUTER):
+                if left:
+                    self.start_task(self._link(left - 1))
+                else:
+                    await asyncio.sleep(0)
+                    self.alive.append(frames_alive())
+
+    pid = await Relay.start()
+    await Relay.begin(pid)
+    await wait_until(lambda: bool(pid._process.server.alive))  # type: ignore[attr-defined]
+
+    assert pid._process.server.alive[0] < 10  # type: ignore[attr-defined]
+
+
+def frames_alive() -> int:
+    """How many spans, or what came with messages, are still kept."""
     gc.collect()
-
-    from suptree.services.observing import tracing
-
-    frames = [one for one in gc.get_objects() if type(one) is tracing._Frame]
-    assert len(frames) < 10
+    return sum(type(one) is tracing._Frame for one in gc.get_objects())
 
 
 async def test_a_process_that_ends_is_not_kept_by_its_spans(traced):
