@@ -12,22 +12,67 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from suptree.services.breakers import (
+        BreakerError,
+        BreakerOpenError,
+        BreakersStats,
+        BreakerStatus,
+        BreakerTimeoutError,
+        CircuitBreakers,
+        TooManyBreakersError,
+        UnknownBreakerError,
+    )
+    from suptree.services.parts.backoff import TRANSIENT, RetryPolicy, RetryShape
+    from suptree.services.parts.breaker import Breaker, BreakerConfig, BreakerState
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
+    from suptree.services.parts.window import Counts, Outcome
     from suptree.services.store import MemoryStore, StateOwner
 
 __all__ = [
+    "Breaker",
+    "BreakerConfig",
+    "BreakerError",
+    "BreakerOpenError",
+    "BreakerState",
+    "BreakerStatus",
+    "BreakerTimeoutError",
+    "BreakersStats",
+    "CircuitBreakers",
+    "Counts",
     "Distribution",
     "MemoryStore",
+    "Outcome",
+    "RetryPolicy",
+    "RetryShape",
     "StateOwner",
     "Store",
+    "TRANSIENT",
+    "TooManyBreakersError",
+    "UnknownBreakerError",
 ]
 
 _HOME: Final = {
+    "Breaker": "parts.breaker",
+    "BreakerConfig": "parts.breaker",
+    "BreakerError": "breakers",
+    "BreakerOpenError": "breakers",
+    "BreakerState": "parts.breaker",
+    "BreakerStatus": "breakers",
+    "BreakerTimeoutError": "breakers",
+    "BreakersStats": "breakers",
+    "CircuitBreakers": "breakers",
+    "Counts": "parts.window",
     "Distribution": "parts.distribution",
     "MemoryStore": "store",
+    "Outcome": "parts.window",
+    "RetryPolicy": "parts.backoff",
+    "RetryShape": "parts.backoff",
     "StateOwner": "store",
     "Store": "parts.store",
+    "TRANSIENT": "parts.backoff",
+    "TooManyBreakersError": "breakers",
+    "UnknownBreakerError": "breakers",
 }
 
 

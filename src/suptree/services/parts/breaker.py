@@ -202,15 +202,19 @@ class Admission(NamedTuple):
 class Breaker:
     """One breaker.
 
+    Args:
+        config: When it opens and closes; default: `BreakerConfig()`.
+        epoch: Permits of earlier epochs mean nothing to it; for one that takes another's place.
+
     Attributes:
         config: What it was made with.
         state: The state that it was left in; `look` first brings it up to date.
+        epoch: Grows with each change of state; the permits of an earlier one count no more.
         counts_late: Outcomes that came too late to count: the state had changed meanwhile.
     """
 
     __slots__ = (
         "_admitted",
-        "_epoch",
         "_last_probe",
         "_probes",
         "_reopens_at",
@@ -218,16 +222,17 @@ class Breaker:
         "_window",
         "config",
         "counts_late",
+        "epoch",
         "state",
     )
 
-    def __init__(self, config: BreakerConfig | None = None) -> None:
+    def __init__(self, config: BreakerConfig | None = None, *, epoch: int = 0) -> None:
         self.config = config or BreakerConfig()
         self.state: BreakerState = CLOSED
         self.counts_late = 0
         self._window = _window_of(self.config)
-        self._epoch = 0
-        self._admitted = Admission(Permit(0, 0), 0.0, None)  # one for all calls of this epoch
+        self.epoch = epoch
+        self._admitted = Admission(Permit(epoch, 0), 0.0, None)  # one for all calls of this epoch
         self._reopens_at = math.inf
         self._probes: dict[int, float] = {}  # under way: number -> since when
         self._last_probe = 0
@@ -243,7 +248,7 @@ class Breaker:
         if self.state is HALF_OPEN and len(self._probes) < self.config.probes:
             self._last_probe += 1
             self._probes[self._last_probe] = now
-            return Admission(Permit(self._epoch, self._last_probe), 0.0, transition)
+            return Admission(Permit(self.epoch, self._last_probe), 0.0, transition)
         return Admission(None, self.retry_after(now), transition)
 
     def record(
@@ -257,7 +262,7 @@ class Breaker:
             now: When it ended.
             duration: Seconds that it took; for `slow_after`.
         """
-        if permit.epoch != self._epoch:
+        if permit.epoch != self.epoch:
             self.counts_late += 1
             return None
         slow_after = self.config.slow_after
@@ -273,7 +278,7 @@ class Breaker:
 
     def release(self, permit: Permit) -> None:
         """Give *permit* back: nothing is known about its call.  Its place is free for another probe."""
-        if permit.epoch == self._epoch:
+        if permit.epoch == self.epoch:
             self._probes.pop(permit.probe, None)
 
     def look(self, now: float) -> Transition | None:
@@ -308,6 +313,14 @@ class Breaker:
             return self._enter(CLOSED, TransitionReason.BY_HAND, now)
         self._begin_epoch()
         return None
+
+    def configure(self, config: BreakerConfig) -> None:
+        """Go by *config* from now on: the state stays, the window is empty, probes start anew."""
+        self.config = config
+        self._window = _window_of(config)
+        self._probes.clear()
+        self._successes = 0
+        self._begin_epoch()
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -384,12 +397,12 @@ class Breaker:
         if after is CLOSED:
             self._begin_epoch()
         else:
-            self._epoch += 1
+            self.epoch += 1
         return transition
 
     def _begin_epoch(self) -> None:
-        self._epoch += 1
-        self._admitted = Admission(Permit(self._epoch, 0), 0.0, None)
+        self.epoch += 1
+        self._admitted = Admission(Permit(self.epoch, 0), 0.0, None)
         self._window.clear()
 
 
