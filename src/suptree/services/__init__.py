@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
     from suptree.services.parts.window import Counts, Outcome
+    from suptree.services.retries import (
+        PolicyStats,
+        RejectedAnswerError,
+        RetriesExhaustedError,
+        RetryBudget,
+        RetryError,
+        RetryService,
+        RetryStats,
+        TooManyRetryPoliciesError,
+        UnknownRetryPolicyError,
+        retry,
+    )
     from suptree.services.store import MemoryStore, StateOwner
 
 __all__ = [
@@ -43,13 +55,23 @@ __all__ = [
     "Distribution",
     "MemoryStore",
     "Outcome",
+    "PolicyStats",
+    "RejectedAnswerError",
+    "RetriesExhaustedError",
+    "RetryBudget",
+    "RetryError",
     "RetryPolicy",
+    "RetryService",
     "RetryShape",
+    "RetryStats",
     "StateOwner",
     "Store",
     "TRANSIENT",
     "TooManyBreakersError",
+    "TooManyRetryPoliciesError",
     "UnknownBreakerError",
+    "UnknownRetryPolicyError",
+    "retry",
 ]
 
 _HOME: Final = {
@@ -66,13 +88,23 @@ _HOME: Final = {
     "Distribution": "parts.distribution",
     "MemoryStore": "store",
     "Outcome": "parts.window",
+    "PolicyStats": "retries",
+    "RejectedAnswerError": "retries",
+    "RetriesExhaustedError": "retries",
+    "RetryBudget": "retries",
+    "RetryError": "retries",
     "RetryPolicy": "parts.backoff",
+    "RetryService": "retries",
     "RetryShape": "parts.backoff",
+    "RetryStats": "retries",
     "StateOwner": "store",
     "Store": "parts.store",
     "TRANSIENT": "parts.backoff",
     "TooManyBreakersError": "breakers",
+    "TooManyRetryPoliciesError": "retries",
     "UnknownBreakerError": "breakers",
+    "UnknownRetryPolicyError": "retries",
+    "retry": "retries",
 }
 
 

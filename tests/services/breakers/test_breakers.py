@@ -107,7 +107,8 @@ async def test_a_slow_call_keeps_no_other_call_waiting(runtime):
     breakers = await service()
     started = asyncio.get_running_loop().time()
     slow = [
-        st.Task.start(CircuitBreakers.run, breakers, "bank", asyncio.sleep, 30.0) for _ in range(20)
+        st.Task.async_(CircuitBreakers.run, breakers, "bank", asyncio.sleep, 30.0)
+        for _ in range(20)
     ]
 
     assert await CircuitBreakers.run(breakers, "bank", works) == 1
