@@ -278,6 +278,29 @@ async def test_a_killed_waiter_that_says_nothing_is_seen_to_be_gone(runtime):
     assert (await RateLimiter.stats(limits)).released == 1
 
 
+async def test_all_places_of_a_process_that_ends_are_free_together(runtime):
+    limits = await service(BUCKET)
+    await allowed(limits, times=3)
+
+    async def wait() -> None:
+        requests = [
+            RateLimiter._wait.send_request(limits, "mail", "", 1, Ticket()) for _ in range(3)
+        ]
+        await requests[0]
+        await st.receive()
+
+    victim = st.spawn(wait)
+    await in_line(limits, 3)
+    other = st.Task.async_(RateLimiter.acquire, limits, "mail", timeout=None)
+    await in_line(limits, 4)
+    start = now()
+    st.exit(victim, st.KILL)
+    await other
+
+    assert now() - start == pytest.approx(1.0, abs=1e-3)
+    assert (await RateLimiter.stats(limits)).owners == 0
+
+
 async def test_a_full_line_refuses_at_once(runtime):
     limits = await service(BUCKET, max_waiting=2)
     await allowed(limits, times=3)

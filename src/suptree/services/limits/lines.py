@@ -106,10 +106,12 @@ class Lines:
 
     def gone(self, message: object, now: float) -> None:
         """If *message* is the Down of somebody who waits, its places are free."""
-        for ticket in self._owners.gone(message):
-            waiter = self._waiters.pop(ticket)
-            del waiter.key.line[ticket]
-            self.released += 1
+        tickets = self._owners.gone(message)
+        waiters = [self._waiters.pop(ticket) for ticket in tickets]
+        self.released += len(tickets)
+        for ticket, waiter in zip(tickets, waiters, strict=True):
+            del waiter.key.line[ticket]  # of all first: none is served in the place of another
+        for waiter in waiters:
             self.serve(waiter.key, now)
 
     def evict(self, key: Key) -> list[ReplyTo]:

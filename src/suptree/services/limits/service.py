@@ -135,7 +135,7 @@ class RateLimiter(GenServer):
         self._denied = runtime.telemetry.slot(LIMIT_DENIED)
         self._limiters: dict[str, Limiter] = {}
         self._lines = Lines(self, self._passed)
-        self._turnstile: Turnstile[Key] = Turnstile(self._let_in)
+        self._turnstile: Turnstile[Key] = Turnstile(self._now, self._let_in)
         self._sweep = Sweep()
         self._clean_waiters: list[ReplyTo] = []
         for name, limit in (limiters or {}).items():
@@ -370,7 +370,7 @@ class RateLimiter(GenServer):
             if last:
                 self._refused(key.limiter, who, 1, "exceeded")
             return False
-        match self._turnstile.enter(key, permits, ticket, self.sender, now):
+        match self._turnstile.enter(key, permits, ticket, self.sender):
             case Entered.HELD:
                 self._passed(key, 1, 0.0)
                 return True
@@ -488,8 +488,8 @@ class RateLimiter(GenServer):
             for reply_to in replies:
                 self.reply(reply_to, LimitExceededError(limiter.name, key.who, "removed", None))
 
-    def _let_in(self, key: Key, reply_to: ReplyTo, since: float) -> None:
-        self._passed(key, 1, self._now() - since)
+    def _let_in(self, key: Key, reply_to: ReplyTo, waited: float) -> None:
+        self._passed(key, 1, waited)
         self.reply(reply_to, True)
 
     # -- idle keys -----------------------------------------------------------------------

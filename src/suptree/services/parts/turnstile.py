@@ -15,7 +15,7 @@ from suptree.core import Pid, ReplyTo
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.permits import Entered, Permits
 
-__all__ = ["Ticket", "Turnstile"]
+__all__ = ["Place", "Ticket", "Turnstile"]
 
 K = TypeVar("K")
 
@@ -29,8 +29,16 @@ class Ticket:
         return f"<Ticket {id(self):#x}>"
 
 
-class _Place(Generic[K]):
-    """What a ticket stands for."""
+class Place(Generic[K]):
+    """What a ticket stands for.
+
+    Attributes:
+        key: What the server knows `permits` by.
+        permits: Of which it has one, or in whose line it stands.
+        owner: Whose it is; None: of code outside every process.
+        reply_to: The answer that is due while it waits; None: it is inside.
+        since: When it came in, or into the line.
+    """
 
     __slots__ = ("key", "owner", "permits", "reply_to", "since")
 
@@ -53,16 +61,20 @@ class Turnstile(Generic[K]):
     """The tickets of one server; *K* is what the server knows its `Permits` by.
 
     Args:
-        let_in: Called with the key, the reply that is due, and since when it was waited for, for
-            each who gets a permit after a wait.
+        now: The clock.
+        let_in: Called with the key, the reply that is due, and the seconds waited for it, for each
+            who gets a permit after a wait.
     """
 
-    __slots__ = ("_let_in", "_owners", "_places", "released")
+    __slots__ = ("_let_in", "_now", "_owners", "_places", "released")
 
-    def __init__(self, let_in: Callable[[K, ReplyTo, float], object]) -> None:
+    def __init__(
+        self, now: Callable[[], float], let_in: Callable[[K, ReplyTo, float], object]
+    ) -> None:
+        self._now = now
         self._let_in = let_in
         self._owners: Owners[Ticket] = Owners()
-        self._places: dict[Ticket, _Place[K]] = {}
+        self._places: dict[Ticket, Place[K]] = {}
         self.released = 0
         """Permits and places given back because their owner ended."""
 
@@ -72,7 +84,6 @@ class Turnstile(Generic[K]):
         permits: Permits[Ticket],
         ticket: Ticket,
         sender: ReplyTo,
-        now: float,
     ) -> Entered:
         """Somebody comes.  When it has to wait, it is answered through `let_in`."""
         entered = permits.enter(ticket)
@@ -80,12 +91,12 @@ class Turnstile(Generic[K]):
             return entered
         owner = sender.pid
         reply_to = sender if entered is Entered.WAITING else None
-        self._places[ticket] = _Place(key, permits, owner, reply_to, now)
+        self._places[ticket] = Place(key, permits, owner, reply_to, self._now())
         if owner is not None:
             self._owners.add(owner, ticket)
         return entered
 
-    def leave(self, ticket: Ticket) -> _Place[K] | None:
+    def leave(self, ticket: Ticket) -> Place[K] | None:
         """Somebody goes, from inside or out of the line; None: it was not there any more."""
         place = self._places.pop(ticket, None)
         if place is None:
@@ -103,7 +114,8 @@ class Turnstile(Generic[K]):
             place = self._places[ticket]
             reply_to, place.reply_to = place.reply_to, None
             if reply_to is not None and not reply_to.done():
-                self._let_in(place.key, reply_to, place.since)
+                waited, place.since = self._now() - place.since, self._now()
+                self._let_in(place.key, reply_to, waited)
                 continue
             del self._places[ticket]
             if place.owner is not None:
@@ -121,14 +133,18 @@ class Turnstile(Generic[K]):
                 replies.append(place.reply_to)
         return replies
 
-    def gone(self, message: object) -> bool:
-        """If *message* is the Down of an owner, all that it has is given back; whether it was one."""
+    def gone(self, message: object) -> list[Place[K]]:
+        """If *message* is the Down of an owner, all that it had is given back; what that was."""
         tickets = self._owners.gone(message)
         self.released += len(tickets)
+        # Its places in lines first: what it held is for others.
+        tickets.sort(key=lambda ticket: self._places[ticket].reply_to is None)
+        places: list[Place[K]] = []
         for ticket in tickets:
             place = self._places.pop(ticket)
+            places.append(place)
             self.admit(place.permits.leave(ticket))
-        return bool(tickets)
+        return places
 
     def owners(self) -> int:
         """How many processes hold something, or wait."""
