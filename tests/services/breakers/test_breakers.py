@@ -447,6 +447,22 @@ async def test_a_call_that_outlives_the_service_still_gives_its_value(runtime):
         await CircuitBreakers.run(breakers, "bank", works)
 
 
+async def test_a_service_that_hangs_keeps_no_outcome_from_its_caller(runtime):
+    breakers = await service()
+    start = asyncio.get_running_loop().time()
+
+    async def pay() -> int:
+        await st.sys.suspend(breakers)
+        return 5
+
+    assert await CircuitBreakers.run(breakers, "bank", pay) == 5
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
+    await st.sys.resume(breakers)
+    assert (
+        await CircuitBreakers.status(breakers, "bank")
+    ).successes == 1  # it was told all the same
+
+
 async def test_what_was_permitted_by_the_service_before_its_restart_does_not_count(runtime):
     tree = await shelf(spec({"bank": BreakerConfig(failure_threshold=1)}))
 

@@ -94,13 +94,16 @@ def test_what_remains_and_when_it_is_as_new():
     bucket = meter_of(TokenBucket(rate=2.0, burst=10), 0.0)
     window = meter_of(SlidingWindow(limit=10, per=60.0), 0.0)
     for meter in (bucket, window):
-        assert (meter.remaining(0.0), meter.reset_in(0.0)) == (10, 0.0)
+        assert meter.look(0.0) == (10, 0.0)
         meter.take(4, 0.0)
 
-    assert (bucket.remaining(0.0), bucket.reset_in(0.0)) == (6, 2.0)
-    assert (bucket.remaining(0.5), bucket.reset_in(1.0)) == (7, 1.0)
-    assert (window.remaining(59.0), window.reset_in(59.0)) == (6, 1.0)
-    assert (window.remaining(60.0), window.reset_in(60.0)) == (10, 0.0)
+    assert [bucket.look(at) for at in (0.0, 0.5, 1.0, 2.0)] == [
+        (6, 2.0),
+        (7, 1.5),
+        (8, 1.0),
+        (10, 0.0),
+    ]
+    assert [window.look(at) for at in (0.0, 59.0, 60.0)] == [(6, 60.0), (6, 1.0), (10, 0.0)]
 
 
 @pytest.mark.parametrize(

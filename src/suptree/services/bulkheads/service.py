@@ -45,7 +45,7 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_REMOVED,
 )
 from suptree.services.parts.checks import check_count, check_name, check_number
-from suptree.services.parts.hold import Door, Hold
+from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered, Permits
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
@@ -222,21 +222,7 @@ class Bulkheads(GenServer):
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:
         """Have a block inside: ``async with Bulkheads.guard("bulkheads", "bank"): ...``; as `run`."""
 
-        async def enter(ticket: Ticket, _: float | None) -> None:
-            answer: object = await Bulkheads._enter(server, name, ticket, False)
-            if not isinstance(answer, _Line):
-                _right(bool, answer)
-                return
-            try:
-                wait = Bulkheads._enter.within(answer.timeout)
-                _right(bool, await wait(server, name, ticket, True))
-            except CallTimeoutError:
-                raise BulkheadFullError(name, "timeout", None, None) from None
-
-        def leave(ticket: Ticket) -> None:
-            Bulkheads._leave(server, ticket)
-
-        return Hold(Door(enter, leave), None)
+        return _Guard(server, name)
 
     # -- looking, and changing ----------------------------------------------------------------------
 
@@ -374,6 +360,31 @@ class Bulkheads(GenServer):
     def _tell_rejected(self, entry: _Entry, why: str) -> None:
         if self._rejected.handlers:
             self._rejected.emit(_numbers(entry), {"bulkhead": entry.name, "why": why})
+
+
+class _Guard(Hold):
+    """The caller's side of one call."""
+
+    __slots__ = ("_name", "_server")
+
+    def __init__(self, server: ServerRef[Bulkheads], name: str) -> None:
+        self._server = server
+        self._name = name
+
+    async def enter(self, ticket: Ticket) -> None:
+        enter = Bulkheads._enter  # pyright: ignore[reportPrivateUsage]
+        answer: object = await enter(self._server, self._name, ticket, False)
+        if not isinstance(answer, _Line):
+            _right(bool, answer)
+            return
+        try:
+            wait = enter.within(answer.timeout)
+            _right(bool, await wait(self._server, self._name, ticket, True))
+        except CallTimeoutError:
+            raise BulkheadFullError(self._name, "timeout", None, None) from None
+
+    def leave(self, ticket: Ticket) -> None:
+        Bulkheads._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
 
 
 def _numbers(entry: _Entry) -> dict[str, float]:

@@ -118,13 +118,13 @@ class Key:
         if self.permits is not None:
             return not self.permits.held and not self.permits.waiting
         assert self.meter is not None
-        return not self.line and self.meter.reset_in(now) <= 0
+        return not self.line and self.meter.look(now)[1] <= 0
 
     def verdict(self, meter: Meter, allowed: bool, cost: int, now: float) -> Verdict:
         """What is said to who came."""
         retry_after = 0.0 if allowed else max(meter.wait(cost, now), _SHORTEST)
-        limit = self.limiter.limit.limit
-        return Verdict(allowed, meter.remaining(now), retry_after, meter.reset_in(now), limit)
+        remaining, reset_in = meter.look(now)
+        return Verdict(allowed, remaining, retry_after, reset_in, self.limiter.limit.limit)
 
     def status(self, now: float) -> LimitStatus:
         """How it stands at *now*."""
@@ -139,11 +139,9 @@ class Key:
                 held=held,
             )
         assert self.meter is not None
+        remaining, reset_in = self.meter.look(now)
         return LimitStatus(
-            limit=limit,
-            remaining=self.meter.remaining(now),
-            reset_in=self.meter.reset_in(now),
-            waiting=len(self.line),
+            limit=limit, remaining=remaining, reset_in=reset_in, waiting=len(self.line)
         )
 
 
@@ -175,7 +173,7 @@ class Limiter:
         assert not isinstance(limit, Concurrency)
         for key in self.keys.values():
             assert key.meter is not None
-            passed = used - key.meter.remaining(now)
+            passed = used - key.meter.look(now)[0]
             key.meter = meter_of(limit, now)
             if passed > 0:
                 key.meter.take(min(passed, limit.limit), now)

@@ -97,12 +97,8 @@ class Meter(Protocol):
         """Seconds until *cost* may pass, if nobody else does meanwhile; *cost* is within the limit."""
         ...
 
-    def remaining(self, now: float) -> int:
-        """How many may pass now."""
-        ...
-
-    def reset_in(self, now: float) -> float:
-        """Seconds until it is as new, if nobody passes meanwhile; 0.0: it is."""
+    def look(self, now: float) -> tuple[int, float]:
+        """How many may pass now; and the seconds until it is as new, if nobody does: 0.0 if it is."""
         ...
 
 
@@ -135,13 +131,10 @@ class _BucketMeter:
         self._fill(now)
         return max(0.0, (cost - self._tokens) / self._rate)
 
-    def remaining(self, now: float) -> int:
+    def look(self, now: float) -> tuple[int, float]:
         self._fill(now)
-        return max(0, int(self._tokens + self._rate * _SLACK))
-
-    def reset_in(self, now: float) -> float:
-        self._fill(now)
-        return (self._burst - self._tokens) / self._rate
+        tokens, rate = self._tokens, self._rate
+        return int(tokens + rate * _SLACK), (self._burst - tokens) / rate
 
     def _fill(self, now: float) -> None:
         if now > self._since:
@@ -196,13 +189,10 @@ class _WindowMeter:
                 return max(0.0, passes.last + self._per - now)
         return 0.0
 
-    def remaining(self, now: float) -> int:
+    def look(self, now: float) -> tuple[int, float]:
         self._forget(now)
-        return self._limit - self._used
-
-    def reset_in(self, now: float) -> float:
-        self._forget(now)
-        return max(0.0, self._log[-1].last + self._per - now) if self._log else 0.0
+        reset_in = max(0.0, self._log[-1].last + self._per - now) if self._log else 0.0
+        return self._limit - self._used, reset_in
 
     def _forget(self, now: float) -> None:
         log = self._log

@@ -53,7 +53,7 @@ from suptree.services.limits.lines import Lines, ServeDue
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
 from suptree.services.limits.sweep import Sweep
 from suptree.services.parts.checks import check_count, check_name, check_number
-from suptree.services.parts.hold import Door, Hold
+from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
@@ -174,7 +174,8 @@ class RateLimiter(GenServer):
             ValueError: *cost* is no whole number above 0.
         """
         _check_key("RateLimiter.check", who, cost)
-        return _right(Verdict, await RateLimiter._take(server, limiter, who, cost))
+        answer: object = await RateLimiter._take(server, limiter, who, cost)
+        return answer if isinstance(answer, Verdict) else _right(Verdict, answer)
 
     @staticmethod
     async def acquire(
@@ -233,24 +234,7 @@ class RateLimiter(GenServer):
         _check_key("RateLimiter.hold", who, 1)
         check_number("RateLimiter.hold", "timeout", timeout, least=0, optional=True)
 
-        async def enter(ticket: Ticket, timeout: float | None) -> None:
-            at_once = _right(
-                bool, await RateLimiter._enter(server, limiter, who, ticket, False, timeout == 0)
-            )
-            if at_once:
-                return
-            if timeout == 0:
-                raise LimitExceededError(limiter, who, "timeout", None)
-            try:
-                wait = RateLimiter._enter.within(timeout)
-                _right(bool, await wait(server, limiter, who, ticket, True, True))
-            except CallTimeoutError:
-                raise LimitExceededError(limiter, who, "timeout", None) from None
-
-        def leave(ticket: Ticket) -> None:
-            RateLimiter._leave(server, ticket)
-
-        return Hold(Door(enter, leave), timeout)
+        return _Permit(server, limiter, who, timeout)
 
     # -- clients: looking, and changing ---------------------------------------------------------------
 
@@ -507,6 +491,37 @@ class RateLimiter(GenServer):
         for reply_to in self._clean_waiters:
             self.reply(reply_to, removed)
         self._clean_waiters.clear()
+
+
+class _Permit(Hold):
+    """The caller's side of one permit."""
+
+    __slots__ = ("_limiter", "_server", "_timeout", "_who")
+
+    def __init__(
+        self, server: ServerRef[RateLimiter], limiter: str, who: str, timeout: float | None
+    ) -> None:
+        self._server = server
+        self._limiter = limiter
+        self._who = who
+        self._timeout = timeout
+
+    async def enter(self, ticket: Ticket) -> None:
+        enter = RateLimiter._enter  # pyright: ignore[reportPrivateUsage]
+        limiter, who, timeout = self._limiter, self._who, self._timeout
+        last = timeout == 0
+        if _right(bool, await enter(self._server, limiter, who, ticket, False, last)):
+            return
+        if last:
+            raise LimitExceededError(limiter, who, "timeout", None)
+        try:
+            wait = enter.within(timeout)
+            _right(bool, await wait(self._server, limiter, who, ticket, True, True))
+        except CallTimeoutError:
+            raise LimitExceededError(limiter, who, "timeout", None) from None
+
+    def leave(self, ticket: Ticket) -> None:
+        RateLimiter._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
 
 
 _KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in get_args(Limit)}

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import NamedTuple
 
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["Door", "Hold"]
-
-
-class Door(NamedTuple):
-    """How a permit is asked for and given back."""
-
-    enter: Callable[[Ticket, float | None], Awaitable[None]]
-    """Returns with a permit, or raises."""
-    leave: Callable[[Ticket], None]
+__all__ = ["Hold"]
 
 
 class Hold:
-    """`async with`: the block holds a permit."""
+    """`async with`: the block holds a permit.  A service says how one is asked for and given back."""
 
-    __slots__ = ("_door", "_ticket", "_timeout")
+    __slots__ = ("_ticket",)
 
-    def __init__(self, door: Door, timeout: float | None) -> None:
-        self._door = door
-        self._timeout = timeout
-        self._ticket: Ticket | None = None
+    async def enter(self, ticket: Ticket) -> None:
+        """Return with a permit, or raise."""
+        raise NotImplementedError
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give the permit, or the place in the line, back; no error if there is neither."""
+        raise NotImplementedError
 
     async def __aenter__(self) -> None:
-        ticket = Ticket()
+        ticket = self._ticket = Ticket()
         entered = False
         try:
-            await self._door.enter(ticket, self._timeout)
+            await self.enter(ticket)
             entered = True
         finally:
             if not entered:  # cancelled in the line, or with an answer under way
-                self._door.leave(ticket)
-        self._ticket = ticket
+                self.leave(ticket)
 
     async def __aexit__(
         self,
@@ -46,6 +38,4 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        ticket, self._ticket = self._ticket, None
-        assert ticket is not None
-        self._door.leave(ticket)
+        self.leave(self._ticket)
