@@ -55,7 +55,7 @@ from suptree.services.limits.sweep import Sweep
 from suptree.services.parts.checks import check_count, check_name, check_number
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
-from suptree.services.parts.plain import from_plain, to_plain
+from suptree.services.parts.plain import from_plain, is_mapping, to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.turnstile import Ticket, Turnstile
 
@@ -529,7 +529,7 @@ _KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in get_args(Lim
 
 def _limit_of(data: object) -> Limit:
     """A limit as it was stored."""
-    if not isinstance(data, Mapping) or data.get("kind") not in _KINDS:
+    if not is_mapping(data) or data.get("kind") not in _KINDS:
         raise ValueError(f"RateLimiter: stored data must be a limit with its kind; got {data!r}.")
     fields = {key: value for key, value in data.items() if key != "kind"}
     limit: Limit = from_plain(_KINDS[data["kind"]], fields)
