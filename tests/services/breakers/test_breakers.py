@@ -257,6 +257,19 @@ async def test_a_caller_that_is_killed_before_it_tells_gives_its_probe_back(runt
     assert await CircuitBreakers.run(breakers, "bank", works) == 1
 
 
+async def test_a_probe_that_has_told_belongs_to_nobody_any_more(runtime):
+    breakers = await service(
+        BreakerConfig(failure_threshold=2, reset_timeout=10.0, success_threshold=3)
+    )
+    await fail(breakers)
+    await asyncio.sleep(10.0)
+
+    await CircuitBreakers.run(breakers, "bank", works)
+
+    stats = await CircuitBreakers.stats(breakers)
+    assert (stats.half_open, stats.probers) == (1, 0)
+
+
 async def test_a_probe_of_code_outside_every_process_is_lost_for_probe_timeout_at_most(runtime):
     breakers = await service(
         BreakerConfig(failure_threshold=2, reset_timeout=10.0, probe_timeout=5.0)
