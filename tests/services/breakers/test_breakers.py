@@ -511,6 +511,7 @@ async def test_a_runtime_that_closes_under_protected_calls_closes_in_order(runti
 
 async def test_every_change_and_every_refusal_is_told(runtime):
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test", "suptree.breaker.*", lambda event, numbers, facts: told.append((event.name, facts))
     )
@@ -538,6 +539,7 @@ async def test_every_change_and_every_refusal_is_told(runtime):
 
 async def test_the_duration_of_a_call_is_told_and_slow_ones_count(runtime):
     durations = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test", "suptree.breaker.call.ended", lambda _, numbers, __: durations.append(numbers)
     )

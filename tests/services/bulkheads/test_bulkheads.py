@@ -283,6 +283,7 @@ async def test_bad_names_bounds_and_configurations_are_refused(runtime):
 
 async def test_who_comes_in_who_leaves_and_who_is_refused_is_told(runtime):
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test",
         "suptree.bulkhead.*",
