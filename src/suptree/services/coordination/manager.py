@@ -467,8 +467,10 @@ class CoordinationManager(GenServer):
         if message.__class__ is Response:
             self._router.answered(message)
         elif message is _TICK:
+            # What the timer was started for is due, however the difference was rounded.
+            now = max(self._runtime.now(), self._timer_due)
             self._timer, self._timer_due = None, NEVER
-            self._router.tick(self._runtime.now())
+            self._router.tick(now)
         elif message is _SWEEP:
             self._sweeping = False
             self._router.sweep(self._runtime.now(), self._idle_after)

@@ -337,17 +337,17 @@ class Router:
 
     def _attempt_failed(self, lane: Lane, entry: Entry, error: BaseException, now: float) -> None:
         """Nobody was there, the mailbox was full, or the receiver died over the message."""
-        absent = isinstance(error, NoProcessError)
-        if absent:
-            entry.attempts -= 1  # it was handed to nobody
-        self._settled(lane, Counted.IGNORED if absent else Counted.FAILURE, now)
+        never_handed = isinstance(error, (NoProcessError, MailboxFullError))
+        if never_handed:
+            entry.attempts -= 1
+        self._settled(lane, Counted.IGNORED if never_handed else Counted.FAILURE, now)
         reason = error.reason if isinstance(error, ServerExitError) else error
         if isinstance(lane.to, Pid) and not isinstance(error, MailboxFullError):
-            self._receiver_ended(lane, entry, NOPROC if absent else reason, now)
+            gone = NOPROC if isinstance(error, NoProcessError) else reason
+            self._receiver_ended(lane, entry, gone, now)
             return
-        if entry.state is ENDED or (
-            entry.others and self._pass_on(entry, now)
-        ):  # it expired in the receiver's hands
+        expired = entry.state is ENDED  # in the receiver's hands
+        if expired or (entry.others and self._pass_on(entry, now)):
             pass
         elif entry.attempts >= (lane.policy.retry.max_attempts or 1):
             self._give_up(entry, reason, now)
