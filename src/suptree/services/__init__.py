@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         LimitExceededError,
         LimitsStats,
         LimitStatus,
+        LimitVerdict,
         RateLimiter,
         SlidingWindow,
         TokenBucket,
@@ -116,7 +117,7 @@ if TYPE_CHECKING:
     from suptree.services.parts.breaker import Breaker, BreakerConfig, BreakerState
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
-    from suptree.services.parts.window import Counts
+    from suptree.services.parts.window import CallOutcome, Counts
     from suptree.services.retries import (
         PolicyStats,
         RejectedAnswerError,
@@ -150,6 +151,7 @@ __all__ = [
     "BulkheadStatus",
     "Bulkheads",
     "BulkheadsStats",
+    "CallOutcome",
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
@@ -187,6 +189,7 @@ __all__ = [
     "LimitError",
     "LimitExceededError",
     "LimitStatus",
+    "LimitVerdict",
     "LimiterKindError",
     "LimiterStats",
     "LimitsStats",
@@ -262,6 +265,7 @@ _HOME: Final = {
     "BulkheadStatus": "bulkheads",
     "Bulkheads": "bulkheads",
     "BulkheadsStats": "bulkheads",
+    "CallOutcome": "parts.window",
     "CheckRecord": "monitoring",
     "CheckStatus": "monitoring",
     "CircuitBreakers": "breakers",
@@ -299,6 +303,7 @@ _HOME: Final = {
     "LimitError": "limits",
     "LimitExceededError": "limits",
     "LimitStatus": "limits",
+    "LimitVerdict": "limits",
     "LimiterKindError": "limits",
     "LimiterStats": "limits",
     "LimitsStats": "limits",

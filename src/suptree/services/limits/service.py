@@ -31,7 +31,7 @@ from suptree.services.limits.book import (
     Limiter,
     LimiterStats,
     LimitStatus,
-    Verdict,
+    LimitVerdict,
 )
 from suptree.services.limits.errors import (
     CostTooHighError,
@@ -154,7 +154,7 @@ class RateLimiter(GenServer):
     @staticmethod
     async def check(
         server: ServerRef[RateLimiter], limiter: str, who: str = "", *, cost: int = 1
-    ) -> Verdict:
+    ) -> LimitVerdict:
         """Pass if that is possible at once.  Nobody passes those who wait.
 
         Args:
@@ -175,7 +175,7 @@ class RateLimiter(GenServer):
         """
         _check_key("RateLimiter.check", who, cost)
         answer: object = await RateLimiter._take(server, limiter, who, cost)
-        return answer if isinstance(answer, Verdict) else _right(Verdict, answer)
+        return answer if isinstance(answer, LimitVerdict) else _right(LimitVerdict, answer)
 
     @staticmethod
     async def acquire(
@@ -185,7 +185,7 @@ class RateLimiter(GenServer):
         *,
         cost: int = 1,
         timeout: float | None = 5.0,
-    ) -> Verdict:
+    ) -> LimitVerdict:
         """Pass, when it is one's turn.
 
         Args:
@@ -201,7 +201,9 @@ class RateLimiter(GenServer):
         """
         _check_key("RateLimiter.acquire", who, cost)
         check_number("RateLimiter.acquire", "timeout", timeout, least=0, optional=True)
-        verdict = _right(Verdict, await RateLimiter._take(server, limiter, who, cost, timeout == 0))
+        verdict = _right(
+            LimitVerdict, await RateLimiter._take(server, limiter, who, cost, timeout == 0)
+        )
         if verdict.allowed:
             return verdict
         if timeout == 0:
@@ -217,7 +219,7 @@ class RateLimiter(GenServer):
         finally:
             if not answered:
                 RateLimiter._withdraw(server, ticket)
-        return _right(Verdict, answer)
+        return _right(LimitVerdict, answer)
 
     @staticmethod
     def hold(
@@ -298,7 +300,7 @@ class RateLimiter(GenServer):
     # -- requests of the functions above -----------------------------------------------------------------
 
     @call
-    def _take(self, name: str, who: str, cost: int, last: bool = True) -> Verdict | LimitError:
+    def _take(self, name: str, who: str, cost: int, last: bool = True) -> LimitVerdict | LimitError:
         now = self._now()
         key = self._key(name, who, "check", cost, now)
         if not isinstance(key, Key):
@@ -316,7 +318,7 @@ class RateLimiter(GenServer):
     @call
     def _wait(
         self, name: str, who: str, cost: int, ticket: Ticket
-    ) -> Verdict | LimitError | NoReply:
+    ) -> LimitVerdict | LimitError | NoReply:
         now = self._now()
         key = self._key(name, who, "acquire", cost, now)
         if not isinstance(key, Key):
