@@ -3,6 +3,7 @@
 A field that is a tuple of exception classes becomes their names, `module:name`; a class that
 cannot be found again by that name is refused when it is written, not when it is read.
 
+>>> from suptree.services import RetryPolicy
 >>> to_plain(RetryPolicy.fixed(retry_on=(OSError,)))["retry_on"]
 ('builtins:OSError',)
 >>> from_plain(RetryPolicy, to_plain(RetryPolicy.fixed())) == RetryPolicy.fixed()
