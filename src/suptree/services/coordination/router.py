@@ -41,7 +41,7 @@ from suptree.services.coordination.outcomes import (
 )
 from suptree.services.parts.breaker import BreakerState, Transition
 from suptree.services.parts.deadlines import NEVER, Deadlines
-from suptree.services.parts.window import Outcome as Counted
+from suptree.services.parts.window import CallOutcome as Counted
 
 __all__ = ["CoordinationStats", "Router"]
 
