@@ -12,22 +12,54 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from suptree.services.configuration import (
+        ConfigChanged,
+        ConfigServer,
+        Configuration,
+        ConfigurationError,
+        ConfigurationFixedError,
+        ConfigurationInvalidError,
+        ConfigurationSchemaError,
+        Fixed,
+        Secret,
+        UnknownSectionError,
+    )
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
     from suptree.services.store import MemoryStore, StateOwner
 
 __all__ = [
+    "ConfigChanged",
+    "ConfigServer",
+    "Configuration",
+    "ConfigurationError",
+    "ConfigurationFixedError",
+    "ConfigurationInvalidError",
+    "ConfigurationSchemaError",
     "Distribution",
+    "Fixed",
     "MemoryStore",
+    "Secret",
     "StateOwner",
     "Store",
+    "UnknownSectionError",
 ]
 
 _HOME: Final = {
+    "ConfigChanged": "configuration",
+    "ConfigServer": "configuration",
+    "Configuration": "configuration",
+    "ConfigurationError": "configuration",
+    "ConfigurationFixedError": "configuration",
+    "ConfigurationInvalidError": "configuration",
+    "ConfigurationSchemaError": "configuration",
     "Distribution": "parts.distribution",
+    "Fixed": "configuration",
     "MemoryStore": "store",
+    "Secret": "configuration",
     "StateOwner": "store",
     "Store": "parts.store",
+    "UnknownSectionError": "configuration",
 }
 
 

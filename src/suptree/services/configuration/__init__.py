@@ -1,0 +1,44 @@
+"""Configuration: one typed schema, four sources, and a server that reloads it.
+
+`load` reads, checks and merges; `ConfigServer` holds what was read while the system runs.
+"""
+
+from suptree.services.configuration.errors import (
+    ConfigurationError,
+    ConfigurationFixedError,
+    ConfigurationInvalidError,
+    ConfigurationSchemaError,
+    UnknownSectionError,
+)
+from suptree.services.configuration.load import check, load
+from suptree.services.configuration.merge import Entry
+from suptree.services.configuration.problems import Problem, Source
+from suptree.services.configuration.schema import Fixed
+from suptree.services.configuration.secret import Secret
+from suptree.services.configuration.server import ConfigChanged, ConfigServer, ConfigStats
+from suptree.services.configuration.show import as_json, as_lines
+from suptree.services.configuration.value import ABSENT, Change, Configuration, diff
+
+__all__ = [
+    "ABSENT",
+    "Change",
+    "ConfigChanged",
+    "ConfigServer",
+    "ConfigStats",
+    "Configuration",
+    "ConfigurationError",
+    "ConfigurationFixedError",
+    "ConfigurationInvalidError",
+    "ConfigurationSchemaError",
+    "Entry",
+    "Fixed",
+    "Problem",
+    "Secret",
+    "Source",
+    "UnknownSectionError",
+    "as_json",
+    "as_lines",
+    "check",
+    "diff",
+    "load",
+]
