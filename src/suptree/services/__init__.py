@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         Fixed,
         Secret,
         UnknownSectionError,
+        check_configuration,
+        diff_configurations,
+        load_configuration,
     )
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
@@ -43,6 +46,9 @@ __all__ = [
     "StateOwner",
     "Store",
     "UnknownSectionError",
+    "check_configuration",
+    "diff_configurations",
+    "load_configuration",
 ]
 
 _HOME: Final = {
@@ -60,6 +66,9 @@ _HOME: Final = {
     "StateOwner": "store",
     "Store": "parts.store",
     "UnknownSectionError": "configuration",
+    "check_configuration": "configuration",
+    "diff_configurations": "configuration",
+    "load_configuration": "configuration",
 }
 
 

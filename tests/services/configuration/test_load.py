@@ -22,11 +22,9 @@ from suptree.services.configuration import (
     Problem,
     Secret,
     UnknownSectionError,
-    as_json,
-    as_lines,
-    check,
-    diff,
-    load,
+    check_configuration,
+    diff_configurations,
+    load_configuration,
 )
 
 
@@ -68,14 +66,14 @@ class Settings(msgspec.Struct, frozen=True):
 
 def read(text: str | None = None, tmp: pathlib.Path | None = None, **options: Any) -> Any:
     options.setdefault("environ", {})
-    return load(Settings, file=written(text, tmp), **options)
+    return load_configuration(Settings, file=written(text, tmp), **options)
 
 
 def problems(
     text: str | None = None, tmp: pathlib.Path | None = None, **options: Any
 ) -> tuple[Problem, ...]:
     options.setdefault("environ", {})
-    return check(Settings, file=written(text, tmp), **options)
+    return check_configuration(Settings, file=written(text, tmp), **options)
 
 
 def written(text: str | None, tmp: pathlib.Path | None) -> pathlib.Path | None:
@@ -176,7 +174,7 @@ def test_code_may_give_structs_and_then_each_field_counts_as_said(tmp_path):
 def test_the_text_of_a_variable_becomes_the_type_of_its_setting(kind, text, value):
     schema = msgspec.defstruct("Schema", [("x", kind)], frozen=True)
 
-    assert load(schema, environ={"SUPTREE_X": text}).value.x == value  # type: ignore[attr-defined]
+    assert load_configuration(schema, environ={"SUPTREE_X": text}).value.x == value  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +191,7 @@ def test_the_text_of_a_variable_becomes_the_type_of_its_setting(kind, text, valu
 def test_text_that_is_not_of_the_type_is_refused(kind, text):
     schema = msgspec.defstruct("Schema", [("x", kind)], frozen=True)
 
-    (problem,) = check(schema, environ={"SUPTREE_X": text})
+    (problem,) = check_configuration(schema, environ={"SUPTREE_X": text})
     assert (problem.kind, problem.path, str(problem.source)) == ("wrong", "x", "SUPTREE_X")
 
 
@@ -214,7 +212,7 @@ def test_another_prefix_reads_other_variables():
 def test_without_environ_the_variables_of_the_program_count(monkeypatch):
     monkeypatch.setenv("SUPTREE_NAME", "from outside")
 
-    assert load(Settings).value.name == "from outside"
+    assert load_configuration(Settings).value.name == "from outside"
 
 
 def test_names_of_the_file_may_differ_from_those_of_the_attributes(tmp_path):
@@ -222,8 +220,8 @@ def test_names_of_the_file_may_differ_from_those_of_the_attributes(tmp_path):
         max_size: int = 1
 
     (tmp_path / "a.toml").write_text("max-size = 3\n")
-    configuration = load(Renamed, file=tmp_path / "a.toml", environ={})
-    again = load(Renamed, environ={"SUPTREE_MAX_SIZE": "4"})
+    configuration = load_configuration(Renamed, file=tmp_path / "a.toml", environ={})
+    again = load_configuration(Renamed, environ={"SUPTREE_MAX_SIZE": "4"})
 
     assert (configuration.value.max_size, again.value.max_size) == (3, 4)
     assert configuration.at("max-size") == 3
@@ -248,7 +246,7 @@ def test_the_value_of_any_mix_of_sources_is_that_of_the_last_one_that_names_it(
         for path, value in in_environ.items()
     }
 
-    configuration = load(Settings, file=file, environ=environ, overrides=in_code)
+    configuration = load_configuration(Settings, file=file, environ=environ, overrides=in_code)
 
     expected = {"name": "app", "scheduler.workers": 7} | in_file | in_environ | in_code
     assert {path: configuration.at(path) for path in expected} == expected
@@ -355,7 +353,7 @@ def test_a_file_that_is_no_toml_is_one_problem_with_its_line(tmp_path, text, wor
 
 
 def test_a_file_that_is_not_there_is_refused_and_not_passed_over(tmp_path):
-    (problem,) = check(Settings, file=tmp_path / "no.toml", environ={})
+    (problem,) = check_configuration(Settings, file=tmp_path / "no.toml", environ={})
 
     assert problem.kind == "unreadable"
     assert "No such file" in str(problem)
@@ -364,7 +362,7 @@ def test_a_file_that_is_not_there_is_refused_and_not_passed_over(tmp_path):
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "app.toml").write_bytes(b"\xff\xfe")
 
-    (problem,) = check(Settings, file=tmp_path / "app.toml", environ={})
+    (problem,) = check_configuration(Settings, file=tmp_path / "app.toml", environ={})
     assert problem.kind == "unreadable"
 
 
@@ -380,7 +378,7 @@ class HasOdd(msgspec.Struct, frozen=True):
 
 
 def test_a_check_of_a_section_that_crashes_is_a_problem_and_no_crash():
-    (problem,) = check(HasOdd, environ={}, overrides={"odd.x": 2})
+    (problem,) = check_configuration(HasOdd, environ={}, overrides={"odd.x": 2})
 
     assert str(problem) == "code: odd is refused: KeyError('gone')"
 
@@ -420,7 +418,7 @@ def test_a_schema_that_cannot_be_used_is_refused_with_the_field_named(kind, defa
     schema = msgspec.defstruct("Schema", [field], frozen=True)
 
     with pytest.raises(ConfigurationSchemaError, match=words):
-        load(schema, environ={})
+        load_configuration(schema, environ={})
 
 
 def test_a_schema_whose_types_cannot_be_found_is_refused():
@@ -431,28 +429,28 @@ def test_a_schema_whose_types_cannot_be_found_is_refused():
         local: Local = Local()
 
     with pytest.raises(ConfigurationSchemaError, match="names of its module; got name 'Local'"):
-        load(Outer, environ={})
+        load_configuration(Outer, environ={})
 
 
 def test_a_schema_must_be_a_struct():
     with pytest.raises(ConfigurationSchemaError, match=r"must be a frozen msgspec\.Struct"):
-        load(dict, environ={})  # type: ignore[type-var]
+        load_configuration(dict, environ={})  # type: ignore[type-var]
 
 
 def test_a_union_of_tagged_structs_is_one_setting():
     schema = msgspec.defstruct("Schema", [("x", Strict | int)], frozen=True)
 
-    configuration = load(schema, environ={"SUPTREE_X": '{"type": "Strict", "x": 3}'})
+    configuration = load_configuration(schema, environ={"SUPTREE_X": '{"type": "Strict", "x": 3}'})
 
     assert configuration.value.x == Strict(3)  # type: ignore[attr-defined]
-    assert check(schema, environ={"SUPTREE_X": '{"type": "Strict", "y": 3}'})
+    assert check_configuration(schema, environ={"SUPTREE_X": '{"type": "Strict", "y": 3}'})
 
 
 @pytest.mark.parametrize("value", [math.nan])
 def test_what_is_not_a_number_is_refused(value):
     schema = msgspec.defstruct("Schema", [("x", float)], frozen=True)
 
-    assert check(schema, environ={}, overrides={"x": value})[0].expected == "a number"
+    assert check_configuration(schema, environ={}, overrides={"x": value})[0].expected == "a number"
 
 
 # -- looking ---------------------------------------------------------------------------------
@@ -476,7 +474,10 @@ def test_diff_names_what_differs_and_nothing_else():
     old = read(overrides={"pools.a.size": 1, "name": "x", "scheduler.workers": 1})
     new = read(overrides={"pools.b.size": 1, "name": "y", "scheduler.workers": 2})
 
-    changes = {change.path: (change.old, change.new, change.fixed) for change in diff(old, new)}
+    changes = {
+        change.path: (change.old, change.new, change.fixed)
+        for change in diff_configurations(old, new)
+    }
 
     assert changes == {
         "name": ("x", "y", False),
@@ -486,7 +487,7 @@ def test_diff_names_what_differs_and_nothing_else():
         "pools.b.size": (ABSENT, 1, False),
         "pools.b.least": (ABSENT, 0, False),
     }
-    assert diff(old, old) == ()
+    assert diff_configurations(old, old) == ()
 
 
 class HasFixed(msgspec.Struct, frozen=True):
@@ -496,10 +497,11 @@ class HasFixed(msgspec.Struct, frozen=True):
 
 def test_a_whole_section_can_be_fixed():
     old, new = (
-        load(HasFixed, environ={}, overrides={"pool.size": n, "pools.a.size": n}) for n in (4, 5)
+        load_configuration(HasFixed, environ={}, overrides={"pool.size": n, "pools.a.size": n})
+        for n in (4, 5)
     )
 
-    assert [(one.path, one.fixed) for one in diff(old, new)] == [
+    assert [(one.path, one.fixed) for one in diff_configurations(old, new)] == [
         ("pools.a.size", True),
         ("pool.size", True),
     ]
@@ -509,7 +511,7 @@ def test_a_whole_section_can_be_fixed():
 
 
 def secret_configuration() -> Configuration[Settings]:
-    return load(
+    return load_configuration(
         Settings,
         environ={"SUPTREE_TLS__KEY": "hunter2"},
         overrides={"tls": {"cert": "/c"}},
@@ -521,8 +523,8 @@ def test_a_secret_shows_itself_nowhere():
     assert configuration.value.tls is not None
     assert configuration.value.tls.key.reveal() == "hunter2"
 
-    shown = [repr(configuration), *as_lines(configuration), str(as_json(configuration))]
-    shown += [str(change) for change in diff(read(), configuration)]
+    shown = [repr(configuration), *configuration.lines(), str(configuration.as_json())]
+    shown += [str(change) for change in diff_configurations(read(), configuration)]
 
     assert "hunter2" not in "".join(shown)
     assert "***" in shown[0]
@@ -546,7 +548,7 @@ def test_no_problem_ever_prints_what_may_be_a_secret(bad):
 
 
 def test_show_prints_path_value_source_and_whether_it_is_fixed():
-    lines = list(as_lines(secret_configuration()))
+    lines = list(secret_configuration().lines())
 
     assert lines[0].split() == ["name", '"app"', "default"]
     assert lines[2].split() == ["scheduler.workers", "7", "default", "(fixed)"]

@@ -19,8 +19,8 @@ from suptree.services import (
     Fixed,
     Secret,
     UnknownSectionError,
+    load_configuration,
 )
-from suptree.services.configuration import load
 from suptree.services.configuration.events import RELOAD_APPLIED, RELOAD_REFUSED
 from suptree.testing import wait_down, wait_restarted, wait_until
 
@@ -57,7 +57,9 @@ def file(tmp_path: Path) -> Path:
 
 
 async def started(file: Path, **options: Any) -> st.Pid[ConfigServer]:
-    server = await ConfigServer.start_link(load(Settings, file=file, environ={}), **options)
+    server = await ConfigServer.start_link(
+        load_configuration(Settings, file=file, environ={}), **options
+    )
     await wait_until_read(server)
     return server
 
@@ -246,7 +248,9 @@ async def test_every_one_of_many_who_ask_at_once_is_answered(runtime, file):
 
 
 async def test_a_restarted_server_has_its_configuration_and_catches_up_with_the_file(runtime, file):
-    spec = st.child(ConfigServer, load(Settings, file=file, environ={})).with_(id="config")
+    spec = st.child(ConfigServer, load_configuration(Settings, file=file, environ={})).with_(
+        id="config"
+    )
     supervisor = await st.Supervisor.start_link([spec], strategy="one_for_one")
     pid = runtime.tables["configuration"].owner
     file.write_text("[scheduler]\ntick = 5\n")
@@ -259,7 +263,9 @@ async def test_a_restarted_server_has_its_configuration_and_catches_up_with_the_
 
 
 async def test_a_restarted_server_keeps_the_first_value_when_the_file_is_broken_now(runtime, file):
-    spec = st.child(ConfigServer, load(Settings, file=file, environ={})).with_(id="config")
+    spec = st.child(ConfigServer, load_configuration(Settings, file=file, environ={})).with_(
+        id="config"
+    )
     supervisor = await st.Supervisor.start_link([spec], strategy="one_for_one")
     pid = runtime.tables["configuration"].owner
     file.write_text("[scheduler\n")
@@ -282,7 +288,7 @@ async def test_a_check_of_the_user_runs_outside_the_servers_turn(runtime, tmp_pa
         def __post_init__(self) -> None:
             assert gate.open.wait(10)
 
-    server = await ConfigServer.start_link(load(Slow, environ={}))
+    server = await ConfigServer.start_link(load_configuration(Slow, environ={}))
     await ConfigServer.reload(server)
     gate.open.clear()
 
@@ -300,7 +306,7 @@ async def test_a_reading_that_does_not_end_is_refused_after_its_timeout(runtime,
         def __post_init__(self) -> None:
             gate.open.wait(0.3)
 
-    configuration = load(Slow, environ={})
+    configuration = load_configuration(Slow, environ={})
     server = await ConfigServer.start_link(configuration, load_timeout=1e-6)
     gate.open.clear()
 
@@ -312,7 +318,9 @@ async def test_a_reading_that_does_not_end_is_refused_after_its_timeout(runtime,
 
 async def test_a_load_timeout_must_be_a_time(runtime, file):
     with pytest.raises(st.StartError, match="load_timeout"):
-        await ConfigServer.start(load(Settings, file=file, environ={}), load_timeout=0.0)
+        await ConfigServer.start(
+            load_configuration(Settings, file=file, environ={}), load_timeout=0.0
+        )
 
 
 async def test_reloads_are_told_as_telemetry_without_secrets(runtime, file):
@@ -354,7 +362,7 @@ async def test_the_end_of_the_server_ends_its_reading_and_answers_who_waits(runt
         def __post_init__(self) -> None:
             gate.open.wait(10)
 
-    server = await ConfigServer.start(load(Slow, environ={}))
+    server = await ConfigServer.start(load_configuration(Slow, environ={}))
     await ConfigServer.reload(server)
     gate.open.clear()
     pending = ConfigServer.reload.send_request(server)

@@ -1,6 +1,6 @@
 """Configuration: one typed schema, four sources, and a server that reloads it.
 
-`load` reads, checks and merges; `ConfigServer` holds what was read while the system runs.
+`load_configuration` reads, checks and merges; `ConfigServer` holds what was read while the system runs.
 """
 
 from suptree.services.configuration.errors import (
@@ -10,14 +10,13 @@ from suptree.services.configuration.errors import (
     ConfigurationSchemaError,
     UnknownSectionError,
 )
-from suptree.services.configuration.load import check, load
+from suptree.services.configuration.load import check_configuration, load_configuration
 from suptree.services.configuration.merge import Entry
 from suptree.services.configuration.problems import Problem, Source
 from suptree.services.configuration.schema import Fixed
 from suptree.services.configuration.secret import Secret
 from suptree.services.configuration.server import ConfigChanged, ConfigServer, ConfigStats
-from suptree.services.configuration.show import as_json, as_lines
-from suptree.services.configuration.value import ABSENT, Change, Configuration, diff
+from suptree.services.configuration.value import ABSENT, Change, Configuration, diff_configurations
 
 __all__ = [
     "ABSENT",
@@ -36,9 +35,7 @@ __all__ = [
     "Secret",
     "Source",
     "UnknownSectionError",
-    "as_json",
-    "as_lines",
-    "check",
-    "diff",
-    "load",
+    "check_configuration",
+    "diff_configurations",
+    "load_configuration",
 ]

@@ -104,7 +104,7 @@ def code_layer(schema: Section, values: Mapping[str, object] | msgspec.Struct) -
 
 
 def environment_layer(schema: Section, variables: Mapping[str, str], prefix: str) -> Layer:
-    """What variables say: `PREFIX_SECTION__NAME`, in any case; see `load` for which are ours."""
+    """What variables say: `PREFIX_SECTION__NAME`, in any case; see `load_configuration` for which are ours."""
     for variable in sorted(variables):
         rest = variable.removeprefix(f"{prefix}_")
         if not variable.startswith(f"{prefix}_") or not rest:

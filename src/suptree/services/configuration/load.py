@@ -8,10 +8,10 @@ all that is wrong is told at once.
 ...     tick: Annotated[float, msgspec.Meta(gt=0)] = 0.5
 >>> class Settings(msgspec.Struct, frozen=True):
 ...     scheduler: Scheduler = Scheduler()
->>> configuration = load(Settings, environ={"SUPTREE_SCHEDULER__TICK": "0.25"})
+>>> configuration = load_configuration(Settings, environ={"SUPTREE_SCHEDULER__TICK": "0.25"})
 >>> configuration.value.scheduler.tick, str(configuration.entries["scheduler.tick"].source)
 (0.25, 'SUPTREE_SCHEDULER__TICK')
->>> print(check(Settings, environ={}, overrides={"scheduler.tikc": 1})[0])
+>>> print(check_configuration(Settings, environ={}, overrides={"scheduler.tikc": 1})[0])
 code: scheduler.tikc is not a setting, did you mean 'tick'?
 
 Variables are `PREFIX_SECTION__NAME`.  Those with a double underscore are all ours.  Of the
@@ -43,7 +43,7 @@ from suptree.services.configuration.problems import Problem, Source
 from suptree.services.configuration.schema import Section, section_of
 from suptree.services.configuration.value import Configuration, Sources
 
-__all__ = ["PREFIX", "check", "load", "load_again"]
+__all__ = ["PREFIX", "check_configuration", "load_again", "load_configuration"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -51,7 +51,7 @@ PREFIX: Final = "SUPTREE"
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
-def load(
+def load_configuration(
     schema: type[S],
     *,
     file: str | os.PathLike[str] | None = None,
@@ -76,7 +76,7 @@ def load(
     return load_again(_sources(schema, file, environ, prefix, overrides))
 
 
-def check(
+def check_configuration(
     schema: type[msgspec.Struct],
     *,
     file: str | os.PathLike[str] | None = None,
@@ -84,7 +84,7 @@ def check(
     prefix: str = PREFIX,
     overrides: Mapping[str, object] | msgspec.Struct = _NOTHING,
 ) -> tuple[Problem, ...]:
-    """All that `load` would refuse; () when it would not.
+    """All that `load_configuration` would refuse; () when it would not.
 
     Raises:
         ConfigurationSchemaError: The schema cannot be used.
@@ -94,7 +94,7 @@ def check(
 
 
 def load_again(sources: Sources[S]) -> Configuration[S]:
-    """Read what `load` read, as it is now; raises as `load` does."""
+    """Read what `load_configuration` read, as it is now; raises as `load_configuration` does."""
     section = section_of(sources.schema)
     merged = _read(section, sources)
     if merged.problems:

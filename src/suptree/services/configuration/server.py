@@ -10,7 +10,7 @@ server is started again it begins with the same value as at first, and reads the
 anew at once; subscriptions end with it, so a subscriber starts after it and with it
 (`rest_for_one`), or monitors it.
 
->>> configuration = load(Settings, file="app.toml")
+>>> configuration = load_configuration(Settings, file="app.toml")
 >>> server = await ConfigServer.start_link(configuration)
 >>> await ConfigServer.subscribe(server, "scheduler")       # in a process
 >>> await ConfigServer.reload(server)
@@ -38,7 +38,7 @@ from suptree.services.configuration.errors import (
 from suptree.services.configuration.events import RELOAD_APPLIED, RELOAD_REFUSED
 from suptree.services.configuration.load import load_again
 from suptree.services.configuration.problems import Problem, Source
-from suptree.services.configuration.value import Change, Configuration, diff
+from suptree.services.configuration.value import Change, Configuration, diff_configurations
 from suptree.services.parts.owners import Owners
 
 __all__ = ["ConfigChanged", "ConfigServer", "ConfigStats"]
@@ -97,7 +97,7 @@ class ConfigServer(GenServer):
     """Holds the configuration of a running system.
 
     Args:
-        configuration: What `load` gave; it is read again from the same sources.
+        configuration: What `load_configuration` gave; it is read again from the same sources.
         table: The name of the table that `current` looks into, unique in the runtime.
         load_timeout: Seconds that reading may take; then the reload is refused.
 
@@ -255,7 +255,7 @@ class ConfigServer(GenServer):
         waiting, self._reading = self._reading or [], None
         changes: tuple[Change, ...] = ()
         if not isinstance(outcome, ConfigurationError):
-            changes = diff(self._table[_CURRENT], outcome)
+            changes = diff_configurations(self._table[_CURRENT], outcome)
             fixed = [change for change in changes if change.fixed]
             if fixed:
                 outcome = ConfigurationFixedError(fixed)

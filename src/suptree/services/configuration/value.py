@@ -1,4 +1,4 @@
-"""`Configuration`: the value of a schema, with where each setting comes from; and `diff`."""
+"""`Configuration`: the value of a schema, with where each setting comes from; and `diff_configurations`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from suptree.services.configuration.errors import UnknownSectionError
 from suptree.services.configuration.merge import Entry
 from suptree.services.configuration.schema import Items, Named, Node, Section, Setting
 from suptree.services.configuration.secret import REDACTED
+from suptree.services.configuration.show import as_json, as_lines
 
-__all__ = ["ABSENT", "Change", "Configuration", "Sources", "diff"]
+__all__ = ["ABSENT", "Change", "Configuration", "Sources", "diff_configurations"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -103,6 +104,14 @@ class Configuration(Generic[S]):
         """Every path that `at` knows: sections and settings, dotted."""
         return tuple(dict.fromkeys((*_paths(self.section, ""), *self.entries)))
 
+    def lines(self) -> Iterator[str]:
+        """One line for each setting: path, value as JSON, source; secrets are `***`."""
+        return as_lines(self.entries)
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """Each setting by its path, with its source, as JSON can hold it; secrets are `***`."""
+        return as_json(self.entries)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -129,7 +138,7 @@ class Change:
         return f"{self.path}: {old} -> {new} ({self.source})"
 
 
-def diff(old: Configuration[Any], new: Configuration[Any]) -> tuple[Change, ...]:
+def diff_configurations(old: Configuration[Any], new: Configuration[Any]) -> tuple[Change, ...]:
     """The settings that differ, in the order of the schema; those that are gone come last."""
     changes: list[Change] = []
     for path in dict.fromkeys((*new.entries, *old.entries)):
