@@ -12,6 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from suptree.services.breakers import (
+        BreakerError,
+        BreakerOpenError,
+        BreakersStats,
+        BreakerStatus,
+        BreakerTimeoutError,
+        CircuitBreakers,
+        TooManyBreakersError,
+        UnknownBreakerError,
+    )
     from suptree.services.configuration import (
         ConfigChanged,
         ConfigServer,
@@ -27,11 +37,23 @@ if TYPE_CHECKING:
         diff_configurations,
         load_configuration,
     )
+    from suptree.services.parts.backoff import TRANSIENT, RetryPolicy, RetryShape
+    from suptree.services.parts.breaker import Breaker, BreakerConfig, BreakerState
     from suptree.services.parts.distribution import Distribution
     from suptree.services.parts.store import Store
+    from suptree.services.parts.window import Counts, Outcome
     from suptree.services.store import MemoryStore, StateOwner
 
 __all__ = [
+    "Breaker",
+    "BreakerConfig",
+    "BreakerError",
+    "BreakerOpenError",
+    "BreakerState",
+    "BreakerStatus",
+    "BreakerTimeoutError",
+    "BreakersStats",
+    "CircuitBreakers",
     "ConfigChanged",
     "ConfigServer",
     "Configuration",
@@ -39,12 +61,19 @@ __all__ = [
     "ConfigurationFixedError",
     "ConfigurationInvalidError",
     "ConfigurationSchemaError",
+    "Counts",
     "Distribution",
     "Fixed",
     "MemoryStore",
+    "Outcome",
+    "RetryPolicy",
+    "RetryShape",
     "Secret",
     "StateOwner",
     "Store",
+    "TRANSIENT",
+    "TooManyBreakersError",
+    "UnknownBreakerError",
     "UnknownSectionError",
     "check_configuration",
     "diff_configurations",
@@ -52,6 +81,15 @@ __all__ = [
 ]
 
 _HOME: Final = {
+    "Breaker": "parts.breaker",
+    "BreakerConfig": "parts.breaker",
+    "BreakerError": "breakers",
+    "BreakerOpenError": "breakers",
+    "BreakerState": "parts.breaker",
+    "BreakerStatus": "breakers",
+    "BreakerTimeoutError": "breakers",
+    "BreakersStats": "breakers",
+    "CircuitBreakers": "breakers",
     "ConfigChanged": "configuration",
     "ConfigServer": "configuration",
     "Configuration": "configuration",
@@ -59,12 +97,19 @@ _HOME: Final = {
     "ConfigurationFixedError": "configuration",
     "ConfigurationInvalidError": "configuration",
     "ConfigurationSchemaError": "configuration",
+    "Counts": "parts.window",
     "Distribution": "parts.distribution",
     "Fixed": "configuration",
     "MemoryStore": "store",
+    "Outcome": "parts.window",
+    "RetryPolicy": "parts.backoff",
+    "RetryShape": "parts.backoff",
     "Secret": "configuration",
     "StateOwner": "store",
     "Store": "parts.store",
+    "TRANSIENT": "parts.backoff",
+    "TooManyBreakersError": "breakers",
+    "UnknownBreakerError": "breakers",
     "UnknownSectionError": "configuration",
     "check_configuration": "configuration",
     "diff_configurations": "configuration",
