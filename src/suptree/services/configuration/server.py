@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from suptree.core import Pid, ReplyTo, Table, check_delay, find_runtime, send
+from suptree.core import ReplyTo, Table, check_delay, find_runtime, send
 from suptree.errors import NotInProcessError
 from suptree.otp import Continue, GenServer, NoReply, call
 from suptree.services.configuration.errors import (
@@ -39,7 +39,7 @@ from suptree.services.configuration.events import RELOAD_APPLIED, RELOAD_REFUSED
 from suptree.services.configuration.load import load_again
 from suptree.services.configuration.problems import Problem, Source
 from suptree.services.configuration.value import Change, Configuration, diff_configurations
-from suptree.services.parts.owners import Owners
+from suptree.services.parts.subscribers import Subscribers
 
 __all__ = ["ConfigChanged", "ConfigServer", "ConfigStats"]
 
@@ -116,8 +116,7 @@ class ConfigServer(GenServer):
         self._table: Table[str, Configuration[Any]] = Table(table)
         self._table[_CURRENT] = configuration
         self._load_timeout = load_timeout
-        self._owners: Owners[str] = Owners()
-        self._subscribers: dict[str, dict[Pid[Any], None]] = {}
+        self._subscribers = Subscribers()
         self._asked: list[ReplyTo] = []  # wait for a reading that has not begun
         self._reading: list[ReplyTo] | None = None  # wait for the one that runs, if one does
         self._began = 0.0
@@ -197,8 +196,7 @@ class ConfigServer(GenServer):
             configuration.at(section)
         except UnknownSectionError as error:
             return self._fail(error)
-        self._subscribers.setdefault(section, {})[pid] = None
-        self._owners.add(pid, section)
+        self._subscribers.add(pid, section)
         return configuration
 
     @call
@@ -206,8 +204,7 @@ class ConfigServer(GenServer):
         """End the caller's subscription to *section*; no error if there is none."""
         pid = self.sender.pid
         if pid is not None:
-            self._owners.discard(pid, section)
-            self._forget(pid, section)
+            self._subscribers.discard(pid, section)
 
     @call
     def stats(self) -> ConfigStats:
@@ -217,7 +214,7 @@ class ConfigServer(GenServer):
             self._refused,
             self._changes,
             self._told,
-            len(self._owners),
+            len(self._subscribers),
             self._last_refusal,
         )
 
@@ -227,10 +224,8 @@ class ConfigServer(GenServer):
         """What the reading task found, or the end of a subscriber."""
         if isinstance(message, _Read):
             self._judge(message.outcome)
-            return
-        down = getattr(message, "process", None)
-        for section in self._owners.gone(message):
-            self._forget(down, section)
+        else:
+            self._subscribers.gone(message)
 
     def _read(self) -> None:
         self._reading, self._asked = self._asked, []
@@ -273,7 +268,7 @@ class ConfigServer(GenServer):
     def _apply(self, new: Configuration[Any], changes: tuple[Change, ...]) -> None:
         old = self._table[_CURRENT]
         self._table[_CURRENT] = new
-        told = sum(self._tell(section, old, new, changes) for section in self._subscribers)
+        told = sum(self._tell(section, old, new, changes) for section in self._subscribers.names())
         self._applied += 1
         self._changes += len(changes)
         self._told += told
@@ -298,9 +293,10 @@ class ConfigServer(GenServer):
         if not paths:
             return 0
         message = ConfigChanged(section, old.at(section), new.at(section), paths)
-        for pid in self._subscribers[section]:
+        pids = self._subscribers.of(section)
+        for pid in pids:
             send(pid, message)
-        return len(self._subscribers[section])
+        return len(pids)
 
     def _refuse(self, error: ConfigurationError) -> None:
         self._refused += 1
@@ -315,14 +311,6 @@ class ConfigServer(GenServer):
         numbers = {"duration_s": runtime.now() - self._began, "problems_count": len(problems)}
         facts = {"reason": reason, "problems": tuple(problems)}
         runtime.telemetry.emit(RELOAD_REFUSED, numbers, facts)
-
-    # -- subscribers ---------------------------------------------------------------------------
-
-    def _forget(self, pid: Any, section: str) -> None:
-        subscribers = self._subscribers.get(section, {})
-        subscribers.pop(pid, None)
-        if not subscribers:
-            self._subscribers.pop(section, None)
 
     def _fail(self, error: Exception) -> NoReply:
         self.sender.fail(error)
