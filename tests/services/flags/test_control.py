@@ -93,6 +93,18 @@ async def test_the_stage_before_has_a_window_of_its_own(runtime):
     assert (await MigrationControl.stats("control")).tripped == 2
 
 
+async def test_a_stage_that_is_tried_again_is_given_up_again_at_once(runtime):
+    await started()
+    report(0, 20)
+    assert await settled() == "few"
+    await FeatureFlags.advance("flags", "routing", "half")
+
+    report(0, 20)
+
+    assert await settled() == "few"
+    assert (await MigrationControl.stats("control")).tripped == 2
+
+
 async def test_too_many_restarts_take_a_migration_back(runtime):
     await started()
     MigrationControl.restarted("control", "routing", 10)

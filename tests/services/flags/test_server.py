@@ -295,6 +295,16 @@ async def test_a_change_holds_only_once_the_store_has_it(runtime):
     assert FeatureFlags.enabled("new_router")
 
 
+async def test_what_changes_nothing_is_not_written_to_the_store(runtime):
+    store = SlowStore(0)
+    server = await started(store=store)
+
+    await FeatureFlags.reset(server, "new_router")
+    await FeatureFlags.reset_all(server)
+
+    assert store.kept == {}
+
+
 async def test_a_store_that_hangs_ends_the_server_and_every_caller_hears_of_it(runtime, caplog):
     server = await FeatureFlags.start(FLAGS, store=SlowStore(1e9), store_timeout=2.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.cli.commands.targets import TargetError, find_target, kind_of
@@ -28,7 +29,7 @@ def add_parser(commands: Subparsers) -> None:
         description="Read a TOML file and the environment against a schema, as the system would.",
         epilog="exit codes: 0 it is right, 1 it is not, 2 no such schema or wrong usage",
     )
-    parser.set_defaults(execute=lambda options: _usage(parser))
+    parser.set_defaults(execute=partial(_usage, parser))
     actions = parser.add_subparsers(title="what to do", metavar="check | show")
     for name, execute, does in (
         ("check", check, "say everything that is wrong; nothing when it is right"),
@@ -134,6 +135,6 @@ def _problem(one: Any) -> dict[str, Any]:
     }
 
 
-def _usage(parser: argparse.ArgumentParser) -> int:
+def _usage(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     parser.print_help()
     return USAGE

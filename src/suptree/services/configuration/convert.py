@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 
@@ -76,9 +76,9 @@ def _encode(value: object) -> object:
 def _decoder(strict: bool) -> Callable[[type, Any], Any]:
     def decode(kind: type, raw: Any) -> Any:
         if get_origin(kind) is Secret or kind is Secret:
-            raw = raw.reveal() if isinstance(raw, Secret) else raw
+            bare = cast("Any", raw).reveal() if isinstance(raw, Secret) else raw
             inner = get_args(kind)[0] if get_args(kind) else Any
-            return Secret(to_type(raw, inner, strict=strict))
+            return Secret(to_type(bare, inner, strict=strict))
         if issubclass(kind, PurePath) and isinstance(raw, str | PurePath):
             return kind(raw)
         raise NotTheTypeError(f"`{kind.__name__}`")

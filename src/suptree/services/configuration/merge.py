@@ -158,7 +158,9 @@ class Merge:
         return not isinstance(node, Section) or node.optional
 
     def _named(self, node: Named, path: Path, base: Any) -> Any:
-        defaults: dict[Any, Any] = dict(base) if isinstance(base, Mapping) else {}
+        defaults: dict[Any, Any] = {}
+        if isinstance(base, Mapping):
+            defaults = dict(base)  # pyright: ignore[reportUnknownArgumentType]
         names = [*defaults, *(name for name in self._below.get(path, ()) if name not in defaults)]
         return {
             name: self._section(node.element, (*path, name), defaults.get(name)) for name in names

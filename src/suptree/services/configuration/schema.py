@@ -28,6 +28,7 @@ from typing import (
     TypeAlias,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     is_typeddict,
@@ -235,8 +236,9 @@ def _types_in(kind: Any) -> Iterator[Any]:
                 yield from _types_in(one)
 
 
-def _check_inside_setting(kind: Any, where: str) -> None:
-    if not isinstance(kind, type) or issubclass(kind, Secret | PurePath):
+def _check_inside_setting(one: Any, where: str) -> None:
+    kind = cast("type[Any]", one)
+    if not isinstance(one, type) or issubclass(kind, Secret | PurePath):
         return
     if issubclass(kind, msgspec.Struct):
         if not (kind.__struct_config__.forbid_unknown_fields and kind.__struct_config__.frozen):

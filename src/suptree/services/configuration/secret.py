@@ -12,7 +12,7 @@ encoders that do not know it refuse it, rather than write it.
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 __all__ = ["REDACTED", "Secret"]
 
@@ -37,7 +37,7 @@ class Secret(Generic[T_co]):
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and bool(self._value == other._value)
+        return isinstance(other, Secret) and bool(self._value == cast("Any", other).reveal())
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

@@ -12,7 +12,6 @@ import msgspec
 from suptree.services.configuration.errors import UnknownSectionError
 from suptree.services.configuration.merge import Entry
 from suptree.services.configuration.schema import Items, Named, Node, Section, Setting
-from suptree.services.configuration.secret import REDACTED
 from suptree.services.configuration.show import as_json, as_lines
 
 __all__ = ["ABSENT", "Change", "Configuration", "Sources", "diff_configurations"]
@@ -122,7 +121,6 @@ class Change:
         old: What it was; ABSENT if it was not there.
         new: What it is; ABSENT if it is not there any more.
         fixed: Whether it cannot change while the system runs.
-        secret: Whether it is shown as `***`.
         source: Where the new value comes from, or where the old one came from.
     """
 
@@ -130,12 +128,10 @@ class Change:
     old: Any
     new: Any
     fixed: bool
-    secret: bool
     source: str
 
     def __str__(self) -> str:
-        old, new = (REDACTED, REDACTED) if self.secret else (repr(self.old), repr(self.new))
-        return f"{self.path}: {old} -> {new} ({self.source})"
+        return f"{self.path}: {self.old!r} -> {self.new!r} ({self.source})"
 
 
 def diff_configurations(old: Configuration[Any], new: Configuration[Any]) -> tuple[Change, ...]:
@@ -147,8 +143,7 @@ def diff_configurations(old: Configuration[Any], new: Configuration[Any]) -> tup
         was = ABSENT if before is None else before.value
         now = ABSENT if after is None else after.value
         if was != now:
-            secret = one.secret or (before is not None and before.secret)
-            changes.append(Change(path, was, now, one.fixed, secret, str(one.source)))
+            changes.append(Change(path, was, now, one.fixed, str(one.source)))
     return tuple(changes)
 
 

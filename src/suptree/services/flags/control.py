@@ -92,7 +92,7 @@ class MigrationControl(GenServer):
     ) -> None:
         check_delay("MigrationControl", "look_every", look_every, above_zero=True)
         for name, guard in guards.items():
-            if not isinstance(guard, Guard):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(guard, Guard):
                 raise FlagDeclarationError(
                     f"MigrationControl: the guard of {name!r} must be a Guard; got {guard!r}."
                 )

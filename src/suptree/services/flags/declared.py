@@ -199,7 +199,7 @@ def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
     Raises:
         FlagDeclarationError: One of them is none.
     """
-    if not isinstance(settings, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(settings, Mapping):
         raise FlagDeclarationError(
             f"FeatureFlags: settings must be values by the name of their flag; got {settings!r}."
         )
@@ -210,7 +210,7 @@ def _setting_of(flag: str, value: FlagValue) -> FlagSetting:
     setting = value if isinstance(value, FlagSetting) else FlagSetting(value)
     _check_rollout(f"FeatureFlags: the rollout of {flag!r}", setting.rollout)
     for id in (*setting.allow, *setting.deny):
-        if not isinstance(id, str) or not id:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(id, str) or not id:
             raise FlagDeclarationError(
                 f"FeatureFlags: the ids of {flag!r} must be texts that are not empty; got {id!r}."
             )

@@ -37,15 +37,15 @@ class FlagReading:
             NoTableError: No such server runs, and there is no *fallback*.
         """
         runtime = find_runtime("FeatureFlags.enabled")
-        try:
-            flags: Table[str, FlagState] = Table.lookup(table)
-        except NoTableError:
+        flags: Table[str, FlagState] | None = runtime.tables.get(table)
+        if flags is None:
             if fallback is None:
-                raise
+                raise NoTableError(table, "no FeatureFlags server has a table of that name")
             return fallback
-        state = flags.get(flag)
-        if state is None:
-            raise UnknownFlagError(flag, flags)
+        try:
+            state = flags[flag]
+        except KeyError:
+            raise UnknownFlagError(flag, flags) from None
         on = state.is_on(agent)
         slot = runtime.telemetry.slot(FLAG_EVALUATED)
         if slot.handlers:

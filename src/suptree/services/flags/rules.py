@@ -269,7 +269,7 @@ def _ids(flag: str, ids: Collection[str]) -> frozenset[str]:
             f"FeatureFlags: the ids for {flag!r} must be a list, tuple or set; got {ids!r}."
         )
     for id in ids:
-        if not isinstance(id, str) or not id:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(id, str) or not id:
             raise FlagValueError(
                 f"FeatureFlags: an id for {flag!r} must be a text that is not empty; got {id!r}."
             )

@@ -250,7 +250,7 @@ class FeatureFlags(FlagReading, GenServer):
         names = list(self._rules.to_undo(self._standing)) if migration is None else [migration]
 
         def decide(now: float) -> Standing:
-            if not isinstance(reason, str) or not reason.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(reason, str) or not reason.strip():
                 raise FlagValueError(
                     f"FeatureFlags: an emergency must have a reason in words; got {reason!r}."
                 )
