@@ -139,6 +139,13 @@ def test_what_is_no_schema_is_a_wrong_usage_that_says_what_to_write(folder, caps
     assert words in capsys.readouterr().err
 
 
+def test_what_a_file_holds_cannot_drive_the_terminal(folder, capsys):
+    (folder / "odd.toml").write_text('"\\u001b[31m" = 1\n')
+
+    assert config("check", "odd.toml") == 1
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_config_alone_says_how_to_use_it(capsys):
     assert main(["config"]) == 2
     assert "check | show" in capsys.readouterr().out

@@ -135,6 +135,24 @@ def test_named_sections_merge_by_name_and_an_empty_one_is_there(tmp_path):
     assert configuration.value.pools == {"http": Pool(8, 1), "bare": Pool()}
 
 
+class HasNames(msgspec.Struct, frozen=True):
+    pools: dict[str, Pool] = msgspec.field(default_factory=lambda: {"Main": Pool(7, 2)})
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"), [("MAIN", "Main"), ("HTTP", "Http"), ("OTHER", "other")]
+)
+def test_a_variable_means_a_section_by_its_name_in_whatever_letters(tmp_path, variable, name):
+    (tmp_path / "a.toml").write_text("[pools.Http]\nleast = 1\n")
+    environ = {f"SUPTREE_POOLS__{variable}__SIZE": "8"}
+
+    pools = load_configuration(HasNames, file=tmp_path / "a.toml", environ=environ).value.pools
+
+    assert pools[name].size == 8
+    assert len(pools) == len({key.casefold() for key in pools})
+    assert pools["Main"].least == 2
+
+
 def test_a_list_of_sections_is_replaced_as_a_whole(tmp_path):
     text = "[[rules]]\nsize = 1\n[[rules]]\nsize = 2\n"
 

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from suptree.cli.commands.asking import plain
 from suptree.cli.commands.targets import TargetError, find_target, kind_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def check(options: argparse.Namespace) -> int:
         print(json.dumps([_problem(one) for one in problems or ()], indent=2))
     else:
         for one in problems or ():
-            print(one)
+            print(plain(one))
     return INVALID if problems else 0
 
 
@@ -69,13 +70,13 @@ def show(options: argparse.Namespace) -> int:
     loaded, problems = _load(options)
     if loaded is None:
         for one in problems or ():
-            print(one, file=sys.stderr)
+            print(plain(one), file=sys.stderr)
         return USAGE if problems is None else INVALID
     if options.json:
         print(json.dumps(loaded.as_json(), indent=2))
         return 0
     for line in loaded.lines():
-        print(line)
+        print(plain(line))
     if loaded.ignored:
         print(f"not settings, and ignored: {', '.join(loaded.ignored)}")
     return 0

@@ -103,8 +103,21 @@ def code_layer(schema: Section, values: Mapping[str, object] | msgspec.Struct) -
     yield from _walk(schema, nested, (), lambda path: CODE)
 
 
-def environment_layer(schema: Section, variables: Mapping[str, str], prefix: str) -> Layer:
-    """What variables say: `PREFIX_SECTION__NAME`, in any case; see `load_configuration` for which are ours."""
+def environment_layer(
+    schema: Section,
+    variables: Mapping[str, str],
+    prefix: str,
+    spelled: Callable[[Path, str], str],
+) -> Layer:
+    """What variables say: `PREFIX_SECTION__NAME`; see `load_configuration` for which are ours.
+
+    Args:
+        schema: The schema.
+        variables: All of them.
+        prefix: How those begin that are ours.
+        spelled: How a free name below a path is spelled by the sources before, if one of them
+            has it in other letters; variables are in capitals.
+    """
     for variable in sorted(variables):
         rest = variable.removeprefix(f"{prefix}_")
         if not variable.startswith(f"{prefix}_") or not rest:
@@ -112,7 +125,8 @@ def environment_layer(schema: Section, variables: Mapping[str, str], prefix: str
         steps = rest.split("__")
         if len(steps) == 1 and not _is_ours(schema, rest):
             continue
-        yield from _variable(schema, steps, variables[variable], Source("environment", variable))
+        source = Source("environment", variable)
+        yield from _variable(schema, steps, variables[variable], source, spelled)
 
 
 def ignored_variables(schema: Section, variables: Iterable[str], prefix: str) -> tuple[str, ...]:
@@ -131,7 +145,13 @@ def _is_ours(schema: Section, rest: str) -> bool:
     return near(rest, map(_as_variable, schema.fields)) is not None
 
 
-def _variable(schema: Section, steps: list[str], text: str, source: Source) -> Layer:
+def _variable(
+    schema: Section,
+    steps: list[str],
+    text: str,
+    source: Source,
+    spelled: Callable[[Path, str], str],
+) -> Layer:
     node: Node = schema
     path: Path = ()
     for index, step in enumerate(steps):
@@ -144,7 +164,7 @@ def _variable(schema: Section, steps: list[str], text: str, source: Source) -> L
                     return
                 path, node = (*path, name), node.fields[name].node
             case Named():
-                path, node = (*path, step.casefold()), node.element
+                path, node = (*path, spelled(path, step)), node.element
             case Setting() | Items():
                 below = "__".join(steps[index:])
                 text_ = f"has nothing below it; got {below!r}. Take that away from the name."

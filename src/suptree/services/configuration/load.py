@@ -38,7 +38,7 @@ from suptree.services.configuration.layers import (
     file_layer,
     ignored_variables,
 )
-from suptree.services.configuration.merge import Merge, merge
+from suptree.services.configuration.merge import Merge
 from suptree.services.configuration.problems import Problem, Source
 from suptree.services.configuration.schema import Section, section_of
 from suptree.services.configuration.value import Configuration, Sources
@@ -119,12 +119,14 @@ def _sources(
 
 
 def _read(section: Section, sources: Sources[Any]) -> Merge:
-    layers: list[Layer] = []
+    merged = Merge(section)
     if sources.file is not None:
-        layers.append(_file(section, sources.file))
-    layers.append(environment_layer(section, _variables(sources), sources.prefix))
-    layers.append(code_layer(section, sources.overrides))
-    return merge(section, layers)
+        merged.add(_file(section, sources.file))
+    variables = _variables(sources)
+    merged.add(environment_layer(section, variables, sources.prefix, merged.spelled))
+    merged.add(code_layer(section, sources.overrides))
+    merged.finish()
+    return merged
 
 
 def _variables(sources: Sources[Any]) -> Mapping[str, str]:

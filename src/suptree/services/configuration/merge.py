@@ -5,7 +5,7 @@ Pure: no file, no environment, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -16,7 +16,7 @@ from suptree.services.configuration.layers import Assignment, Layer, Present, Re
 from suptree.services.configuration.problems import DEFAULT, Path, Problem, Source, dotted
 from suptree.services.configuration.schema import Items, Named, Node, Section, Setting
 
-__all__ = ["Entry", "Merge", "merge"]
+__all__ = ["Entry", "Merge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Entry:
 
 
 class Merge:
-    """What `merge` found.
+    """Puts layers over one another: `add` each, then `finish`.
 
     Attributes:
         value: The value of the schema; None if there are problems.
@@ -47,26 +47,39 @@ class Merge:
         problems: Everything that is wrong.
     """
 
-    __slots__ = ("_below", "_given", "entries", "problems", "value")
+    __slots__ = ("_below", "_given", "_schema", "entries", "problems", "value")
 
-    def __init__(self, schema: Section, layers: Iterable[Layer]) -> None:
+    def __init__(self, schema: Section) -> None:
         self.problems: list[Problem] = []
         self.entries: dict[str, Entry] = {}
+        self.value: Any = None
+        self._schema = schema
         self._given: dict[Path, tuple[Any, Source]] = {}
         self._below: dict[Path, dict[str | int, None]] = {}  # the steps that lead on from a path
-        for layer in layers:
-            for one in layer:
-                match one:
-                    case Assignment():
-                        self._assign(one)
-                    case Present():
-                        self._open(one.path)
-                    case Removed():
-                        self._remove(one)
-                    case Problem():
-                        self.problems.append(one)
-        value = self._section(schema, (), None)
-        self.value: Any = None if self.problems else value
+
+    def add(self, layer: Layer) -> None:
+        """Put *layer* over those that were added before."""
+        for one in layer:
+            match one:
+                case Assignment():
+                    self._assign(one)
+                case Present():
+                    self._open(one.path)
+                case Removed():
+                    self._remove(one)
+                case Problem():
+                    self.problems.append(one)
+
+    def spelled(self, path: Path, name: str) -> str:
+        """How a free name below *path* is spelled so far, in any letters; in small ones if it is new."""
+        name = name.casefold()
+        known = (*self._below.get(path, ()), *_names_by_default(self._schema, path))
+        return next((str(one) for one in known if str(one).casefold() == name), name)
+
+    def finish(self) -> None:
+        """Make the value."""
+        value = self._section(self._schema, (), None)
+        self.value = None if self.problems else value
 
     # -- what the sources say ----------------------------------------------------------------
 
@@ -203,9 +216,21 @@ _BAD: Final = _Marker()  # in the place of a value that was refused
 _NEW: Final = _Marker()  # a list begins anew here
 
 
-def merge(schema: Section, layers: Iterable[Layer]) -> Merge:
-    """Put *layers* over one another, the later over the earlier, and over the defaults."""
-    return Merge(schema, layers)
+def _names_by_default(schema: Section, path: Path) -> list[str]:
+    """The names that the default of a dict of sections has."""
+    node: Node = schema
+    base: Any = msgspec.NODEFAULT
+    for step in path:
+        if isinstance(node, Section):
+            field = node.fields[str(step)]
+            if isinstance(base, msgspec.Struct):
+                base = getattr(base, field.attribute)
+            else:
+                base = field.default
+            node = field.node
+        elif isinstance(node, Named):
+            node, base = node.element, msgspec.NODEFAULT
+    return list(base) if isinstance(base, dict) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _missing(path: Path) -> Problem:
