@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from suptree.services import (
     load_configuration,
 )
 from suptree.services.configuration.events import RELOAD_APPLIED, RELOAD_REFUSED
-from suptree.testing import wait_down, wait_restarted, wait_until
+from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted, wait_until
 
 
 class Scheduler(msgspec.Struct, frozen=True):
@@ -168,8 +170,6 @@ async def test_an_unknown_section_cannot_be_subscribed_to(runtime, file):
 
 
 async def test_code_outside_every_process_cannot_subscribe(runtime, file):
-    import contextvars
-
     server = await started(file)
 
     with pytest.raises(st.NotInProcessError):
@@ -177,8 +177,6 @@ async def test_code_outside_every_process_cannot_subscribe(runtime, file):
 
 
 async def runtime_task(context: Any, server: Any) -> None:
-    import asyncio
-
     await asyncio.get_running_loop().create_task(subscribe(server), context=context)
 
 
@@ -374,3 +372,34 @@ async def test_the_end_of_the_server_ends_its_reading_and_answers_who_waits(runt
 
     with pytest.raises(st.ServerExitError):
         await pending
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_a_bound_of_its_mailbox_does_not_lose_what_was_read(runtime, file):
+    spec = st.child(ConfigServer, load_configuration(Settings, file=file, environ={}))
+    server = await spec.with_(bound=st.MailboxBound(1, "drop_new")).start_link()
+    await ConfigServer.reload(server)
+    request = ConfigServer.reload.send_request(server)
+    await wait_mailbox_empty(server)
+    await st.sys.suspend(server)
+    st.send(server, "in the way")
+    await asyncio.sleep(1)  # the reading is over, and its end is in the mailbox
+
+    await st.sys.resume(server)
+
+    assert await request == ()
+
+
+async def test_a_subscriber_with_a_full_mailbox_misses_its_message_and_it_is_counted(runtime, file):
+    server = await started(file)
+    spec = st.child(Listener, server, "scheduler")
+    listener = await spec.with_(bound=st.MailboxBound(1, "reject")).start_link()
+    await st.sys.suspend(listener)
+    st.send(listener, "in the way")
+    file.write_text("[scheduler]\ntick = 2\n")
+
+    await ConfigServer.reload(server)
+
+    stats = await ConfigServer.stats(server)
+    assert (stats.told, stats.lost) == (0, 1)
+    await st.sys.resume(listener)

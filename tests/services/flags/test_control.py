@@ -128,6 +128,21 @@ async def test_a_response_time_that_doubled_takes_a_migration_back(runtime):
     assert await settled() == "few"
 
 
+async def test_a_stage_that_failed_is_no_baseline_for_its_next_attempt(runtime):
+    await started(stages=1)
+    report(30, 0, took=0.1)
+    await settled()
+    await FeatureFlags.advance("flags", "routing", "half")
+    report(0, 30, took=9.0)
+    await settled()
+    await FeatureFlags.advance("flags", "routing", "half")
+
+    known = (await MigrationControl.readiness("control", "routing")).report
+
+    assert known.baseline_s == pytest.approx(0.1, rel=0.02)
+
+
+@pytest.mark.suptree_loop("virtual")
 async def test_a_guard_that_trips_is_told_once(runtime):
     seen: list[Any] = []
     runtime.telemetry.attach("guard", GUARD_TRIPPED, lambda *told: seen.append(told))
@@ -159,12 +174,32 @@ async def test_a_request_that_is_lost_while_the_flags_are_down_is_made_again(run
     await wait_until(lambda: FeatureFlags.progress("routing").stage == "few")
 
 
+async def test_a_request_that_a_full_mailbox_rejects_is_made_again(runtime):
+    flags = st.child(FeatureFlags, FLAGS, migrations=[ROUTING])
+    await flags.with_(name="flags", bound=st.MailboxBound(1, "reject")).start_link()
+    await (
+        st.child(MigrationControl, "flags", {"routing": Guard()}).with_(name="control").start_link()
+    )
+    await FeatureFlags.advance("flags", "routing", "few")
+    await st.sys.suspend("flags")
+    st.send("flags", "in the way")
+
+    report(0, 20)
+    await wait_mailbox_empty("control")
+    await st.sys.resume("flags")
+
+    await wait_until(lambda: FeatureFlags.progress("routing").stage == START)
+
+
 async def test_a_request_for_a_stage_that_was_left_meanwhile_changes_nothing(runtime):
     await started()
 
-    FeatureFlags.give_up("flags", "routing", "few", "late")
-    FeatureFlags.give_up("flags", "routing", START, "late")
-    FeatureFlags.give_up("flags", "no such", "few", "late")
+    seen = FeatureFlags.progress("routing")
+    await FeatureFlags.rollback("flags", "routing", "few")
+    start = await FeatureFlags.advance("flags", "routing", "half")
+
+    FeatureFlags.give_up("flags", "routing", seen, "late")  # half again, but another time
+    FeatureFlags.give_up("flags", "no such", start, "late")
 
     assert await settled() == "half"
 
@@ -178,6 +213,7 @@ async def test_subscribers_hear_of_an_automatic_rollback(runtime):
     assert (await st.receive(MigrationMoved)).move.kind == "automatic"
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_errors_of_long_ago_do_not_add_up(runtime):
     await started()
     for _ in range(10):
@@ -187,6 +223,7 @@ async def test_errors_of_long_ago_do_not_add_up(runtime):
     assert await settled() == "half"
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_readiness_says_whether_the_next_stage_may_come_and_what_is_missing(runtime):
     await started(Guard(bake_s=30.0, min_calls=10), stages=1)
     report(5, 0)

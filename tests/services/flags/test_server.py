@@ -284,6 +284,7 @@ async def test_without_a_store_a_restart_brings_back_declarations_and_settings(r
     assert not FeatureFlags.enabled("old_cache")
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_a_change_holds_only_once_the_store_has_it(runtime):
     server = await started(store=SlowStore(1.0))
     request = FeatureFlags.enable.send_request(server, "new_router")
@@ -305,6 +306,7 @@ async def test_what_changes_nothing_is_not_written_to_the_store(runtime):
     assert store.kept == {}
 
 
+@pytest.mark.suptree_loop("virtual")
 async def test_a_store_that_hangs_ends_the_server_and_every_caller_hears_of_it(runtime, caplog):
     server = await FeatureFlags.start(FLAGS, store=SlowStore(1e9), store_timeout=2.0)
 

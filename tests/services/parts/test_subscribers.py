@@ -63,3 +63,18 @@ async def test_who_leaves_its_last_name_is_watched_no_longer(runtime):
 
     assert len(subscribers) == 0
     st.exit(pid, st.KILL)
+
+
+async def test_a_full_mailbox_loses_its_own_message_and_nobody_elses(runtime):
+    subscribers = Subscribers()
+    full = await st.child(Idle).with_(bound=st.MailboxBound(1, "reject")).start_link()
+    other = await Idle.start()
+    await st.sys.suspend(full)
+    st.send(full, "in the way")
+    subscribers.add(full, "a")
+    subscribers.add(other, "a")
+
+    assert subscribers.tell("news", "a") == 1
+
+    assert (subscribers.told, subscribers.lost) == (1, 1)
+    await st.sys.resume(full)

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from suptree.core import ReplyTo, Table, check_delay, find_runtime, send
+from suptree.core import ReplyTo, Table, check_delay, find_runtime
 from suptree.errors import NotInProcessError
 from suptree.otp import Continue, GenServer, NoReply, call
 from suptree.services.configuration.errors import (
@@ -74,6 +74,7 @@ class ConfigStats:
         refused: Reloads that were refused.
         changes: Settings changed, by all of them.
         told: Messages sent to subscribers.
+        lost: Messages that the full mailbox of a subscriber rejected.
         subscribers: Processes that are subscribed.
         last_refusal: Why the last reload was refused; None since one was applied.
     """
@@ -82,6 +83,7 @@ class ConfigStats:
     refused: int
     changes: int
     told: int
+    lost: int
     subscribers: int
     last_refusal: str | None
 
@@ -120,7 +122,7 @@ class ConfigServer(GenServer):
         self._asked: list[ReplyTo] = []  # wait for a reading that has not begun
         self._reading: list[ReplyTo] | None = None  # wait for the one that runs, if one does
         self._began = 0.0
-        self._applied = self._refused = self._changes = self._told = 0
+        self._applied = self._refused = self._changes = 0
         self._last_refusal: str | None = None
 
     def init(self) -> Continue:
@@ -213,7 +215,8 @@ class ConfigServer(GenServer):
             self._applied,
             self._refused,
             self._changes,
-            self._told,
+            self._subscribers.told,
+            self._subscribers.lost,
             len(self._subscribers),
             self._last_refusal,
         )
@@ -224,8 +227,8 @@ class ConfigServer(GenServer):
         """What the reading task found, or the end of a subscriber."""
         if isinstance(message, _Read):
             self._judge(message.outcome)
-        else:
-            self._subscribers.gone(message)
+        elif not self._subscribers.gone(message):
+            super().handle_info(message)
 
     def _read(self) -> None:
         self._reading, self._asked = self._asked, []
@@ -244,7 +247,7 @@ class ConfigServer(GenServer):
             text = f"must be read within {self._load_timeout:g} s; got no end. Reload it later."
             where = Source("file", sources.file) if sources.file else None
             outcome = ConfigurationInvalidError([Problem("unreadable", "", text, where)])
-        send(self.pid, _Read(outcome))
+        self.send_after(0.0, _Read(outcome))  # a timer: no bound of our mailbox drops it
 
     def _judge(self, outcome: Configuration[Any] | ConfigurationError) -> None:
         waiting, self._reading = self._reading or [], None
@@ -271,7 +274,6 @@ class ConfigServer(GenServer):
         told = sum(self._tell(section, old, new, changes) for section in self._subscribers.names())
         self._applied += 1
         self._changes += len(changes)
-        self._told += told
         self._last_refusal = None
         runtime = find_runtime("ConfigServer")
         numbers = {
@@ -293,10 +295,7 @@ class ConfigServer(GenServer):
         if not paths:
             return 0
         message = ConfigChanged(section, old.at(section), new.at(section), paths)
-        pids = self._subscribers.of(section)
-        for pid in pids:
-            send(pid, message)
-        return len(pids)
+        return self._subscribers.tell(message, section)
 
     def _refuse(self, error: ConfigurationError) -> None:
         self._refused += 1

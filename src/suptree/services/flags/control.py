@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from suptree.core import Table, check_delay, find_runtime
-from suptree.errors import NoTableError
+from suptree.errors import MailboxFullError, NoTableError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
+from suptree.services.flags.declared import START
 from suptree.services.flags.errors import FlagDeclarationError, UnknownFlagError
 from suptree.services.flags.events import GUARD_TRIPPED
 from suptree.services.flags.reading import TABLE, migrations_of
@@ -99,7 +100,8 @@ class MigrationControl(GenServer):
         self._flags = flags
         self._table = migrations_of(table)
         self._watches = {name: Watch(guard) for name, guard in guards.items()}
-        self._asked: dict[str, str] = {}  # the stage that was asked to be given up
+        self._seen: dict[str, Progress] = {}  # where each stood when we last looked
+        self._asked: dict[str, Progress] = {}  # where it stood when it was asked to go back
         self._reports = self._unknown = self._tripped = 0
         self.send_interval(look_every, _LOOK)
 
@@ -186,6 +188,8 @@ class MigrationControl(GenServer):
         """Time to look."""
         if message == _LOOK:
             self._look()
+        else:
+            super().handle_info(message)
 
     def _look(self) -> None:
         for name, watch in self._watches.items():
@@ -202,22 +206,27 @@ class MigrationControl(GenServer):
         return watch
 
     def _follow(self, migration: str, watch: Watch) -> None:
-        """Begin anew if the migration stands at another stage than when we last looked."""
-        progress = self._progress(migration)
-        if progress is not None and progress.stage != watch.stage:
-            forward = bool(progress.history) and progress.history[-1].kind == "advanced"
-            watch.enter(progress.stage, self._now(), forward=forward)
-            self._asked.pop(migration, None)
+        """Begin anew if the migration has moved since we last looked, be it away and back."""
+        progress, seen = self._progress(migration), self._seen.get(migration)
+        if progress is None or progress is seen or progress == seen:
+            return
+        self._seen[migration] = progress
+        *before, last = progress.history or (None,)
+        came_from_here = seen is not None and before[-1:] == list(seen.history[-1:])
+        forward = came_from_here and last is not None and last.kind == "advanced"
+        watch.enter(progress.stage, self._now(), forward=forward)
 
     def _judge(self, migration: str, watch: Watch, *, again: bool = False) -> None:
         """Give the stage up if it does badly; what was asked before only *again*, at a look."""
-        stage = watch.stage
-        asked = self._asked.get(migration) == stage
-        reason = watch.verdict(self._now()) if stage and (again or not asked) else None
-        if reason is None or not stage:
+        seen = self._seen.get(migration)
+        if seen is None or seen.stage == START:
+            return
+        asked = self._asked.get(migration) is seen
+        reason = watch.verdict(self._now()) if again or not asked else None
+        if reason is None:
             return
         if not asked:
-            self._asked[migration] = stage
+            self._asked[migration] = seen
             self._tripped += 1
             known = watch.report(self._now())
             numbers = {
@@ -225,9 +234,12 @@ class MigrationControl(GenServer):
                 "failures_count": known.failures,
                 "restarts_count": known.restarts,
             }
-            facts = {"migration": migration, "stage": stage, "reason": reason}
+            facts = {"migration": migration, "stage": seen.stage, "reason": reason}
             find_runtime("MigrationControl").telemetry.emit(GUARD_TRIPPED, numbers, facts)
-        FeatureFlags.give_up(self._flags, migration, stage, reason)
+        try:
+            FeatureFlags.give_up(self._flags, migration, seen, reason)
+        except MailboxFullError:  # it is asked again at the next look, as one that was lost is
+            return
 
     def _progress(self, migration: str) -> Progress | None:
         try:

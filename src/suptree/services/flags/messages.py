@@ -35,6 +35,7 @@ class FlagsStats:
         changes: Flags that changed since it started.
         refused: Requests that were refused since it started.
         told: Messages sent to subscribers since it started.
+        lost: Messages that the full mailbox of a subscriber rejected.
         subscribers: Processes that are subscribed.
         undecided: Flags that are neither on nor off for everybody.
         off: Flags that are off for everybody: what is behind them does not run.
@@ -45,6 +46,7 @@ class FlagsStats:
     changes: int
     refused: int
     told: int
+    lost: int
     subscribers: int
     undecided: tuple[str, ...]
     off: tuple[str, ...]

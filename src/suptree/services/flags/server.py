@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from suptree.clock import wall_clock
-from suptree.core import Table, check_delay, find_runtime, send
+from suptree.core import Table, check_delay, find_runtime
 from suptree.errors import NotInProcessError
 from suptree.otp import GenServer, NoReply, call, cast
 from suptree.services.flags.declared import (
@@ -96,7 +96,7 @@ class FeatureFlags(FlagReading, GenServer):
         self._store_timeout = store_timeout
         self._table_name = table
         self._subscribers = Subscribers()
-        self._changed = self._refused = self._told = 0
+        self._changed = self._refused = 0
 
     async def init(self) -> None:
         """Take back what was set before."""
@@ -265,11 +265,10 @@ class FeatureFlags(FlagReading, GenServer):
         return refused or {name: self._rules.progress(self._standing, name) for name in names}
 
     @cast
-    async def give_up(self, migration: str, stage: str, reason: str) -> None:
-        """Go back by one stage, if the migration still stands at *stage*: a guard's request."""
-        if self._rules.declared.migrations.get(migration) is None or stage == START:
-            return
-        if self._rules.progress(self._standing, migration).stage != stage:
+    async def give_up(self, migration: str, seen: Progress, reason: str) -> None:
+        """Go back by one stage, if the migration still stands as it was *seen*: a guard's request."""
+        known = migration in self._rules.declared.migrations
+        if not known or seen.stage == START or self._migrations[migration] != seen:
             return
         to = self._rules.previous(self._standing, migration)
         now = wall_clock()
@@ -317,7 +316,8 @@ class FeatureFlags(FlagReading, GenServer):
             len(self._flags),
             self._changed,
             self._refused,
-            self._told,
+            self._subscribers.told,
+            self._subscribers.lost,
             len(self._subscribers),
             tuple(s.name for s in states if not s.is_on() and (s.percentage > 0 or s.allow)),
             tuple(s.name for s in states if s.percentage <= 0 and not s.allow),
@@ -326,7 +326,8 @@ class FeatureFlags(FlagReading, GenServer):
 
     def handle_info(self, message: object) -> None:
         """The end of a subscriber."""
-        self._subscribers.gone(message)
+        if not self._subscribers.gone(message):
+            super().handle_info(message)
 
     # -- changing ----------------------------------------------------------------------------------
 
@@ -388,13 +389,13 @@ class FeatureFlags(FlagReading, GenServer):
 
     def _flag_changed(self, old: FlagState, new: FlagState, by: str) -> None:
         self._changed += 1
-        self._tell(new.name, FlagChanged(new.name, old, new))
+        self._subscribers.tell(FlagChanged(new.name, old, new), EVERYTHING, new.name)
         facts = {"flag": new.name, "old": old, "new": new, "by": by}
         find_runtime("FeatureFlags").telemetry.emit(FLAG_CHANGED, {"count": 1}, facts)
 
     def _migration_moved(self, name: str, progress: Progress) -> None:
         move = progress.history[-1]
-        self._tell(name, MigrationMoved(name, move))
+        self._subscribers.tell(MigrationMoved(name, move), EVERYTHING, name)
         numbers = {"stage_count": self._rules.declared.migrations[name].position(move.new) or 0}
         facts = {"migration": name, "old": move.old, "new": move.new, "by": move.by}
         telemetry = find_runtime("FeatureFlags").telemetry
@@ -403,12 +404,6 @@ class FeatureFlags(FlagReading, GenServer):
         else:
             more = {"kind": move.kind, "reason": move.reason}
             telemetry.emit(MIGRATION_ROLLED_BACK, numbers, facts | more)
-
-    def _tell(self, name: str, message: object) -> None:
-        pids = self._subscribers.of(EVERYTHING, name)
-        for pid in pids:
-            send(pid, message)
-        self._told += len(pids)
 
     def _refuse(self, error: Exception) -> NoReply:
         self._refused += 1

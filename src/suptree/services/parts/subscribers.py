@@ -3,8 +3,7 @@
 For use inside a server, in its handlers, as `Owners` is.
 
 >>> subscribers.add(self.sender.pid, "scheduler")
->>> for pid in subscribers.of("scheduler"):
-...     send(pid, message)
+>>> subscribers.tell(message, "scheduler")
 >>> subscribers.gone(message)              # in handle_info: forgets whoever has ended
 """
 
@@ -13,18 +12,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from suptree.core import Down, Pid
+from suptree.core import Down, Pid, send
+from suptree.errors import MailboxFullError
 from suptree.services.parts.owners import Owners
 
 __all__ = ["Subscribers"]
 
 
 class Subscribers:
-    """Processes by the name that they subscribed to; a process may have many names."""
+    """Processes by the name that they subscribed to; a process may have many names.
 
-    __slots__ = ("_by_name", "_owners")
+    Attributes:
+        told: Messages sent.
+        lost: Messages that a full mailbox rejected; its owner does not hear of that change.
+    """
+
+    __slots__ = ("_by_name", "_owners", "lost", "told")
 
     def __init__(self) -> None:
+        self.told = 0
+        self.lost = 0
         self._owners: Owners[str] = Owners()
         self._by_name: dict[str, dict[Pid[Any], None]] = {}
 
@@ -49,6 +56,19 @@ class Subscribers:
     def of(self, *names: str) -> list[Pid[Any]]:
         """Who hears of any of *names*, each once."""
         return list(dict.fromkeys(pid for name in names for pid in self._by_name.get(name, ())))
+
+    def tell(self, message: object, *names: str) -> int:
+        """Send *message* to each who hears of any of *names*; returns to how many it went."""
+        told = 0
+        for pid in self.of(*names):
+            try:
+                send(pid, message)
+            except MailboxFullError:  # it asked for this: the others and the server go on
+                self.lost += 1
+            else:
+                told += 1
+        self.told += told
+        return told
 
     def names(self) -> Iterator[str]:
         """The names that somebody subscribed to."""
