@@ -72,7 +72,7 @@ class Branch:
     ) -> None:
         self.name = _word(name)
         self.children = children
-        self.strategy = strategy
+        self.strategy: Strategy = strategy
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
         self.needs = _needs(name, needs)

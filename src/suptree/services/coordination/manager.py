@@ -465,7 +465,7 @@ class CoordinationManager(GenServer):
 
     def handle_info(self, message: object) -> None:
         """An answer, a moment, or the end of a process that something hangs on."""
-        if message.__class__ is Response:
+        if isinstance(message, Response):
             self._router.answered(message)
             if self._router.deadlines.soonest < self._timer_due:
                 self._arm()

@@ -458,10 +458,10 @@ class Router:
             self.ended[entry.id] = outcome
             if len(self.ended) > self._history:
                 self.ended.popitem(last=False)
-        elif asker.__class__ is ReplyTo:
+        elif isinstance(asker, ReplyTo):
             self._runtime.reply(asker, outcome)
         else:
-            asker.collect(entry, outcome)  # type: ignore[union-attr]
+            asker.collect(entry, outcome)
         if entry.waiters is not None:
             for waiter in entry.waiters:
                 self.deadlines.clear(waiter)
@@ -472,9 +472,9 @@ class Router:
     def tick(self, now: float) -> None:
         """Do everything that is due."""
         while (item := self.deadlines.take_due(now)) is not None:
-            if item.__class__ is Lane:
+            if isinstance(item, Lane):
                 self._deliver(item, now)
-            elif item.__class__ is Entry:
+            elif isinstance(item, Entry):
                 self._look_at(item, now)
             else:
                 self._stop_waiting(item)  # type: ignore[arg-type]
@@ -515,10 +515,10 @@ class Router:
             )
         asker, entry.asker = entry.asker, None
         self.buffered[entry.id] = entry
-        if asker.__class__ is ReplyTo:
+        if isinstance(asker, ReplyTo):
             self._runtime.reply(asker, outcome)
-        else:
-            asker.collect(entry, outcome)  # type: ignore[union-attr]
+        elif asker is not None:
+            asker.collect(entry, outcome)
 
     def _stop_waiting(self, waiter: Waiter) -> None:
         entry = waiter.entry
