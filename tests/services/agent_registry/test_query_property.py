@@ -10,7 +10,9 @@ from hypothesis import strategies as some
 
 import suptree as st
 from suptree.services import AgentRegistry, AgentSchema, where
-from suptree.services.agent_registry.criteria import Criteria, matches
+from suptree.services.agent_registry.criteria import Compare, Criteria, matches
+from suptree.services.agent_registry.planner import plan
+from suptree.services.agent_registry.view import view_of
 from suptree.testing import VirtualLoop
 
 SCHEMA = AgentSchema(
@@ -73,8 +75,8 @@ class Agent(st.GenServer):
     """Lives until it is killed."""
 
 
-@settings(max_examples=150, deadline=None)
-@given(some.lists(CHANGES, max_size=25), some.lists(CRITERIA, min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+@given(some.lists(CHANGES, min_size=4, max_size=25), some.lists(CRITERIA, min_size=1, max_size=5))
 def test_an_indexed_query_finds_exactly_what_a_naive_filter_finds(changes, questions):
     async def main() -> None:
         async with st.Runtime():
@@ -84,6 +86,7 @@ def test_an_indexed_query_finds_exactly_what_a_naive_filter_finds(changes, quest
             entries = (await st.sys.get_state(agents))["tables"].entries
             for criteria in questions:
                 assert AgentRegistry.query(agents, criteria) == naive(entries, criteria)
+                assert_leads_to_all(agents, criteria)
             indexes = (await st.sys.get_state(agents))["tables"].indexes
             fresh = SCHEMA.indexes()
             for path, several in fresh.items():
@@ -94,6 +97,19 @@ def test_an_indexed_query_finds_exactly_what_a_naive_filter_finds(changes, quest
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
+
+
+def assert_leads_to_all(agents: Any, criteria: Criteria) -> None:
+    """Also a plan that a query of so few agents would not follow leads to all that match."""
+    tables = view_of(agents).tables
+    way = plan(criteria, tables.indexes)
+    if way is not None:
+        candidates = list(way.candidates())
+        wanted = {e.id for e in tables.entries.values() if matches(e, criteria)}
+        assert wanted <= set(candidates)
+        assert len(candidates) == way.cost
+        if isinstance(criteria, Compare) and way.text.startswith("ordered"):
+            assert wanted == set(candidates)
 
 
 async def carry_out(agents: Any, doing: str, id: str, metadata: Any) -> None:

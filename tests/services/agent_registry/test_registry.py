@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -247,29 +248,31 @@ async def test_an_agent_restarted_under_its_id_registers_at_once(runtime):
 
 
 async def test_the_late_news_of_the_old_holder_does_not_take_out_the_new_one(runtime):
+    """A killed process that is still unwinding is dead already, and its Down comes later."""
     agents = await registry()
     seen = heard(runtime)
-    old = await agent(agents, "ada")
-    new = await Agent.start()
-    body = runtime.park()
 
-    async def killer() -> None:
-        st.exit(old, st.KILL)  # its Down is still to be handled when the new one registers
-        await AgentRegistry.register(agents, "ada", metadata(), pid=new)
-        body.set(None)
+    async def slow_to_go() -> None:
+        try:
+            await st.receive()
+        finally:
+            await asyncio.sleep(0.5)
 
-    runtime.spawn(killer)
-    await body
+    old, new = runtime.spawn(slow_to_go), await Agent.start()
+    await AgentRegistry.register(agents, "ada", metadata(), pid=old)
+    await turn()
+
+    st.exit(old, st.KILL)
+    await AgentRegistry.register(agents, "ada", metadata(node="n2"), pid=new)
+    await wait_down(old)
     await wait_mailbox_empty(agents)
 
     assert AgentRegistry.whereis(agents, "ada") == new
-    died = [facts for name, facts in seen if name == "agent.died"]
-    registered = [facts for name, facts in seen if name == "agent.registered"]
-    assert [d["agent"] for d in died] == [old]
-    assert registered[-1]["replaced"] in (old, None)
-    assert died[0]["replaced"] is (registered[-1]["replaced"] == old)
-    st.exit(new, st.KILL)
-    await wait_down(new)
+    assert [e.id for e in AgentRegistry.query(agents, where("node") == "n2")] == ["ada"]
+    facts = dict(seen)
+    assert facts["agent.registered"]["replaced"] == old
+    assert (facts["agent.died"]["agent"], facts["agent.died"]["replaced"]) == (old, True)
+    await Agent.stop(new)
     await wait_mailbox_empty(agents)
     assert AgentRegistry.count(agents) == 0
 
