@@ -46,6 +46,11 @@ class Generation:
         """How many have to come."""
         return self.parties if isinstance(self.parties, int) else len(self.parties)
 
+    def has(self, party: Pid[Any], key: object) -> bool:
+        """Whether *party* waits, by the arrival with that key."""
+        arrived = self.arrived.get(party)
+        return arrived is not None and arrived.key is key
+
     def watched(self) -> list[Pid[Any]]:
         """Whose death breaks it."""
         return list(self.arrived) if isinstance(self.parties, int) else list(self.parties)
@@ -97,16 +102,12 @@ class BarrierTable:
         some = arrived.values() if last else [each for each in (arrived.get(party),) if each]
         return [each for each in some if not each.is_here()]
 
-    def leave(self, name: str, party: Pid[Any], key: object) -> bool:
-        """Who arrived with *key* waits no longer; whether it did."""
-        generation = self.forming.get(name)
-        arrived = None if generation is None else generation.arrived.get(party)
-        if generation is None or arrived is None or arrived.key is not key:
-            return False
+    def leave(self, name: str, party: Pid[Any]) -> None:
+        """*party* waits no longer; with the last one the generation is gone."""
+        generation = self.forming[name]
         del generation.arrived[party]
         if not generation.arrived:
             del self.forming[name]
-        return True
 
     def give_up(self, name: str) -> Generation | None:
         """There will be no such meeting."""

@@ -159,17 +159,19 @@ class Barriers(Primitive[str]):
 
     def _left(self, name: str, party: Pid[Any], key: object) -> None:
         generation = self.table.forming.get(name)
-        if not self.table.leave(name, party, key) or generation is None:
+        if generation is None or not generation.has(party, key):
             return
         if not party.is_alive():
-            self.table.forming[name] = generation
             self._broken(name, f"{party!r} died")
-        elif not generation.arrived:
-            self._forget(name, [party, *generation.watched()])
-        else:
-            if isinstance(generation.parties, int):
-                self.owners.discard(party, name)
-            self._set_deadline(name)
+            return
+        watched = generation.watched()
+        self.table.leave(name, party)
+        if not generation.arrived:
+            self._forget(name, watched)
+            return
+        if isinstance(generation.parties, int):
+            self.owners.discard(party, name)
+        self._set_deadline(name)
 
     def _tripped(self, name: str, generation: Generation) -> None:
         self.tripped += 1

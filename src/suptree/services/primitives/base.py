@@ -7,7 +7,7 @@ caller.  No polling: what happens, happens at a message or at a deadline.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from suptree.core import Down, Pid, Timer
 from suptree.otp import GenServer, NoReply
@@ -26,7 +26,7 @@ class _Due:
     __slots__ = ()
 
 
-_DUE = _Due()
+_DUE: Final = _Due()
 
 
 class Primitive(GenServer, Generic[K]):

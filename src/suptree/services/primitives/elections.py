@@ -127,9 +127,7 @@ class Elections(Primitive[str]):
         election = self.table.setdefault(name, _Election())
         (election.line if stands else election.followers)[pid] = None
         self.owners.add(pid, name)
-        if election.leader is None:
-            self._elect(name, "elected", told=self.sender.pid)
-        return LeaderChanged(name, election.leader, election.term)
+        return self._current(name, told=self.sender.pid)
 
     @call
     def quit(self, name: str, pid: Pid[Any], stands: bool) -> bool:
@@ -144,8 +142,7 @@ class Elections(Primitive[str]):
     @call
     def leader(self, name: str) -> LeaderChanged:
         """Who leads now, since which term."""
-        election = self.table.get(name, _Election())
-        return LeaderChanged(name, election.leader, election.term)
+        return self._current(name, told=None)
 
     @call
     def candidates(self, name: str) -> tuple[Pid[Any], ...]:
@@ -172,6 +169,17 @@ class Elections(Primitive[str]):
         self._after_leaving(key, pid, "died")
 
     # -- private -------------------------------------------------------------------------
+
+    def _current(self, name: str, told: Pid[Any] | None) -> LeaderChanged:
+        """Who leads; the next in line already when the leader has died and its Down is to come."""
+        election = self.table.get(name)
+        if election is None:
+            return LeaderChanged(name, None, 0)
+        if election.leader is None:
+            self._elect(name, "elected", told)
+        elif not election.leader.is_alive():
+            self._elect(name, "died", told)
+        return LeaderChanged(name, election.leader, election.term)
 
     def _after_leaving(self, name: str, pid: Pid[Any], cause: str) -> None:
         election = self.table[name]
