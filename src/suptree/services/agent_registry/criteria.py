@@ -15,14 +15,21 @@ Values that cannot be compared are neither above nor below one another.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NoReturn, TypeVar, assert_never
 
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import CriteriaError, near
-from suptree.services.agent_registry.values import MISSING, Path, dotted, freeze, parse_path
+from suptree.services.agent_registry.values import (
+    MISSING,
+    Path,
+    dotted,
+    each_of,
+    freeze,
+    parse_path,
+)
 
 __all__ = ["All", "AnyOf", "Compare", "Criteria", "Criterion", "Not", "Op", "matches", "where"]
 
@@ -159,11 +166,11 @@ class where:
     def __le__(self, value: Any) -> Compare:
         return self._compare(Op.LTE, value)
 
-    def in_(self, values: Iterable[Any]) -> Compare:
+    def in_(self, values: Collection[Any]) -> Compare:
         """It equals one of *values*, or has one of them in it."""
         return Compare(self._path, Op.IN, self._several("in_", values))
 
-    def not_in(self, values: Iterable[Any]) -> Compare:
+    def not_in(self, values: Collection[Any]) -> Compare:
         """Exactly what `in_` is not."""
         return Compare(self._path, Op.NOT_IN, self._several("not_in", values))
 
@@ -199,12 +206,13 @@ class where:
         return Compare(self._path, op, freeze(value))
 
     def _several(self, who: str, values: Any) -> tuple[Any, ...]:
-        if isinstance(values, str) or not isinstance(values, Iterable):
+        frozen = freeze(values)
+        if not isinstance(frozen, tuple | frozenset):
             raise CriteriaError(
                 f"where({dotted(self._path)!r}).{who}: values must be a list, tuple or set; "
                 f"got {values!r}. For one value write == or !=."
             )
-        return tuple(freeze(value) for value in values)
+        return tuple(each_of(frozen))
 
     def __repr__(self) -> str:
         return f"where({dotted(self._path)!r})"

@@ -20,7 +20,7 @@ from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import CriteriaError
 from suptree.services.agent_registry.indexes import is_number
 from suptree.services.agent_registry.registry import AgentRegistry
-from suptree.services.agent_registry.values import Path
+from suptree.services.agent_registry.values import Path, each_of
 
 __all__ = ["AgentDiscovery", "Utilization"]
 
@@ -150,8 +150,7 @@ def _utilization(agents: Iterable[AgentEntry], path: Path) -> Utilization:
 def _counts(agents: Iterable[AgentEntry], path: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for agent in agents:
-        value = agent.at(path)
-        for each in dict.fromkeys(value if isinstance(value, tuple | frozenset) else (value,)):
+        for each in dict.fromkeys(each_of(agent.at(path))):
             if isinstance(each, str):
                 counts[each] = counts.get(each, 0) + 1
     return counts

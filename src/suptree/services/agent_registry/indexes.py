@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any, Final
 
-from suptree.services.agent_registry.values import is_scalar
+from suptree.services.agent_registry.values import each_of, is_scalar
 
 __all__ = ["HashIndex", "Index", "OrderedIndex", "is_number"]
 
@@ -107,6 +107,6 @@ def is_number(value: object) -> bool:
 
 def members(value: Any) -> Iterator[Any]:
     """What a hash index keeps of *value*."""
-    for each in value if isinstance(value, tuple | frozenset) else (value,):
+    for each in each_of(value):
         if is_scalar(each):
             yield each

@@ -22,6 +22,7 @@ from suptree.services.agent_registry.values import (
     MISSING,
     Path,
     dotted,
+    each_of,
     is_scalar,
     parse_path,
     value_at,
@@ -121,10 +122,8 @@ class AgentSchema:
         return tuple(dotted(path) for path in self.indexes())
 
 
-def _hashed(value: object) -> bool:
-    if isinstance(value, tuple | frozenset):
-        return all(map(_plain, value))
-    return _plain(value)
+def _hashed(value: Any) -> bool:
+    return all(map(_plain, each_of(value)))
 
 
 def _plain(value: object) -> bool:

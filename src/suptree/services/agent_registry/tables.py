@@ -7,7 +7,7 @@ decided, each upon what those before it decided, before the first is committed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
@@ -111,7 +111,7 @@ class AgentTables:
             case Update(id, changes):
                 return self._with_metadata(operation, found, merged, changes)
             case Replace(id, metadata):
-                return self._with_metadata(operation, found, lambda _, new: new, metadata)
+                return self._with_metadata(operation, found, _replaced, metadata)
             case Unregister(id):
                 return Change(operation, self._living(id, found), None)
         assert_never(operation)
@@ -184,10 +184,14 @@ class AgentTables:
     # -- inside --------------------------------------------------------------------------
 
     def _with_metadata(
-        self, operation: Update | Replace, found: AgentEntry | None, change: Any, new: Any
+        self,
+        operation: Update | Replace,
+        found: AgentEntry | None,
+        change: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]],
+        new: Mapping[str, Any],
     ) -> Change:
         entry = self._living(operation.id, found)
-        metadata: Mapping[str, Any] = change(entry.metadata, new)
+        metadata = change(entry.metadata, new)
         self.schema.check(entry.id, metadata)
         return Change(operation, entry, replace(entry, metadata=metadata))
 
@@ -219,6 +223,10 @@ class AgentTables:
 
 
 _FEW: Final = 1000  # among more than that a near name is not looked for
+
+
+def _replaced(_old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    return new
 
 
 def _number(entry: AgentEntry) -> int:

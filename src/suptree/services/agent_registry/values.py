@@ -10,13 +10,23 @@ Pure.  A path is a tuple of keys; `parse_path` reads the dotted form.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, cast
 
 from suptree.services.agent_registry.errors import CriteriaError
 
-__all__ = ["MISSING", "Path", "dotted", "freeze", "is_scalar", "merged", "parse_path", "value_at"]
+__all__ = [
+    "MISSING",
+    "Path",
+    "dotted",
+    "each_of",
+    "freeze",
+    "is_scalar",
+    "merged",
+    "parse_path",
+    "value_at",
+]
 
 Path = tuple[str, ...]
 """The keys that lead to a value."""
@@ -43,16 +53,15 @@ def freeze(value: Any, *, deepest: int = _DEEPEST) -> Any:
     """
     if not deepest:
         raise ValueError(f"metadata must not be nested deeper than {_DEEPEST}.")
-    match value:
-        case Mapping():
-            items = {key: freeze(each, deepest=deepest - 1) for key, each in value.items()}
-            return MappingProxyType(items)
-        case list() | tuple():
-            return tuple([freeze(each, deepest=deepest - 1) for each in value])
-        case set() | frozenset():
-            return frozenset(value)
-        case _:
-            return value
+    if _is_mapping(value):
+        return MappingProxyType(
+            {key: freeze(each, deepest=deepest - 1) for key, each in value.items()}
+        )
+    if isinstance(value, list | tuple):
+        return tuple([freeze(each, deepest=deepest - 1) for each in cast("list[Any]", value)])
+    if isinstance(value, set | frozenset):
+        return frozenset(cast("set[Any]", value))
+    return value
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,7 +69,7 @@ def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> Mapping[str, A
     result = dict(old)
     for key, value in changes.items():
         before = result.get(key)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
+        if _is_mapping(before) and _is_mapping(value):
             result[key] = merged(before, value)
         else:
             result[key] = value
@@ -90,10 +99,15 @@ def dotted(path: Path) -> str:
 def value_at(value: Any, path: Path) -> Any:
     """What *path* leads to inside *value*; MISSING if it leads nowhere."""
     for key in path:
-        if not isinstance(value, Mapping):
+        if not _is_mapping(value):
             return MISSING
         value = value.get(key, MISSING)
     return value
+
+
+def each_of(value: Any) -> Iterable[Any]:
+    """The members of a list or a set, and of anything else that itself."""
+    return cast("Iterable[Any]", value) if isinstance(value, tuple | frozenset) else (value,)
 
 
 def is_scalar(value: object) -> bool:
@@ -101,3 +115,7 @@ def is_scalar(value: object) -> bool:
     return value is None or (
         isinstance(value, str | int | float | bytes | enum.Enum) and value == value
     )
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)

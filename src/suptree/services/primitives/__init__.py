@@ -1,8 +1,8 @@
 """Coordination primitives: leases, barriers, elections, and consensus by vote."""
 
-from suptree.services.primitives.ballot import Decision
+from suptree.services.primitives.ballot import ConsensusStats, Decision, VoteRequested
 from suptree.services.primitives.barriers import Arrival, Barriers, BarrierStats
-from suptree.services.primitives.consensus import Consensus, ConsensusStats, VoteRequested
+from suptree.services.primitives.consensus import Consensus
 from suptree.services.primitives.elections import Elections, ElectionStats, LeaderChanged
 from suptree.services.primitives.errors import (
     AlreadyArrivedError,
@@ -22,8 +22,8 @@ from suptree.services.primitives.errors import (
     NotAPartyError,
     PrimitiveError,
 )
-from suptree.services.primitives.lease_table import Lease
-from suptree.services.primitives.leases import Leases, LeaseStats, LeaseStatus
+from suptree.services.primitives.lease_table import Lease, LeaseStats, LeaseStatus
+from suptree.services.primitives.leases import Leases
 
 __all__ = [
     "AlreadyArrivedError",

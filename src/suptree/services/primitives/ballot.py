@@ -6,6 +6,7 @@ or dies is a vote that will not come.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,7 +19,14 @@ from suptree.services.primitives.errors import (
     NotAParticipantError,
 )
 
-__all__ = ["Ballot", "Cause", "Decision"]
+__all__ = [
+    "Ballot",
+    "Cause",
+    "ConsensusStats",
+    "Decision",
+    "VoteRequested",
+    "wrong_ballot",
+]
 
 Cause = Literal["quorum", "out of reach", "deadline", "withdrawn"]
 
@@ -49,6 +57,29 @@ class Decision:
     def decided(self) -> bool:
         """Whether a choice got the quorum."""
         return self.cause == "quorum"
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRequested:
+    """Vote in *ballot*, for one of *choices*, within *timeout* seconds from when it was sent."""
+
+    ballot: str
+    proposal: object
+    choices: tuple[Hashable, ...]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusStats:
+    """Ballots open and remembered now; decided by quorum, ended without one, forgotten, and requests
+    refused by full mailboxes, ever."""
+
+    open: int
+    remembered: int
+    decided: int
+    undecided: int
+    forgotten: int
+    undelivered: int
 
 
 @dataclass(slots=True)
@@ -118,3 +149,34 @@ class Ballot:
             raise NotAParticipantError(self.id, voter)
         if voter in self.votes or voter in self.abstained:
             raise AlreadyVotedError(self.id, voter)
+
+
+def wrong_ballot(
+    participants: tuple[Pid[Any], ...],
+    choices: tuple[Hashable, ...],
+    quorum: object,
+    timeout: object,
+) -> ConsensusError | None:
+    """What is wrong with a proposal; None if nothing is."""
+    plain = (str, int, float, bytes, enum.Enum, type(None))
+    rules = [
+        (
+            participants and all(isinstance(each, Pid) for each in participants),
+            f"participants must be pids, one at least; got {participants!r}",
+        ),
+        (
+            choices
+            and all(isinstance(each, plain) and each == each for each in choices)
+            and len(set(choices)) == len(choices),
+            f"choices must be different strings, numbers, None or enum members; got {choices!r}",
+        ),
+        (
+            isinstance(quorum, int) and 1 <= quorum <= len(participants),
+            f"quorum must be from 1 to {len(participants)}, the participants; got {quorum!r}",
+        ),
+        (
+            isinstance(timeout, int | float) and 0 < timeout < float("inf"),
+            f"timeout must be finite seconds above 0; got {timeout!r}",
+        ),
+    ]
+    return next((ConsensusError(f"Consensus: {text}.") for right, text in rules if not right), None)

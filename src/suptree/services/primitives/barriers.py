@@ -90,13 +90,14 @@ class Barriers(Primitive[str]):
         """
         given = parties if isinstance(parties, int) else frozenset(parties)
         pid = current() if party is None else party
-        key, arrival = object(), None
+        key, met = object(), False
         try:
             arrival = await Barriers.enter(barriers, name, given, timeout, key, pid)
+            met = True
+            return arrival
         finally:
-            if arrival is None:
+            if not met:
                 Barriers.leave(barriers, name, key, pid)
-        return arrival
 
     @call(timeout=None)
     def enter(
@@ -199,17 +200,16 @@ class Barriers(Primitive[str]):
         self.emit(events.BARRIER_BROKEN, numbers, facts)
 
     def _forget(self, name: str, watched: Iterable[Pid[Any]]) -> None:
-        self.deadlines.discard(name)
+        self.not_due(name)
         for pid in watched:
             self.owners.discard(pid, name)
 
     def _set_deadline(self, name: str) -> None:
         arrived = self.table.forming[name].arrived.values()
-        self.deadlines.set(name, min(each.due for each in arrived))
-        self.arm()
+        self.due_at(name, min(each.due for each in arrived))
 
 
-def _wrong(parties: object, timeout: object, party: object) -> BarrierError | None:
+def _wrong(parties: Parties, timeout: object, party: object) -> BarrierError | None:
     many = isinstance(parties, int) and not isinstance(parties, bool) and parties >= 1
     named = isinstance(parties, frozenset) and all(isinstance(each, Pid) for each in parties)
     if not many and not (named and parties):

@@ -7,12 +7,14 @@ caller.  No polling: what happens, happens at a message or at a deadline.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from suptree.core import Down, Pid, Timer
+from suptree.core import Down, Pid, Timer, send
+from suptree.errors import MailboxFullError
 from suptree.otp import GenServer, NoReply
+from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners
-from suptree.services.primitives.deadlines import Deadlines
 from suptree.services.primitives.errors import PrimitiveError
 from suptree.telemetry import Event
 
@@ -29,13 +31,21 @@ class _Due:
 _DUE: Final = _Due()
 
 
+@dataclass(slots=True, eq=False)
+class _Moment:
+    key: str
+    due: float = NEVER
+
+
 class Primitive(GenServer, Generic[K]):
     """A table, the deadlines of its keys, and who is in it."""
 
     def __init__(self) -> None:
         self.owners: Owners[K] = Owners()
-        self.deadlines = Deadlines()
+        self.deadlines: Deadlines[_Moment] = Deadlines()
+        self.moments: dict[str, _Moment] = {}
         self.timer: Timer | None = None
+        self.undelivered = 0
 
     def overdue(self, key: str) -> None:
         """The deadline of *key* has passed."""
@@ -47,20 +57,33 @@ class Primitive(GenServer, Generic[K]):
         """A deadline, or the end of an owner."""
         if message is _DUE:
             self.timer = None
-            for key in self.deadlines.pop_due(self.now()):
-                self.overdue(key)
+            while (moment := self.deadlines.take_due(self.now())) is not None:
+                del self.moments[moment.key]
+                self.overdue(moment.key)
+            self._arm()
         elif isinstance(message, Down):
             for owned in self.owners.gone(message):
                 assert isinstance(message.process, Pid)
                 self.departed(owned, message.process, message.reason)
         else:
             super().handle_info(message)
-        self.arm()
 
-    def arm(self) -> None:
-        """Have the timer fire for the earliest deadline; one that fires too early finds nothing."""
-        earliest = self.deadlines.earliest()
-        if earliest is None or (self.timer is not None and self.timer.due <= earliest):
+    def due_at(self, key: str, when: float) -> None:
+        """*key* is overdue then, and not when it was to be before."""
+        moment = self.moments.setdefault(key, _Moment(key))
+        self.deadlines.set(moment, when)
+        self._arm()
+
+    def not_due(self, key: str) -> None:
+        """*key* has no deadline any more."""
+        moment = self.moments.pop(key, None)
+        if moment is not None:
+            self.deadlines.clear(moment)
+
+    def _arm(self) -> None:
+        """One timer, for the earliest; one that fires too early finds nothing and is set again."""
+        earliest = self.deadlines.next_due()
+        if earliest == NEVER or (self.timer is not None and self.timer.due <= earliest):
             return
         if self.timer is not None:
             self.cancel_timer(self.timer)
@@ -74,6 +97,13 @@ class Primitive(GenServer, Generic[K]):
         """Answer the call with *error*, which is raised in the caller."""
         self.sender.fail(error.with_traceback(None))
         return NoReply()
+
+    def tell(self, pid: Pid[Any], message: object) -> None:
+        """Send; what a full mailbox refuses is counted."""
+        try:
+            send(pid, message)
+        except MailboxFullError:
+            self.undelivered += 1
 
     def emit(
         self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]

@@ -18,48 +18,29 @@ True
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from suptree.core import Pid, ReplyTo, current, send
-from suptree.errors import MailboxFullError
+from suptree.core import Pid, ReplyTo, current
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.primitives import events
-from suptree.services.primitives.ballot import Ballot, Decision
-from suptree.services.primitives.base import Primitive, not_alive, positive
+from suptree.services.primitives.ballot import (
+    Ballot,
+    ConsensusStats,
+    Decision,
+    VoteRequested,
+    wrong_ballot,
+)
+from suptree.services.primitives.base import Primitive, not_alive
 from suptree.services.primitives.errors import (
     BallotClosedError,
     BallotNotFoundError,
     ConsensusError,
 )
 
-__all__ = ["Consensus", "ConsensusStats", "VoteRequested"]
-
-
-@dataclass(frozen=True, slots=True)
-class VoteRequested:
-    """Vote in *ballot*, for one of *choices*, within *timeout* seconds from when it was sent."""
-
-    ballot: str
-    proposal: object
-    choices: tuple[Hashable, ...]
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class ConsensusStats:
-    """Ballots open and remembered now; decided by quorum, ended without one, forgotten, and requests
-    refused by full mailboxes, ever."""
-
-    open: int
-    remembered: int
-    decided: int
-    undecided: int
-    forgotten: int
-    undelivered: int
+__all__ = ["Consensus"]
 
 
 @dataclass(slots=True)
@@ -84,7 +65,7 @@ class Consensus(Primitive[str]):
         self.number = 0
         self.open: dict[str, _Open] = {}
         self.closed: OrderedDict[str, Decision] = OrderedDict()
-        self.counts = dict.fromkeys(("decided", "undecided", "forgotten", "undelivered"), 0)
+        self.counts = dict.fromkeys(("decided", "undecided", "forgotten"), 0)
 
     @staticmethod
     async def propose(
@@ -168,7 +149,7 @@ class Consensus(Primitive[str]):
         proposer: Pid[Any],
     ) -> str | NoReply:
         """Open a ballot; `propose` is the client of it."""
-        wrong = _wrong(participants, choices, quorum, timeout)
+        wrong = wrong_ballot(participants, choices, quorum, timeout)
         wrong = wrong or not_alive(proposer, "Consensus", "proposer", ConsensusError)
         if wrong is None and len(self.open) >= self.max_open:
             wrong = ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
@@ -180,12 +161,11 @@ class Consensus(Primitive[str]):
         self.open[id] = _Open(ballot, proposer, self.now())
         for pid in (proposer, *participants):
             self.owners.add(pid, id)
-        self.deadlines.set(id, self.now() + timeout)
-        self.arm()
+        self.due_at(id, self.now() + timeout)
         request = VoteRequested(id, proposal, choices, timeout)
         for pid in participants:
             if pid is not proposer:
-                self._tell(pid, request)
+                self.tell(pid, request)
         numbers = {"participants_count": len(participants), "quorum_count": quorum}
         self.emit(events.BALLOT_OPENED, numbers, {"ballot": id, "proposer": proposer})
         return id
@@ -212,7 +192,9 @@ class Consensus(Primitive[str]):
     @call
     def stats(self) -> ConsensusStats:
         """How many of what."""
-        return ConsensusStats(len(self.open), len(self.closed), **self.counts)
+        return ConsensusStats(
+            len(self.open), len(self.closed), undelivered=self.undelivered, **self.counts
+        )
 
     def overdue(self, key: str) -> None:
         """The time of a ballot is over."""
@@ -236,7 +218,7 @@ class Consensus(Primitive[str]):
 
     def _close(self, id: str, decision: Decision) -> None:
         found = self.open.pop(id)
-        self.deadlines.discard(id)
+        self.not_due(id)
         for pid in (found.proposer, *found.ballot.participants):
             self.owners.discard(pid, id)
         self.counts["decided" if decision.decided else "undecided"] += 1
@@ -253,36 +235,3 @@ class Consensus(Primitive[str]):
         }
         facts = {"ballot": id, "choice": decision.choice, "cause": decision.cause}
         self.emit(events.BALLOT_CLOSED, numbers, facts)
-
-    def _tell(self, pid: Pid[Any], request: VoteRequested) -> None:
-        try:
-            send(pid, request)
-        except MailboxFullError:
-            self.counts["undelivered"] += 1
-
-
-def _wrong(
-    participants: tuple[Pid[Any], ...],
-    choices: tuple[Hashable, ...],
-    quorum: object,
-    timeout: object,
-) -> ConsensusError | None:
-    plain = (str, int, float, bytes, enum.Enum, type(None))
-    rules = [
-        (
-            participants and all(isinstance(each, Pid) for each in participants),
-            f"participants must be pids, one at least; got {participants!r}",
-        ),
-        (
-            choices
-            and all(isinstance(each, plain) and each == each for each in choices)
-            and len(set(choices)) == len(choices),
-            f"choices must be different strings, numbers, None or enum members; got {choices!r}",
-        ),
-        (
-            isinstance(quorum, int) and 1 <= quorum <= len(participants),
-            f"quorum must be from 1 to {len(participants)}, the participants; got {quorum!r}",
-        ),
-        (positive(timeout), f"timeout must be finite seconds above 0; got {timeout!r}"),
-    ]
-    return next((ConsensusError(f"Consensus: {text}.") for right, text in rules if not right), None)

@@ -20,8 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from suptree.core import Pid, current, send
-from suptree.errors import MailboxFullError
+from suptree.core import Pid, current
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.parts.store import Store
 from suptree.services.primitives import events
@@ -72,7 +71,7 @@ class Elections(Primitive[str]):
         super().__init__()
         self.store, self.space = store, space
         self.table: dict[str, _Election] = {}
-        self.changes = self.undelivered = 0
+        self.changes = 0
 
     async def init(self) -> None:
         """Terms go on above all that there were."""
@@ -204,13 +203,7 @@ class Elections(Primitive[str]):
         news = LeaderChanged(name, election.leader, election.term)
         for pid in {**election.line, **election.followers}:
             if pid is not told:
-                self._tell(pid, news)
+                self.tell(pid, news)
         facts = {"election": name, "leader": election.leader, "before": before, "cause": cause}
         numbers = {"candidates_count": len(election.line)}
         self.emit(events.LEADER_CHANGED, numbers, {**facts, "term": election.term})
-
-    def _tell(self, pid: Pid[Any], news: LeaderChanged) -> None:
-        try:
-            send(pid, news)
-        except MailboxFullError:
-            self.undelivered += 1

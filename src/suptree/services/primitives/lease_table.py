@@ -12,7 +12,7 @@ from typing import Any
 
 from suptree.core import Pid
 
-__all__ = ["Grant", "Lease", "LeaseTable", "Waiter"]
+__all__ = ["Grant", "Lease", "LeaseStats", "LeaseStatus", "LeaseTable", "Waiter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,27 @@ class Lease:
     token: int
     ttl: float
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """A lease as it is now: *lease* is None when it is free; *expires_in* seconds; who waits, first first."""
+
+    lease: Lease | None
+    expires_in: float | None
+    waiters: tuple[Pid[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStats:
+    """Held and waited for now; granted, expired, ended by a death, and given up, ever."""
+
+    held: int
+    waiting: int
+    granted: int
+    expired: int
+    died: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from suptree.core import Pid, current
@@ -38,30 +37,16 @@ from suptree.services.primitives.errors import (
     LeaseQueueFullError,
     LeaseTimeoutError,
 )
-from suptree.services.primitives.lease_table import Grant, Lease, LeaseTable, Waiter
+from suptree.services.primitives.lease_table import (
+    Grant,
+    Lease,
+    LeaseStats,
+    LeaseStatus,
+    LeaseTable,
+    Waiter,
+)
 
-__all__ = ["LeaseStats", "LeaseStatus", "Leases"]
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseStatus:
-    """A lease as it is now: *lease* is None when it is free; *expires_in* seconds; who waits, first first."""
-
-    lease: Lease | None
-    expires_in: float | None
-    waiters: tuple[Pid[Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseStats:
-    """Held and waited for now; granted, expired, ended by a death, and given up, ever."""
-
-    held: int
-    waiting: int
-    granted: int
-    expired: int
-    died: int
-    left: int
+__all__ = ["Leases"]
 
 
 class Leases(Primitive[tuple[str, object]]):
@@ -110,18 +95,18 @@ class Leases(Primitive[tuple[str, object]]):
             LeaseError: A wrong ttl, or no live holder.
         """
         pid = current() if holder is None else holder
-        key, lease = object(), None
+        key, got = object(), False
+        wait = timeout != 0
+        request = Leases.request.within(timeout if wait else Leases.call_timeout)
         try:
-            if timeout == 0:
-                lease = await Leases.request.within(5.0)(leases, name, ttl, key, pid, False)
-            else:
-                lease = await Leases.request.within(timeout)(leases, name, ttl, key, pid, True)
+            lease = await request(leases, name, ttl, key, pid, wait)
+            got = True
+            return lease
         except CallTimeoutError as late:
             raise LeaseTimeoutError(name, late.timeout) from None
         finally:
-            if lease is None:  # given up, cancelled, or killed: it must not be ours unseen
+            if not got:  # given up, cancelled or killed: it must not be ours unseen
                 Leases.leave(leases, name, key)
-        return lease
 
     @staticmethod
     @asynccontextmanager
@@ -157,7 +142,7 @@ class Leases(Primitive[tuple[str, object]]):
             holder = self.table.held.get(lease.name)
             now = None if holder is None else holder.lease.holder
             return self.fail(LeaseLostError(lease.name, lease.token, now))
-        self._expire_at(renewed)
+        self.due_at(renewed.name, renewed.expires_at)
         return renewed
 
     @call
@@ -168,8 +153,8 @@ class Leases(Primitive[tuple[str, object]]):
     @call
     def status(self, name: str) -> LeaseStatus:
         """Who has the lease, for how long, and who waits."""
-        grant = self.table.held.get(name)
-        waiters = tuple(each.holder for each in self.table.waiting.get(name, {}).values())
+        grant, queue = self.table.held.get(name), self.table.waiting.get(name)
+        waiters = () if queue is None else tuple(each.holder for each in queue.values())
         if grant is None:
             return LeaseStatus(None, None, waiters)
         return LeaseStatus(grant.lease, max(0.0, grant.lease.expires_at - self.now()), waiters)
@@ -240,7 +225,7 @@ class Leases(Primitive[tuple[str, object]]):
         if grant is None or grant.lease.token != lease.token:
             return False
         ended, granted = self.table.end(lease.name, self.now())
-        self.deadlines.discard(lease.name)
+        self.not_due(lease.name)
         self.owners.discard(ended.lease.holder, (lease.name, ended.waiter.key))
         if cause in self.counts:
             self.counts[cause] += 1
@@ -257,14 +242,10 @@ class Leases(Primitive[tuple[str, object]]):
 
     def _granted(self, grant: Grant) -> None:
         self.counts["granted"] += 1
-        self._expire_at(grant.lease)
+        self.due_at(grant.lease.name, grant.lease.expires_at)
         waited = {"waited_s": grant.since - grant.waiter.since}
         waiters = {"waiters_count": self.table.waiters(grant.lease.name)}
         self.emit(events.LEASE_GRANTED, {**waited, **waiters}, _facts(grant.lease))
-
-    def _expire_at(self, lease: Lease) -> None:
-        self.deadlines.set(lease.name, lease.expires_at)
-        self.arm()
 
     def _left(self, name: str, waiter: Waiter) -> None:
         self.counts["left"] += 1
