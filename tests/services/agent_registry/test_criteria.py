@@ -8,8 +8,9 @@ import pytest
 
 from suptree.services import CriteriaError, where
 from suptree.services.agent_registry import AgentEntry, All, AnyOf, Op
-from suptree.services.agent_registry.criteria import matches
+from suptree.services.agent_registry.matching import compiled
 from suptree.services.agent_registry.values import MISSING, freeze, merged, value_at
+from tests.services.agent_registry import naive
 
 METADATA = {
     "capability": ["chat", "code"],
@@ -23,6 +24,12 @@ METADATA = {
 
 def entry(**metadata: Any) -> AgentEntry:
     return AgentEntry("ada", None, freeze({**METADATA, **metadata}), 5.0, 1)  # type: ignore[arg-type]
+
+
+def matches(entry: AgentEntry, criteria: Any) -> bool:
+    found = compiled(criteria)(entry)
+    assert found is naive.matches(entry, criteria)
+    return found
 
 
 @pytest.mark.parametrize(

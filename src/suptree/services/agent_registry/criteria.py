@@ -1,4 +1,4 @@
-"""Criteria: which agents a query is about.  Values that are built, printed, planned and evaluated.
+"""Criteria: which agents a query is about.  Values that are built, printed, planned and compiled (`matching.py`).
 
 `where(path)` and Python's operators build them; `&`, `|` and `~` join them.  Pure.
 
@@ -14,16 +14,13 @@ Values that cannot be compared are neither above nor below one another.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NoReturn, TypeVar, assert_never
+from typing import Any, Final, NoReturn, TypeVar
 
-from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import CriteriaError, near
 from suptree.services.agent_registry.values import (
-    MISSING,
     Path,
     dotted,
     each_of,
@@ -31,7 +28,7 @@ from suptree.services.agent_registry.values import (
     parse_path,
 )
 
-__all__ = ["All", "AnyOf", "Compare", "Criteria", "Criterion", "Not", "Op", "matches", "where"]
+__all__ = ["All", "AnyOf", "Compare", "Criteria", "Criterion", "Not", "Op", "where"]
 
 C = TypeVar("C", bound="Criterion")
 
@@ -216,61 +213,6 @@ class where:
 
     def __repr__(self) -> str:
         return f"where({dotted(self._path)!r})"
-
-
-def matches(entry: AgentEntry, criteria: Criteria) -> bool:
-    """Whether *entry* is one of those that *criteria* are about."""
-    match criteria:
-        case Compare(path, op, wanted):
-            return _holds(entry.at(path), op, wanted)
-        case All(parts):
-            return all(matches(entry, part) for part in parts)
-        case AnyOf(parts):
-            return any(matches(entry, part) for part in parts)
-        case Not(part):
-            return not matches(entry, part)
-    assert_never(criteria)
-
-
-def _holds(value: Any, op: Op, wanted: Any) -> bool:
-    match op:
-        case Op.EQ:
-            return _equals(value, wanted)
-        case Op.NEQ:
-            return not _equals(value, wanted)
-        case Op.IN:
-            return any(_equals(value, one) for one in wanted)
-        case Op.NOT_IN:
-            return not any(_equals(value, one) for one in wanted)
-        case Op.EXISTS:
-            return value is not MISSING
-        case Op.GT:
-            return _ordered(operator.gt, value, wanted)
-        case Op.GTE:
-            return _ordered(operator.ge, value, wanted)
-        case Op.LT:
-            return _ordered(operator.lt, value, wanted)
-        case Op.LTE:
-            return _ordered(operator.le, value, wanted)
-    assert_never(op)
-
-
-def _equals(value: Any, wanted: Any) -> bool:
-    if value.__class__ in _COLLECTIONS:
-        return any(wanted == each for each in value) or bool(value == wanted)
-    return value is not MISSING and bool(value == wanted)
-
-
-_COLLECTIONS: Final = frozenset((tuple, frozenset))
-
-
-def _ordered(compare: Callable[[Any, Any], Any], value: Any, wanted: Any) -> bool:
-    if value is MISSING:
-        return False
-    try:
-        return bool(compare(value, wanted))
-    except TypeError:  # they have no order
-        return False
 
 
 def _known(part: object) -> Criteria:

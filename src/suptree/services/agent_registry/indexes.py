@@ -1,7 +1,7 @@
-"""Indexes: the ids of the agents that have a value at a path, without looking at each.
+"""Indexes: the agents that have a value at a path, without looking at each.
 
 Pure.  `HashIndex` is for what is equal, of lists each member; `OrderedIndex` is for
-numbers.  An id is in an index as often as its value has members, and never with a value
+numbers.  An entry is in an index as often as its value has members, and never with a value
 that no criterion could find.
 """
 
@@ -12,44 +12,46 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any, Final
 
+from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.values import each_of, is_scalar
 
 __all__ = ["HashIndex", "Index", "OrderedIndex", "is_number"]
 
 
 class HashIndex:
-    """Value -> the ids that have it, for scalars and for each member of lists and sets."""
+    """Value -> the entries that have it, for scalars and for each member of lists and sets."""
 
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows: dict[Any, dict[str, None]] = {}
+        self._rows: dict[Any, dict[str, AgentEntry]] = {}
 
-    def add(self, id: str, value: Any) -> None:
-        """Agent *id* has *value* now."""
-        for each in members(value):
-            self._rows.setdefault(each, {})[id] = None
+    def add(self, value: Any, entry: AgentEntry) -> None:
+        """*entry* has *value* now."""
+        for each in _members(value):
+            row = self._rows.get(each)
+            if row is None:
+                self._rows[each] = {entry.id: entry}
+            else:
+                row[entry.id] = entry
 
-    def remove(self, id: str, value: Any) -> None:
-        """Agent *id* has *value* no longer."""
-        for each in members(value):
+    def remove(self, value: Any, entry: AgentEntry) -> None:
+        """*entry* has *value* no longer."""
+        for each in _members(value):
             row = self._rows.get(each)
             if row is not None:
-                row.pop(id, None)
+                row.pop(entry.id, None)
                 if not row:
                     del self._rows[each]
 
-    def ids(self, value: Any) -> Iterable[str]:
+    def find(self, value: Any) -> Iterable[AgentEntry]:
         """Who has *value*."""
-        return self._rows.get(value, ())
+        row = self._rows.get(value)
+        return () if row is None else row.values()
 
     def count(self, value: Any) -> int:
         """How many have it."""
         return len(self._rows.get(value, ()))
-
-    def counts(self) -> dict[Any, int]:
-        """Every value with how many have it."""
-        return {value: len(row) for value, row in self._rows.items()}
 
     def __len__(self) -> int:
         """How many rows there are, an agent for each member of its list."""
@@ -57,23 +59,23 @@ class HashIndex:
 
 
 class OrderedIndex:
-    """The ids by number, least first."""
+    """The entries by number, least first."""
 
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows: list[tuple[float, str]] = []
+        self._rows: list[tuple[float, str, AgentEntry]] = []
 
-    def add(self, id: str, value: Any) -> None:
-        """Agent *id* has *value* now; one that is no number is not kept."""
+    def add(self, value: Any, entry: AgentEntry) -> None:
+        """*entry* has *value* now; one that is no number is not kept."""
         if is_number(value):
-            insort(self._rows, (value, id))
+            insort(self._rows, (value, entry.id, entry))
 
-    def remove(self, id: str, value: Any) -> None:
-        """Agent *id* has *value* no longer."""
+    def remove(self, value: Any, entry: AgentEntry) -> None:
+        """*entry* has *value* no longer."""
         if is_number(value):
-            at = bisect_left(self._rows, (value, id))
-            if at < len(self._rows) and self._rows[at] == (value, id):
+            at = bisect_left(self._rows, (value, entry.id))
+            if at < len(self._rows) and self._rows[at][1] == entry.id:
                 del self._rows[at]
 
     def span(
@@ -86,9 +88,9 @@ class OrderedIndex:
         high = len(self._rows) if most is None else find_high(self._rows, most, key=_VALUE)
         return low, max(low, high)
 
-    def ids(self, low: int, high: int) -> Iterable[str]:
+    def rows(self, low: int, high: int) -> Iterable[AgentEntry]:
         """Who is in those rows."""
-        return map(_ID, self._rows[low:high])
+        return map(_ENTRY, self._rows[low:high])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -97,7 +99,7 @@ class OrderedIndex:
 Index = HashIndex | OrderedIndex
 
 _VALUE: Final = itemgetter(0)
-_ID: Final = itemgetter(1)
+_ENTRY: Final = itemgetter(2)
 
 
 def is_number(value: object) -> bool:
@@ -105,8 +107,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and value == value
 
 
-def members(value: Any) -> Iterator[Any]:
+def _members(value: Any) -> Iterator[Any]:
     """What a hash index keeps of *value*."""
+    if value.__class__ is str:
+        yield value
+        return
     for each in each_of(value):
         if is_scalar(each):
             yield each

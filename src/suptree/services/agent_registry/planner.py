@@ -1,21 +1,26 @@
 """The planner: which index leads to the fewest agents that a query then has to look at.
 
-Pure.  A plan gives candidates, never fewer than match; each of them is compared with the
-whole criteria.  Without an index that helps there is none, and all agents are looked at.
+Pure.  A plan gives candidates, never fewer than match, and says what they still must be
+compared with: nothing, where the index has said it all.  Without an index that helps
+there is no plan, and all agents are looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import assert_never
+from typing import Final, assert_never
 
 from suptree.services.agent_registry.criteria import All, AnyOf, Compare, Criteria, Not, Op
+from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.indexes import HashIndex, Index, OrderedIndex, is_number
 from suptree.services.agent_registry.values import Path, dotted, is_scalar
 
-__all__ = ["Plan", "plan"]
+__all__ = ["EVERYTHING", "Plan", "plan"]
+
+EVERYTHING: Final = All()
+"""The criteria that all agents meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,14 @@ class Plan:
     Attributes:
         cost: How many candidates there are.
         text: The indexes used, for people.
-        candidates: Gives the ids, some perhaps more than once.
+        candidates: Gives them, some perhaps more than once.
+        rest: What a candidate still must be compared with.
     """
 
     cost: int
     text: str
-    candidates: Callable[[], Iterable[str]]
+    candidates: Callable[[], Iterable[AgentEntry]]
+    rest: Criteria = EVERYTHING
 
 
 def plan(criteria: Criteria, indexes: Mapping[Path, tuple[Index, ...]]) -> Plan | None:
@@ -38,28 +45,50 @@ def plan(criteria: Criteria, indexes: Mapping[Path, tuple[Index, ...]]) -> Plan 
     match criteria:
         case Compare(path):
             return _cheapest(_by(index, criteria) for index in indexes.get(path, ()))
-        case All(parts):
-            return _cheapest((*_ranges(parts, indexes), *(plan(part, indexes) for part in parts)))
+        case All():
+            return _of_all(_flat(criteria), indexes)
         case AnyOf(parts):
             plans = [plan(part, indexes) for part in parts]
             known = [each for each in plans if each is not None]
-            return _union(known) if len(known) == len(plans) else None
+            return _union(known, criteria) if len(known) == len(plans) else None
         case Not():
             return None
     assert_never(criteria)
 
 
+def _of_all(parts: tuple[Criteria, ...], indexes: Mapping[Path, tuple[Index, ...]]) -> Plan | None:
+    """The cheapest of those for one part, or for several bounds of one number, which are one slice."""
+    plans: list[Plan] = []
+    bounds: dict[Path, list[Compare]] = {}
+    for part in parts:
+        if isinstance(part, Compare):
+            bounds.setdefault(part.path, []).append(part)
+        way = plan(part, indexes)
+        if way is not None:
+            others = tuple(each for each in parts if each is not part)
+            plans.append(replace(way, rest=All((*_flat(way.rest), *others))))
+    for path, several in bounds.items():
+        for index in indexes.get(path, ()) if len(several) > 1 else ():
+            way = _by_order(index, path, several) if isinstance(index, OrderedIndex) else None
+            if way is not None:
+                others = tuple(each for each in parts if not _is_in(each, several))
+                plans.append(replace(way, rest=All((*_flat(way.rest), *others))))
+    return _cheapest(plans)
+
+
 def _cheapest(plans: Iterable[Plan | None]) -> Plan | None:
     known = [each for each in plans if each is not None]
-    return min(known, key=lambda each: each.cost) if known else None
+    return min(known, key=_worth) if known else None
 
 
-def _union(plans: list[Plan]) -> Plan:
-    def candidates() -> Iterable[str]:
+def _union(plans: list[Plan], criteria: AnyOf) -> Plan:
+    def candidates() -> Iterable[AgentEntry]:
         return chain.from_iterable(each.candidates() for each in plans)
 
     names = " + ".join(dict.fromkeys(each.text for each in plans))
-    return Plan(sum(each.cost for each in plans), names or "nothing", candidates)
+    said_all = all(each.rest == EVERYTHING for each in plans)
+    rest = EVERYTHING if said_all else criteria
+    return Plan(sum(each.cost for each in plans), names or "nothing", candidates, rest)
 
 
 def _by(index: Index, criterion: Compare) -> Plan | None:
@@ -75,12 +104,12 @@ def _by_hash(index: HashIndex, criterion: Compare) -> Plan | None:
     wanted = criterion.value
     name = f"index {dotted(criterion.path)}"
     if criterion.op is Op.EQ and is_scalar(wanted):
-        return Plan(index.count(wanted), name, lambda: index.ids(wanted))
+        return Plan(index.count(wanted), name, lambda: index.find(wanted))
     if criterion.op is Op.IN and all(map(is_scalar, wanted)):
         return Plan(
             sum(map(index.count, wanted)),
             name,
-            lambda: chain.from_iterable(map(index.ids, wanted)),
+            lambda: chain.from_iterable(map(index.find, wanted)),
         )
     return None
 
@@ -89,43 +118,45 @@ def _by_order(index: OrderedIndex, path: Path, criteria: Iterable[Compare]) -> P
     """One slice of the numbers for all of *criteria*, which are about one path."""
     low, high = 0, len(index)
     used = False
+    rest: list[Criteria] = []
     for criterion in criteria:
-        wanted = criterion.value
-        if not is_number(wanted):
-            continue
-        match criterion.op:
-            case Op.EQ:
-                start, end = index.span(wanted, wanted)
-            case Op.GT | Op.GTE:
-                start, end = index.span(wanted, None, above=criterion.op is Op.GT)
-            case Op.LT | Op.LTE:
-                start, end = index.span(None, wanted, below=criterion.op is Op.LT)
-            case _:
-                continue
-        low, high, used = max(low, start), min(high, end), True
+        bounds = _bounds(index, criterion)
+        if bounds is None:
+            rest.append(criterion)
+        else:
+            low, high, used = max(low, bounds[0]), min(high, bounds[1]), True
     if not used:
         return None
     high = max(low, high)
-    return Plan(high - low, f"ordered index {dotted(path)}", lambda: index.ids(low, high))
+    name = f"ordered index {dotted(path)}"
+    return Plan(high - low, name, lambda: index.rows(low, high), All(tuple(rest)))
 
 
-def _ranges(
-    parts: tuple[Criteria, ...], indexes: Mapping[Path, tuple[Index, ...]]
-) -> Iterable[Plan | None]:
-    """Two bounds of one number are one slice, not two."""
-    by_path: dict[Path, list[Compare]] = {}
-    for part in _flat(parts):
-        by_path.setdefault(part.path, []).append(part)
-    for path, several in by_path.items():
-        if len(several) > 1:
-            for index in indexes.get(path, ()):
-                if isinstance(index, OrderedIndex):
-                    yield _by_order(index, path, several)
+def _bounds(index: OrderedIndex, criterion: Compare) -> tuple[int, int] | None:
+    wanted = criterion.value
+    if not is_number(wanted):
+        return None
+    match criterion.op:
+        case Op.EQ:
+            return index.span(wanted, wanted)
+        case Op.GT | Op.GTE:
+            return index.span(wanted, None, above=criterion.op is Op.GT)
+        case Op.LT | Op.LTE:
+            return index.span(None, wanted, below=criterion.op is Op.LT)
+        case _:
+            return None
 
 
-def _flat(parts: tuple[Criteria, ...]) -> Iterable[Compare]:
-    for part in parts:
-        if isinstance(part, Compare):
-            yield part
-        elif isinstance(part, All):
-            yield from _flat(part.parts)
+def _flat(criteria: Criteria) -> tuple[Criteria, ...]:
+    """The parts of an All, and of those in it."""
+    if isinstance(criteria, All):
+        return tuple(chain.from_iterable(map(_flat, criteria.parts)))
+    return (criteria,)
+
+
+def _is_in(part: Criteria, several: list[Compare]) -> bool:
+    return any(part is each for each in several)
+
+
+def _worth(way: Plan) -> tuple[int, int]:
+    return way.cost, len(_flat(way.rest))

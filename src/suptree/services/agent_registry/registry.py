@@ -43,9 +43,10 @@ from suptree.services.agent_registry.operations import (
     Unregister,
     Update,
 )
+from suptree.services.agent_registry.planner import EVERYTHING
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.server import AgentRegistryServer
-from suptree.services.agent_registry.view import EVERYTHING, view_of
+from suptree.services.agent_registry.view import view_of
 
 __all__ = ["AgentRegistry"]
 

@@ -12,7 +12,7 @@ health_status, node, resources must be there. Add them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from suptree.services.agent_registry.entry import RESERVED
@@ -51,6 +51,9 @@ class AgentSchema:
     indexed: tuple[str, ...] = INDEXED
     ordered: tuple[str, ...] = ORDERED
     health: tuple[str, ...] = HEALTH
+    _required: tuple[Path, ...] = field(init=False, repr=False, compare=False)
+    _indexed: tuple[Path, ...] = field(init=False, repr=False, compare=False)
+    _ordered: tuple[Path, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("required", "indexed", "ordered", "health"):
@@ -61,6 +64,9 @@ class AgentSchema:
                     f"Write ({given!r},)."
                 )
             object.__setattr__(self, name, tuple(given))
+        for name in ("required", "indexed", "ordered"):
+            paths = tuple(parse_path(path) for path in getattr(self, name))
+            object.__setattr__(self, f"_{name}", paths)
         for path in (*self.required, *self.indexed, *self.ordered):
             if parse_path(path)[0] in RESERVED:
                 raise AgentRegistryError(
@@ -78,7 +84,7 @@ class AgentSchema:
             raise AgentMetadataError(
                 id, reserved, f"{', '.join(reserved)} must not be in it: the entry has that itself."
             )
-        missing = [p for p in self.required if value_at(metadata, parse_path(p)) is MISSING]
+        missing = [dotted(p) for p in self._required if value_at(metadata, p) is MISSING]
         if missing:
             raise AgentMetadataError(id, missing, f"{', '.join(missing)} must be there. Add them.")
         health = metadata.get("health_status", MISSING)
@@ -89,32 +95,31 @@ class AgentSchema:
                 f"health_status must be one of {', '.join(self.health)}; "
                 f"got {health!r}{near(str(health), self.health) or '.'}",
             )
-        for path in self.indexed:
-            value = value_at(metadata, parse_path(path))
+        for path in self._indexed:
+            value = value_at(metadata, path)
             if value is not MISSING and not _hashed(value):
                 raise AgentMetadataError(
                     id,
-                    (path,),
-                    f"{path} is indexed, so it must be a string, a number, bytes, an enum member or "
+                    (dotted(path),),
+                    f"{dotted(path)} is indexed, so it must be a string, a number, bytes, an enum member or "
                     f"None, or a list of those; got {value!r}.",
                 )
-        for path in self.ordered:
-            value = value_at(metadata, parse_path(path))
+        for path in self._ordered:
+            value = value_at(metadata, path)
             if value is not MISSING and not (value is None or isinstance(value, int | float)):
                 raise AgentMetadataError(
                     id,
-                    (path,),
-                    f"{path} is in an ordered index, so it must be a number or None; got {value!r}.",
+                    (dotted(path),),
+                    f"{dotted(path)} is in an ordered index, so it must be a number or None; got {value!r}.",
                 )
 
     def indexes(self) -> dict[Path, tuple[Index, ...]]:
         """New and empty ones, by path; a path may be in one of each kind."""
         result: dict[Path, tuple[Index, ...]] = {}
-        for path in dict.fromkeys(self.indexed):
-            result[parse_path(path)] = (HashIndex(),)
-        for path in dict.fromkeys(self.ordered):
-            key = parse_path(path)
-            result[key] = (*result.get(key, ()), OrderedIndex())
+        for path in self._indexed:
+            result[path] = (HashIndex(),)
+        for path in dict.fromkeys(self._ordered):
+            result[path] = (*result.get(path, ()), OrderedIndex())
         return result
 
     def paths(self) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ decided, each upon what those before it decided, before the first is committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Final, assert_never
 
-from suptree.core import Pid, Table
-from suptree.services.agent_registry.criteria import Criteria, matches
+from suptree.core import EXITING, Pid, Table
+from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import (
     AgentExistsError,
@@ -22,6 +23,7 @@ from suptree.services.agent_registry.errors import (
     AgentRegistryFullError,
     BatchError,
 )
+from suptree.services.agent_registry.matching import compiled
 from suptree.services.agent_registry.operations import (
     Operation,
     Register,
@@ -29,7 +31,7 @@ from suptree.services.agent_registry.operations import (
     Unregister,
     Update,
 )
-from suptree.services.agent_registry.planner import plan
+from suptree.services.agent_registry.planner import EVERYTHING, plan
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.values import MISSING, merged
 
@@ -70,7 +72,7 @@ class AgentTables:
         limit: How many there may be.
     """
 
-    __slots__ = ("entries", "indexes", "limit", "number", "schema")
+    __slots__ = ("_everyone", "entries", "indexes", "limit", "number", "schema")
 
     def __init__(self, entries: Table[str, AgentEntry], schema: AgentSchema, limit: int) -> None:
         self.entries = entries
@@ -78,9 +80,11 @@ class AgentTables:
         self.limit = limit
         self.indexes = schema.indexes()
         self.number = 0
-        for entry in entries.values():
+        # The entries again, since a query goes through them faster than through a Table.
+        self._everyone: dict[str, AgentEntry] = {}
+        for entry in sorted(entries.values(), key=_NUMBER):
             self._index(entry)
-            self.number = max(self.number, entry.number)
+            self.number = entry.number
 
     # -- changing ------------------------------------------------------------------------
 
@@ -135,13 +139,16 @@ class AgentTables:
 
     def commit(self, change: Change) -> None:
         """Write what was decided."""
-        if change.before is not None:
-            self._unindex(change.before)
-        if change.after is None:
+        before, after = change.before, change.after
+        if before is not None:
+            self._unindex(before)
+            if after is None or after.number != before.number:
+                del self._everyone[before.id]  # so that it comes last when it comes again
+        if after is None:
             del self.entries[change.entry.id]
         else:
-            self.entries[change.after.id] = change.after
-            self._index(change.after)
+            self.entries[after.id] = after
+            self._index(after)
 
     def remove(self, id: str, pid: Pid[Any]) -> AgentEntry | None:
         """Take *id* out if *pid* holds it, which has ended; what was taken out."""
@@ -149,7 +156,7 @@ class AgentTables:
         if entry is None or entry.pid is not pid:
             return None
         self._unindex(entry)
-        del self.entries[id]
+        del self.entries[id], self._everyone[id]
         return entry
 
     # -- reading -------------------------------------------------------------------------
@@ -168,18 +175,15 @@ class AgentTables:
 
     def query(self, criteria: Criteria) -> Answer:
         """The live agents that *criteria* are about."""
-        entries = self.entries
+        everyone = self._everyone
         way = plan(criteria, self.indexes)
-        if way is None or way.cost >= len(entries):
-            text, examined = "scan", len(entries)
-            rows = entries.select(lambda _, entry: matches(entry, criteria))
-            found = [entry for _, entry in rows if entry.pid.is_alive()]
-        else:
-            candidates = [entries[id] for id in dict.fromkeys(way.candidates())]
-            text, examined = way.text, len(candidates)
-            found = [e for e in candidates if matches(e, criteria) and e.pid.is_alive()]
-        found.sort(key=_number)
-        return Answer(found, examined, text)
+        if way is None or way.cost >= len(everyone):
+            found = _living(everyone.values(), criteria)
+            return Answer(found, len(everyone), "scan")
+        found = _living(way.candidates(), way.rest)
+        if len(found) > 1:  # each once, in the order of registration
+            found = sorted({entry.number: entry for entry in found}.values(), key=_NUMBER)
+        return Answer(found, way.cost, way.text)
 
     # -- inside --------------------------------------------------------------------------
 
@@ -208,18 +212,19 @@ class AgentTables:
         return size >= self.limit
 
     def _index(self, entry: AgentEntry) -> None:
+        self._everyone[entry.id] = entry
         for path, several in self.indexes.items():
             value = entry.at(path)
             if value is not MISSING:
                 for index in several:
-                    index.add(entry.id, value)
+                    index.add(value, entry)
 
     def _unindex(self, entry: AgentEntry) -> None:
         for path, several in self.indexes.items():
             value = entry.at(path)
             if value is not MISSING:
                 for index in several:
-                    index.remove(entry.id, value)
+                    index.remove(value, entry)
 
 
 _FEW: Final = 1000  # among more than that a near name is not looked for
@@ -229,5 +234,11 @@ def _replaced(_old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, A
     return new
 
 
-def _number(entry: AgentEntry) -> int:
-    return entry.number
+_NUMBER: Final = attrgetter("number")
+
+
+def _living(entries: Iterable[AgentEntry], criteria: Criteria) -> list[AgentEntry]:
+    """Those that live and are meant."""
+    if criteria != EVERYTHING:
+        entries = filter(compiled(criteria), entries)
+    return [e for e in entries if (p := e.pid._process) is not None and p.state < EXITING]

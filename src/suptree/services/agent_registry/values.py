@@ -118,4 +118,4 @@ def is_scalar(value: object) -> bool:
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
+    return value.__class__ is MappingProxyType or isinstance(value, Mapping)

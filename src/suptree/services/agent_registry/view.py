@@ -6,20 +6,17 @@ are no tables, and that is an error which says so.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from suptree.core import Pid, Runtime, find_runtime, whereis
 from suptree.otp import ServerRef
-from suptree.services.agent_registry.criteria import All, Criteria
+from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentRegistryNotRunningError, CriteriaError
 from suptree.services.agent_registry.events import QUERY_ANSWERED
 from suptree.services.agent_registry.tables import AgentTables, Answer
 
-__all__ = ["EVERYTHING", "AgentView", "table_name", "view_of"]
-
-EVERYTHING: Final = All()
-"""The criteria of whoever wants all agents."""
+__all__ = ["AgentView", "table_name", "view_of"]
 
 
 class AgentView:

@@ -1,0 +1,1 @@
+"""Benchmarks of the services; each runs as `python -m benchmarks.services.<name>`."""
