@@ -8,7 +8,7 @@ there is no plan, and all agents are looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final, assert_never
 
@@ -57,28 +57,31 @@ def plan(criteria: Criteria, indexes: Mapping[Path, tuple[Index, ...]]) -> Plan 
 
 
 def _of_all(parts: tuple[Criteria, ...], indexes: Mapping[Path, tuple[Index, ...]]) -> Plan | None:
-    """The cheapest of those for one part, or for several bounds of one number, which are one slice."""
-    plans: list[Plan] = []
-    bounds: dict[Path, list[Compare]] = {}
+    """The cheapest of the ways for one part; several bounds of one number are one slice."""
+    ways: list[tuple[Plan | None, tuple[Criteria, ...]]] = []
+    by_path: dict[Path, list[Compare]] = {}
     for part in parts:
         if isinstance(part, Compare):
-            bounds.setdefault(part.path, []).append(part)
-        way = plan(part, indexes)
-        if way is not None:
-            others = tuple(each for each in parts if each is not part)
-            plans.append(replace(way, rest=All((*_flat(way.rest), *others))))
-    for path, several in bounds.items():
-        for index in indexes.get(path, ()) if len(several) > 1 else ():
-            way = _by_order(index, path, several) if isinstance(index, OrderedIndex) else None
-            if way is not None:
-                others = tuple(each for each in parts if not _is_in(each, several))
-                plans.append(replace(way, rest=All((*_flat(way.rest), *others))))
-    return _cheapest(plans)
+            by_path.setdefault(part.path, []).append(part)
+        else:
+            ways.append((plan(part, indexes), (part,)))
+    for path, several in by_path.items():
+        for index in indexes.get(path, ()):
+            if isinstance(index, OrderedIndex):
+                ways.append((_by_order(index, path, several), tuple(several)))
+            else:
+                ways += [(_by_hash(index, each), (each,)) for each in several]
+    known = [(way, said) for way, said in ways if way is not None]
+    if not known:
+        return None
+    best, said = min(known, key=lambda each: each[0].cost)
+    left = [part for part in parts if not any(part is each for each in said)]
+    return Plan(best.cost, best.text, best.candidates, All((*_flat(best.rest), *left)))
 
 
 def _cheapest(plans: Iterable[Plan | None]) -> Plan | None:
     known = [each for each in plans if each is not None]
-    return min(known, key=_worth) if known else None
+    return min(known, key=lambda each: each.cost) if known else None
 
 
 def _union(plans: list[Plan], criteria: AnyOf) -> Plan:
@@ -152,11 +155,3 @@ def _flat(criteria: Criteria) -> tuple[Criteria, ...]:
     if isinstance(criteria, All):
         return tuple(chain.from_iterable(map(_flat, criteria.parts)))
     return (criteria,)
-
-
-def _is_in(part: Criteria, several: list[Compare]) -> bool:
-    return any(part is each for each in several)
-
-
-def _worth(way: Plan) -> tuple[int, int]:
-    return way.cost, len(_flat(way.rest))
