@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from suptree.services import where
 from suptree.services.agent_registry import AgentEntry, AgentSchema
+from suptree.services.agent_registry.matching import compiled
 from suptree.services.agent_registry.planner import EVERYTHING, plan
 from suptree.services.agent_registry.values import freeze
 from tests.services.agent_registry.naive import matches
@@ -83,6 +84,47 @@ def test_a_hash_index_leads_to_exactly_those_with_the_value(tags, op, one, sever
             or any(isinstance(each, list) for each in several)
             or (one != one or any(each != each for each in several))
         )
+
+
+SMALL = some.sampled_from([0, 1, 2])
+JOINED: some.SearchStrategy[Any] = some.recursive(
+    some.one_of(
+        some.builds(
+            lambda path, op, value: where(path).compare(op, value),
+            some.sampled_from(["n", "n", "tags", "free"]),
+            some.sampled_from(["eq", "neq", "gt", "gte", "lt", "lte"]),
+            SMALL,
+        ),
+        some.builds(lambda values: where("tags").in_(values), some.lists(SMALL, max_size=2)),
+    ),
+    lambda parts: some.one_of(
+        some.builds(lambda a, b: a & b, parts, parts),
+        some.builds(lambda a, b: a & b, parts, parts),
+        some.builds(lambda a, b: a | b, parts, parts),
+        some.builds(lambda a: ~a, parts),
+    ),
+    max_leaves=8,
+)
+ROWS = [
+    {"n": n, "tags": tags, "free": free}
+    for n in (0, 1, 2)
+    for tags in (0, 1, [0, 2], [])
+    for free in (0, 1, 2)
+]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(JOINED)
+def test_the_candidates_compared_with_the_rest_are_exactly_those_who_match(criteria):
+    """Every combination of few values is there, so that a part which is forgotten shows."""
+    entries, indexes = filled(ROWS)
+
+    way = plan(criteria, indexes)
+
+    if way is not None:
+        is_meant = compiled(way.rest)
+        found = {entry.id for entry in way.candidates() if is_meant(entry)}
+        assert found == {entry.id for entry in entries if matches(entry, criteria)}
 
 
 def test_what_no_index_can_say_is_left_to_a_scan():

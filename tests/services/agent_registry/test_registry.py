@@ -260,6 +260,7 @@ async def test_the_late_news_of_the_old_holder_does_not_take_out_the_new_one(run
 
     old, new = runtime.spawn(slow_to_go), await Agent.start()
     await AgentRegistry.register(agents, "ada", metadata(), pid=old)
+    await agent(agents, "bob")
     await turn()
 
     st.exit(old, st.KILL)
@@ -269,12 +270,13 @@ async def test_the_late_news_of_the_old_holder_does_not_take_out_the_new_one(run
 
     assert AgentRegistry.whereis(agents, "ada") == new
     assert [e.id for e in AgentRegistry.query(agents, where("node") == "n2")] == ["ada"]
+    assert [e.id for e in AgentRegistry.query(agents)] == ["bob", "ada"]  # it came anew
     facts = dict(seen)
     assert facts["agent.registered"]["replaced"] == old
     assert (facts["agent.died"]["agent"], facts["agent.died"]["replaced"]) == (old, True)
     await Agent.stop(new)
     await wait_mailbox_empty(agents)
-    assert AgentRegistry.count(agents) == 0
+    assert [e.id for e in AgentRegistry.query(agents)] == ["bob"]
 
 
 def _register(id: str, pid: Any, **given: Any) -> Any:

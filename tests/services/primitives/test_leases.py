@@ -159,6 +159,23 @@ async def test_a_waiter_that_was_cancelled_never_wins_and_the_next_one_does(runt
     assert await holder(leases) == other
 
 
+async def test_a_waiter_that_left_in_this_moment_is_passed_over(runtime):
+    leases = await Leases.start_link()
+    lease = await Leases.acquire(leases, "door", ttl=100.0)
+    left, other = await people(2)
+    task = asyncio.ensure_future(Leases.acquire(leases, "door", holder=left))
+    await settle()
+    await asks(other, leases)
+
+    task.cancel()  # the news of it is still to come
+    await Leases.release(leases, lease)
+
+    assert await holder(leases) == other
+    assert (await Leases.stats(leases)).granted == 2
+    await settle()
+    assert task.cancelled()
+
+
 async def test_a_lease_granted_to_a_caller_that_is_cancelled_in_the_same_moment_is_given_back(
     runtime,
 ):

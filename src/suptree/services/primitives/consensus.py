@@ -2,7 +2,7 @@
 
 Each participant is told by a `VoteRequested` message, and is watched: its death is a vote
 that will not come, and when the quorum is out of reach the vote ends at once.  It ends
-too at its deadline, and with its proposer.
+too at its deadline, and with its proposer; with the server every wait for a result ends.
 
 >>> import asyncio, suptree as st
 >>> from suptree.services import Consensus

@@ -4,6 +4,9 @@ Candidates stand in line and are watched; the first one leads.  Each change begi
 with a number larger than all before, over restarts too, and every candidate and follower
 but the one whose own request made the change is told by a `LeaderChanged` message.
 
+The line goes with the server: who stands in it monitors the server and stands again, or
+starts after it under rest_for_one.
+
 >>> import asyncio, suptree as st
 >>> from suptree.services import Elections
 >>> async def main():
