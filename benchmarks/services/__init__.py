@@ -1,1 +1,1 @@
-"""Benchmarks of the services; each runs as `python -m benchmarks.services.<name>`."""
+"""Benchmarks of the services floor: each module measures one claim, both sides in one run."""
