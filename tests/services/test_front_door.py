@@ -41,7 +41,7 @@ def test_type_checkers_see_what_is_there_at_run_time():
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Schedular'"):
-        services.Schedular  # noqa: B018
+        services.Schedular
 
 
 def run(code: str) -> str:

@@ -477,7 +477,7 @@ class Router:
             elif isinstance(item, Entry):
                 self._look_at(item, now)
             else:
-                self._stop_waiting(item)  # type: ignore[arg-type]
+                self._stop_waiting(item)
 
     def _look_at(self, entry: Entry, now: float) -> None:
         """*entry* has come to a moment: its own, its sender's or its receiver's."""
