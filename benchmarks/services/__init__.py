@@ -1,1 +1,1 @@
-"""Benchmarks of services, each against its goal."""
+"""Benchmarks of the services floor: each module measures one claim, both sides in one run."""

@@ -36,6 +36,7 @@ from suptree.core import (
     Unanswered,
     attach_direct,
     carry,
+    detach,
     limited,
     safe_repr,
     stands_deep,
@@ -172,12 +173,9 @@ def _make_call(
                     except Exception as error:  # a proxy, or a class without a hash
                         bare = False
                         result = process.crash_of_direct(error, handler, args, kwargs)
-                    if (
-                        bare
-                        and process.state is RUNNING
-                        and process.current is None
-                        and process.carried is None
-                    ):
+                    if bare and process.state is RUNNING and process.current is None:
+                        if process.carried is not None:
+                            detach(process)
                         if process.mailbox:
                             process.leave_direct()
                         else:
@@ -347,7 +345,15 @@ async def _finish_direct(
             reply_to = process.current[1]
         else:
             reply_to = ReplyTo(runtime.runqueue, process, caller)
-        if state is not RUNNING and state is not EXITING:
+        if (
+            result.__class__ is NoReply
+            and result.then is None
+            and state is RUNNING
+            and process.carried is None
+        ):  # the usual directive; what the rest of this chain does for all of them costs more
+            process.owe(reply_to)
+            process.settle()
+        elif state is not RUNNING and state is not EXITING:
             reply_to.set(result)  # it has answered and gone on: only the caller died
         else:  # a directive; or it asked for `sender`, or was killed on the stack (law 2)
             process.current = (CALL, reply_to, handler, args, {})
