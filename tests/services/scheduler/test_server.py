@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -546,6 +547,31 @@ async def test_a_run_needs_a_task_supervisor(runtime):
 async def test_wrong_options_of_a_scheduler_are_refused_at_its_start(runtime, options):
     with pytest.raises(st.StartError):
         await S.start(**options)
+
+
+# -- context -----------------------------------------------------------------------------------------
+
+
+async def test_a_job_comes_without_the_context_of_whoever_armed_the_timer(runtime):
+    trace: ContextVar[str] = ContextVar("trace", default="none")
+    seen: list[str] = []
+
+    class Traced(st.GenServer):
+        def handle_info(self, message: object) -> None:
+            seen.append(trace.get())
+
+    runtime.propagator = st.ContextPropagator(trace)
+    traced = await Traced.start()
+    trace.set("somebody")
+    id = await S.every("scheduler", 1.0, "x", to=traced, owner=None)
+    await S.every("scheduler", 1.0, Run(lambda: seen.append(trace.get())), owner=None)
+    await asyncio.sleep(2.5)
+    assert seen == ["none"] * 4
+
+    await S.run_now("scheduler", id)  # that is somebody's doing
+    await asyncio.sleep(0.1)
+
+    assert seen[4:] == ["somebody"]
 
 
 # -- the end ---------------------------------------------------------------------------------------
