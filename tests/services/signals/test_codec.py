@@ -32,8 +32,8 @@ PLAIN = some.recursive(
     max_leaves=6,
 )
 MOMENTS = some.datetimes(
-    min_value=datetime(1971, 1, 1),  # noqa: DTZ001
-    max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+    min_value=datetime(1971, 1, 1),
+    max_value=datetime(2200, 1, 1),
     timezones=some.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
 )
 NAMES = some.text("abcxyz019", min_size=1, max_size=20).filter(lambda name: name != "data")

@@ -22,6 +22,8 @@ __all__ = [
     "SignalFormatError",
     "SignalOptionsError",
     "SignalPathError",
+    "SubscriptionLimitError",
+    "SubscriptionNotSavedError",
     "SubscriptionTakenError",
 ]
 
@@ -48,8 +50,8 @@ class InvalidSignalError(SignalError):
         self.near = near
 
     def __str__(self) -> str:
-        meant = f", did you mean {self.near!r}?" if self.near else ""
-        return f"Signal: {self.attribute} must be {self.must}; got {_short(self.value)}{meant}."
+        end = f", did you mean {self.near!r}?" if self.near else "."
+        return f"Signal: {self.attribute} must be {self.must}; got {_short(self.value)}{end}"
 
 
 class SignalFormatError(SignalError):
@@ -94,17 +96,20 @@ class SignalOptionsError(SignalError, ValueError):
         option: Which option.
         must: What it must be.
         value: What it was.
+        near: What may have been meant; "" for nothing.
     """
 
-    def __init__(self, who: str, option: str, must: str, value: object) -> None:
-        super().__init__(who, option, must, value)
+    def __init__(self, who: str, option: str, must: str, value: object, near: str = "") -> None:
+        super().__init__(who, option, must, value, near)
         self.who = who
         self.option = option
         self.must = must
         self.value = value
+        self.near = near
 
     def __str__(self) -> str:
-        return f"{self.who}: {self.option} must be {self.must}; got {_short(self.value)}."
+        end = f", did you mean {self.near!r}?" if self.near else "."
+        return f"{self.who}: {self.option} must be {self.must}; got {_short(self.value)}{end}"
 
 
 class SubscriptionTakenError(SignalError):
@@ -124,6 +129,42 @@ class SubscriptionTakenError(SignalError):
         return (
             f"subscription {self.subscription!r} belongs to {self.subscriber!r}. "
             "Take another id, or unsubscribe that one first."
+        )
+
+
+class SubscriptionLimitError(SignalError):
+    """The bus has its maximum of subscriptions.
+
+    Attributes:
+        limit: That maximum.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"the bus has its maximum of {self.limit} subscriptions. "
+            "Unsubscribe some, or raise max_subscriptions."
+        )
+
+
+class SubscriptionNotSavedError(SignalError):
+    """The store of the bus failed: the subscription stands, but is lost if the bus ends.
+
+    Attributes:
+        subscription: Its id.
+    """
+
+    def __init__(self, subscription: str) -> None:
+        super().__init__(subscription)
+        self.subscription = subscription
+
+    def __str__(self) -> str:
+        return (
+            f"subscription {self.subscription!r} could not be saved: it stands, but will not "
+            "come back with the bus. Subscribe again once the store works."
         )
 
 

@@ -16,6 +16,7 @@ goes on with `**`, and once there was a `**`, one that goes on goes first.
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from suptree.services.signals.errors import SignalPathError
@@ -84,7 +85,7 @@ def _words(text: object) -> tuple[str, ...]:
             raise SignalPathError(
                 text, f"a `*` must stand alone between the dots; got {word!r}. Write '*' or '**'."
             )
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in itertools.pairwise(words):
         if before == word == ANY:
             raise SignalPathError(text, "`**.**` says no more than `**`. Write it once.")
     return words
