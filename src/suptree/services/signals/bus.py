@@ -31,7 +31,7 @@ from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.parts.store import Store
 from suptree.services.signals import events
-from suptree.services.signals.deliveries import TICK, Deliveries
+from suptree.services.signals.deliveries import TICK, Deliveries, Ending
 from suptree.services.signals.errors import (
     ReplayPointError,
     SignalError,
@@ -369,15 +369,20 @@ class SignalBus(GenServer):
         return await SignalBus._unsubscribe(bus, id)
 
     @call
-    def _unsubscribe(self, id: str) -> bool:
+    def _unsubscribe(self, id: str) -> bool | NoReply:
         lane = self.deliveries.lanes.get(id)
         if lane is None:
             return False
         self.deliveries.end(lane, "unsubscribed", self._now())
-        return True
+        if self.saving is None or not self.saving.takes(lane.subscription):
+            return True
+        self.start_task(self.saving.delete(id, self.sender, self.reply))
+        return NoReply()
 
-    def _ended(self, lane: Lane) -> None:
+    def _ended(self, lane: Lane, reason: Ending) -> None:
         """A lane has ended: nothing of it may come back from the store."""
+        if reason == "unsubscribed":
+            return  # who asked for that waits for it
         if self.saving is not None and self.saving.takes(lane.subscription):
             self.start_task(self.saving.delete(lane.id))
 
@@ -502,8 +507,7 @@ class SignalBus(GenServer):
         """The dead letters, of one subscription or of all, oldest first; *limit* at most."""
         who = "SignalBus.dead_letters"
         check_count(who, "limit", limit, 1)
-        if subscription is not None:
-            _check_id(who, subscription)
+        _check_one_or_all(who, subscription)
         return await SignalBus._letters(bus, subscription, limit)
 
     @call
@@ -524,6 +528,7 @@ class SignalBus(GenServer):
             subscription: Those of that one; None: of all.
             numbers: Those with these numbers; None: all.
         """
+        _check_one_or_all("SignalBus.redrive", subscription)
         chosen = None if numbers is None else frozenset(numbers)
         redriven = kept = after = 0
         while True:
@@ -549,6 +554,7 @@ class SignalBus(GenServer):
         bus: ServerRef[SignalBus], *, subscription: str | None = None
     ) -> int:
         """Forget the dead letters of one subscription, or all; returns how many."""
+        _check_one_or_all("SignalBus.clear_dead_letters", subscription)
         return await SignalBus._clear(bus, subscription)
 
     @call
@@ -672,6 +678,11 @@ def _declared(who: str, given: Iterable[Subscription]) -> list[Subscription]:
 def _check_id(who: str, id: object) -> None:
     if not isinstance(id, str):
         raise SignalOptionsError(who, "id", "the id of a subscription, a string", id)
+
+
+def _check_one_or_all(who: str, id: object) -> None:
+    if id is not None:
+        _check_id(who, id)
 
 
 def _since(who: str, since: object) -> str | float | None:

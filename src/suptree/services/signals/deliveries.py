@@ -85,7 +85,7 @@ class Deliveries:
         server: The bus.
         label: What it is called in telemetry.
         max_dead_letters: How many dead letters are kept.
-        ended: Told when a lane has ended.
+        ended: Told when a lane has ended, and why.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Deliveries:
         server: GenServer,
         label: str,
         max_dead_letters: int,
-        ended: Callable[[Lane], None],
+        ended: Callable[[Lane, Ending], None],
     ) -> None:
         self._server = server
         self._runtime = server._process.runtime
@@ -162,7 +162,7 @@ class Deliveries:
         self._emit(
             events.UNSUBSCRIBED, {"left_count": len(left)}, {**_names(lane), "reason": reason}
         )
-        self._ended(lane)
+        self._ended(lane, reason)
         return len(left)
 
     # -- publishing ---------------------------------------------------------------------

@@ -72,13 +72,20 @@ class Saving:
                 answer = SubscriptionNotSavedError(subscription.id)
         reply(sender, answer)
 
-    async def delete(self, id: str) -> None:
-        """Forget the subscription of that id."""
+    async def delete(
+        self,
+        id: str,
+        sender: ReplyTo | None = None,
+        reply: Callable[[ReplyTo, object], None] | None = None,
+    ) -> None:
+        """Forget the subscription of that id, and then answer True to who waits for that."""
         async with self._turn:
             try:
                 await self._store.delete(self._space, id)
             except Exception:  # a store is anybody's; the bus goes on without it
                 self.faults += 1
+        if sender is not None and reply is not None:
+            reply(sender, True)
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):

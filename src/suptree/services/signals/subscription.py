@@ -65,7 +65,7 @@ class Delivery:
         if not isinstance(self.ack, bool):
             raise SignalOptionsError("Delivery", "ack", "True or False", self.ack)
         check_count("Delivery", "max_in_flight", self.max_in_flight, 1)
-        check_count("Delivery", "max_pending", self.max_pending, self.overflow == "block")
+        check_count("Delivery", "max_pending", self.max_pending, int(self.overflow == "block"))
         check_count("Delivery", "max_attempts", self.max_attempts, 1)
         for option in ("ack_timeout", "retry_delay", "absence"):
             check_seconds("Delivery", option, getattr(self, option))
