@@ -171,6 +171,16 @@ async def test_a_hundred_thousand_acknowledged_signals_leave_no_timers_behind(ru
     assert (await the_only(bus)).in_flight == 0
 
 
+async def test_a_thousand_refusals_leave_no_timers_behind_either(runtime):
+    bus = await bus_of()
+    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True, max_attempts=10_000))
+    await SignalBus.publish(bus, signal())
+    for _ in range(1000):
+        SignalBus.nack(await received())
+
+    assert len(bus._process.server.deliveries._due) <= 64 + 4
+
+
 # -- back-pressure -----------------------------------------------------------------------------
 
 
@@ -521,6 +531,23 @@ async def test_a_signal_that_kills_its_subscriber_is_a_dead_letter_in_the_end(ru
     assert (letter.signal.data, letter.attempts, letter.reason) == ("crash", 3, "attempts")
 
 
+async def test_what_was_on_its_way_when_another_signal_killed_the_subscriber_is_not_blamed(
+    runtime, caplog
+):
+    bus = await bus_of()
+    seen = Seen()
+    await supervised(seen)
+    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=True, max_attempts=2))
+
+    await SignalBus.publish(bus, [signal(data=data) for data in ("crash", "a", "b")])
+    await wait_until(lambda: seen[-1:] == ["b"])
+    await wait_mailbox_empty(bus)
+
+    assert seen == ["crash", "crash", "a", "b"]
+    assert (await the_only(bus)).redelivered == 1
+    assert [letter.signal.data for letter in await SignalBus.dead_letters(bus)] == ["crash"]
+
+
 async def test_a_subscriber_that_subscribes_in_its_init_keeps_what_is_held_for_it(runtime):
     bus = await bus_of()
 
@@ -594,6 +621,21 @@ async def test_dead_letters_without_a_subscription_stay_when_they_are_redriven(r
     assert (answer.redriven, answer.kept) == (0, 2)
     assert len(await SignalBus.dead_letters(bus, subscription="x")) == 2
     assert await SignalBus.dead_letters(bus, subscription="y") == []
+
+
+async def test_dead_letters_for_which_there_is_no_place_stay_when_they_are_redriven(runtime):
+    bus = await bus_of()
+    tight = Delivery(ack=True, max_attempts=1, max_in_flight=1, max_pending=1)
+    await SignalBus.subscribe(bus, "**", delivery=tight)
+    await SignalBus.publish(bus, numbered(2))
+    for _ in range(2):
+        SignalBus.nack(await received())
+    await SignalBus.publish(bus, signal())
+
+    answer = await SignalBus.redrive(bus)
+
+    assert (answer.redriven, answer.kept) == (1, 1)
+    assert len(await SignalBus.dead_letters(bus)) == 1
 
 
 async def test_thousands_of_dead_letters_are_redriven_in_order(runtime):

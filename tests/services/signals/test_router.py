@@ -44,15 +44,10 @@ def fits(path: list[str], words: list[str]) -> bool:
 
 def compare(one: str, other: str) -> int:
     """The naive way to say which path is more specific."""
-    rank = {"*": 1, "**": 2}
-    after_any = False
+    rank = {"*": 1, None: 2, "**": 3}  # None: it has ended
     for a, b in itertools.zip_longest(one.split("."), other.split(".")):
-        if a is None or b is None:
-            ended, goes_on = (-1, 1) if a is None else (1, -1)
-            return goes_on if after_any else ended
         if rank.get(a, 0) != rank.get(b, 0):
             return rank.get(a, 0) - rank.get(b, 0)
-        after_any = after_any or a == "**"
     return 0
 
 
@@ -127,7 +122,7 @@ def test_a_path_matches_what_the_naive_reading_of_it_matches(path: str, type: st
 
 def test_more_specific_paths_go_first_whatever_their_priority():
     router: SignalRouter[str] = SignalRouter()
-    paths = ["a.b", "a.b.**", "a.*", "a.**.b", "a.**", "*.b", "*.**", "**.b", "**"]
+    paths = ["a.b", "a.b.**", "a.*", "a.**.b", "a.**.b.**", "a.**", "*.b", "*.**", "**.b", "**"]
     for priority, path in enumerate(reversed(paths)):
         router.add(path, path, priority=-priority)
 

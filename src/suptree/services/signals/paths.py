@@ -10,8 +10,8 @@ them, none included.  Pure.
 True
 
 The more specific of two paths goes first: they are compared word by word from the left,
-where a word goes before `*`, and `*` before `**`; a path that ends goes before one that
-goes on with `**`, and once there was a `**`, one that goes on goes first.
+where a word goes before `*`, and that before `**`; a path that ends goes before one that goes on
+with `**`, and behind one that goes on with anything else.
 """
 
 from __future__ import annotations
@@ -92,8 +92,7 @@ def _words(text: object) -> tuple[str, ...]:
 
 
 def _rank(words: tuple[str, ...]) -> bytes:
-    ranks = [1 if word == ONE else 3 if word == ANY else 0 for word in words]
-    return bytes([*ranks, 4 if 3 in ranks else 2])
+    return bytes([*(1 if word == ONE else 3 if word == ANY else 0 for word in words), 2])
 
 
 def _skip(ends: set[int], words: tuple[str, ...]) -> set[int]:
