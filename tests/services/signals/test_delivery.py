@@ -166,8 +166,7 @@ async def test_a_hundred_thousand_acknowledged_signals_leave_no_timers_behind(ru
         await turn(60)
     await wait_until(lambda: len(seen) == 10_000)
 
-    deliveries = bus._process.server.deliveries
-    assert len(deliveries._due) <= 64 + 4
+    assert len(bus._process.server.deliveries._agenda) <= 64 + 4
     assert (await the_only(bus)).in_flight == 0
 
 
@@ -178,7 +177,7 @@ async def test_a_thousand_refusals_leave_no_timers_behind_either(runtime):
     for _ in range(1000):
         SignalBus.nack(await received())
 
-    assert len(bus._process.server.deliveries._due) <= 64 + 4
+    assert len(bus._process.server.deliveries._agenda) <= 64 + 4
 
 
 # -- back-pressure -----------------------------------------------------------------------------
@@ -482,6 +481,22 @@ async def test_what_is_published_while_nobody_has_the_name_waits_for_the_next_on
     assert resumed["absent_s"] == pytest.approx(1.1, abs=0.11)
 
 
+async def test_who_has_just_taken_the_name_gets_what_is_held_with_the_next_signal(runtime):
+    bus = await bus_of()
+    seen = Seen()
+    await SignalBus.subscribe(bus, "**", "w")
+    await SignalBus.publish(bus, numbered(2))
+    await supervised(seen)
+    before = asyncio.get_running_loop().time()
+
+    published = await SignalBus.publish(bus, signal(data="next"))
+
+    assert published.counts == {Outcome.SENT: 1}
+    assert asyncio.get_running_loop().time() == before
+    await wait_mailbox_empty("w")
+    assert seen == [0, 1, "next"]
+
+
 async def test_the_end_of_a_named_subscriber_shows_in_the_telemetry(runtime):
     recorder = Recorder(runtime)
     bus = await bus_of()
@@ -713,6 +728,20 @@ async def test_subscriptions_by_name_come_back_from_the_store_and_others_do_not(
     assert (info.id, info.path, info.subscriber, info.priority) == ("w:a.*", "a.*", "w", 3)
     lane = second._process.server.deliveries.lanes["w:a.*"]
     assert lane.delivery == options
+
+
+async def test_a_subscription_that_gets_a_match_function_does_not_come_back_without_it(runtime):
+    from suptree.services import MemoryStore, StateOwner
+
+    await StateOwner.start_link()
+    first = await SignalBus.start_link(store=MemoryStore("state"))
+    await SignalBus.subscribe(first, "a", "w")
+    await SignalBus.subscribe(first, "a", "w", match=lambda signal: True)
+    await SignalBus.stop(first)
+
+    second = await SignalBus.start_link(store=MemoryStore("state"))
+
+    assert await SignalBus.subscriptions(second) == []
 
 
 class BrokenStore:

@@ -43,7 +43,9 @@ async def test_the_log_is_replayed_by_path_oldest_first_up_to_a_limit(runtime):
     assert await replayed(bus, "*.odd", limit=2) == [1, 3]
     assert await replayed(bus, "b") == []
     await wait_mailbox_empty(bus)
-    assert [(e["path"], e["read_count"], e["found_count"]) for e in recorder.of("log.replayed")] == [
+    assert [
+        (e["path"], e["read_count"], e["found_count"]) for e in recorder.of("log.replayed")
+    ] == [
         ("**", 6, 6),
         ("*.odd", 6, 3),
         ("*.odd", 4, 2),
@@ -144,6 +146,36 @@ async def test_signals_leave_the_log_when_they_are_too_old_though_nothing_else_h
     await asyncio.sleep(20.0)
     stats = await SignalBus.stats(bus)
     assert (stats.log_len, stats.log_dropped) == (0, 3)
+
+
+async def test_what_is_too_old_is_not_replayed_even_before_it_is_dropped(runtime):
+    bus = await bus_of(log_ttl=10.0)
+    old = await SignalBus.publish(bus, numbered(2))
+    await asyncio.sleep(9.0)
+    young = await SignalBus.publish(bus, numbered(1))
+    await asyncio.sleep(1.5)
+
+    assert (await SignalBus.stats(bus)).log_len == 3
+    assert [entry.signal for entry in await SignalBus.replay(bus)] == list(young.signals)
+    with pytest.raises(ReplayPointError) as refused:
+        await SignalBus.replay(bus, since=old.signals[1].id)
+    assert refused.value.oldest == young.signals[0].id
+
+
+async def test_a_log_that_is_overrun_while_it_is_read_gives_what_is_left_of_that_time(runtime):
+    bus = await bus_of(log_entries=2500)
+    await SignalBus.publish(bus, numbered(2500))
+
+    async def flood() -> None:
+        while True:
+            await SignalBus.publish(bus, numbered(1000))
+
+    pid = st.spawn(flood)
+    found = [entry.seq for entry in await SignalBus.replay(bus)]
+    st.exit(pid, st.KILL)
+
+    assert found == sorted(set(found))
+    assert found[-1:] <= [2500]
 
 
 async def test_a_bus_without_a_log_routes_all_the_same(runtime):

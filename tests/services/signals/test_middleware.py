@@ -131,7 +131,8 @@ async def test_middleware_that_fails_is_skipped_and_reported_or_halts_if_it_is_r
 ):
     recorder = Recorder(runtime)
     bus = await bus_of(
-        Middleware("bad", before=function, required=required), Middleware("good", before=adding("ok"))
+        Middleware("bad", before=function, required=required),
+        Middleware("good", before=adding("ok")),
     )
     before = asyncio.get_running_loop().time()
 

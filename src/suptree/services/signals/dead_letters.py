@@ -16,24 +16,25 @@ class DeadLetters:
     """The last *limit* of them, oldest first.
 
     Attributes:
+        last: The number of the newest.
         lost: How many had to make room for others.
     """
 
-    __slots__ = ("_letters", "_limit", "_number", "lost")
+    __slots__ = ("_letters", "_limit", "last", "lost")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._letters: dict[int, DeadLetter] = {}
-        self._number = 0
+        self.last = 0
         self.lost = 0
 
     def add(
         self, lane: Lane, parcel: Parcel, reason: Literal["attempts", "down", "absent"], at: float
     ) -> None:
         """One more."""
-        self._number += 1
-        self._letters[self._number] = DeadLetter(
-            number=self._number,
+        self.last += 1
+        self._letters[self.last] = DeadLetter(
+            number=self.last,
             subscription=lane.id,
             subscriber=lane.subscription.subscriber,
             signal=parcel.signal,

@@ -6,27 +6,28 @@ A turn does a bounded amount of work for each lane.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable
 from typing import Final, Literal
 
 from suptree.clock import wall_clock
-from suptree.core import EXITING, Process, Timer
+from suptree.core import EXITING, Process
 from suptree.errors import MailboxFullError
 from suptree.otp import GenServer
 from suptree.services.parts.owners import Owners
 from suptree.services.signals import events
+from suptree.services.signals.agenda import Agenda
 from suptree.services.signals.dead_letters import DeadLetters
 from suptree.services.signals.lane import Lane, Parcel
 from suptree.services.signals.router import Route, SignalRouter
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import Subscription
 from suptree.services.signals.tickets import Ticket, Waiter
+from suptree.services.signals.totals import Totals
 from suptree.services.signals.values import DeadLetter, Outcome, SignalReceived
 from suptree.telemetry import Event
 
-__all__ = ["TICK", "Deliveries", "Ending", "Totals"]
+__all__ = ["TICK", "Deliveries", "Ending"]
 
 Ending = Literal["unsubscribed", "down", "absent"]
 TICK: Final = "suptree.signals.tick"
@@ -35,47 +36,6 @@ DRAIN: Final = 0.02
 """Seconds until the bus looks again at a mailbox that was full."""
 AT_ONCE: Final = 1000
 """Signals of one lane, and lanes, that are looked after in one turn."""
-
-
-class Totals:
-    """What a bus has counted since it started."""
-
-    __slots__ = (
-        "acked",
-        "buffered",
-        "dead_lettered",
-        "discarded",
-        "dropped",
-        "gone",
-        "last_loss",
-        "redelivered",
-        "rejected",
-        "sent",
-    )
-
-    def __init__(self) -> None:
-        self.sent = self.buffered = self.acked = self.redelivered = 0
-        self.dropped = self.rejected = self.gone = self.discarded = self.dead_lettered = 0
-        self.last_loss = -math.inf
-
-    def note(self, outcome: Outcome, now: float) -> None:
-        """Count what became of a signal that was not sent at once."""
-        match outcome:
-            case Outcome.BUFFERED:
-                self.buffered += 1
-                return
-            case Outcome.DISPLACED:
-                self.buffered += 1
-                self.dropped += 1
-            case Outcome.DROPPED:
-                self.dropped += 1
-            case Outcome.REJECTED:
-                self.rejected += 1
-            case Outcome.GONE:
-                self.gone += 1
-            case Outcome.SENT:
-                return
-        self.last_loss = now
 
 
 class Deliveries:
@@ -108,9 +68,7 @@ class Deliveries:
         self._subscribers: Owners[str] = Owners()
         self._publishers: Owners[Ticket] = Owners()
         self._numbers = 0
-        self._due: list[tuple[float, int, Lane | Ticket]] = []
-        self._timer: Timer | None = None
-        self._timer_at = math.inf
+        self._agenda: Agenda[Lane | Ticket] = Agenda(server, TICK)
         telemetry = self._runtime.telemetry
         self._overflowed = telemetry.slot(events.OVERFLOWED)
         self._redelivered = telemetry.slot(events.REDELIVERED)
@@ -150,7 +108,7 @@ class Deliveries:
             self._subscribers.discard(lane.process.pid, lane.id)
         for waiter in list(lane.blocked.values()):
             self._settle(waiter, Outcome.GONE, now)
-        left = lane.clear()
+        left = lane.left()
         if lane.delivery.ack and reason != "unsubscribed":
             for parcel in left:
                 lane.dead_lettered += 1
@@ -211,7 +169,7 @@ class Deliveries:
         self.tickets[ticket] = None
         if ticket.reply_to.pid is not None:
             self._publishers.add(ticket.reply_to.pid, ticket)
-        self._arm(ticket, deadline)
+        self._agenda.arm(ticket, deadline)
 
     # -- what subscribers say -----------------------------------------------------------
 
@@ -258,21 +216,12 @@ class Deliveries:
 
     def tick(self, now: float) -> None:
         """Look after what is due."""
-        self._timer = None
-        self._timer_at = math.inf
-        looked_after = 0
-        while self._due and self._due[0][0] <= now and looked_after < AT_ONCE:
-            when, _, thing = heapq.heappop(self._due)
-            if thing.armed != when:
-                continue  # armed for an earlier time since, or ended
-            thing.armed = math.inf
-            looked_after += 1
-            if isinstance(thing, Lane):
-                if self.lanes.get(thing.id) is thing:
-                    self._tend(thing, now)
-            elif thing in self.tickets:
-                self._give_up_waiting(thing, now)
-        self._set_timer()
+        for thing in self._agenda.due(now, AT_ONCE):
+            if isinstance(thing, Ticket):
+                if thing in self.tickets:
+                    self._give_up_waiting(thing, now)
+            elif self.lanes.get(thing.id) is thing:
+                self._tend(thing, now)
 
     def down(self, message: object, reason: object, now: float) -> None:
         """A subscriber or a waiting publisher has ended, if *message* says so."""
@@ -366,7 +315,7 @@ class Deliveries:
             return  # its Down is on its way, and ends the lane
         due = lane.next_due(now)
         if due < lane.armed:
-            self._arm(lane, due)
+            self._agenda.arm(lane, due)
 
     def _send(self, lane: Lane, process: Process, parcel: Parcel, now: float) -> bool:
         """Put *parcel* into the mailbox; False if that is bounded and full."""
@@ -380,7 +329,7 @@ class Deliveries:
         lane.note_sent(parcel, now)
         self.totals.sent += 1
         if parcel.due < lane.armed:
-            self._arm(lane, parcel.due)
+            self._agenda.arm(lane, parcel.due)
         if parcel.attempts > 1:
             self.totals.redelivered += 1
             if self._redelivered.handlers:
@@ -456,27 +405,6 @@ class Deliveries:
         if ticket.reply_to.pid is not None:
             self._publishers.discard(ticket.reply_to.pid, ticket)
         self._server.reply(ticket.reply_to, ticket.answer())
-
-    # -- inside: the timer --------------------------------------------------------------
-
-    def _arm(self, thing: Lane | Ticket, when: float) -> None:
-        """Look after *thing* at *when*, if it is not looked after before."""
-        thing.armed = when
-        self._numbers += 1
-        heapq.heappush(self._due, (when, self._numbers, thing))
-        if len(self._due) > 64 + 4 * (len(self.lanes) + len(self.tickets)):
-            self._due = [entry for entry in self._due if entry[2].armed == entry[0]]
-            heapq.heapify(self._due)
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        if not self._due or self._due[0][0] >= self._timer_at:
-            return
-        if self._timer is not None:
-            self._server.cancel_timer(self._timer)
-        self._timer_at = self._due[0][0]
-        delay = max(0.0, self._timer_at - self._runtime.now())
-        self._timer = self._server.send_after(delay, TICK)
 
     # -- inside: telemetry --------------------------------------------------------------
 

@@ -219,13 +219,10 @@ class Lane:
         self.pending.extendleft(p for p in reversed(returned) if p not in given_up)
         return given_up
 
-    def clear(self) -> list[Parcel]:
-        """Give everything up that is on its way or held, oldest first."""
+    def left(self) -> list[Parcel]:
+        """Everything that is on its way or held, oldest first."""
         left = sorted((*self.sent.values(), *self.retrying.values()), key=_seq)
         left += self.pending
-        self.sent.clear()
-        self.retrying.clear()
-        self.pending.clear()
         return left
 
     def change(self, subscription: Subscription) -> None:

@@ -9,10 +9,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.values import LoggedSignal
 
 __all__ = ["SignalLog"]
+
+_Entry: TypeAlias = tuple[Signal, float, float, int]
+"""The signal, the wall time, the time of the runtime, and the size."""
 
 
 class SignalLog:
@@ -47,9 +53,9 @@ class SignalLog:
         self._entries = entries
         self.max_bytes = max_bytes
         self.ttl = ttl
-        # seq -> signal, wall time, now, size.  Invariant: no number between the first and the
+        # By number.  Invariant: no number between the first and the
         # last is missing, and times never fall, so that a time is found by halving.
-        self._kept: dict[int, tuple[Signal, float, float, int]] = {}
+        self._kept: dict[int, _Entry] = {}
         self._ids: dict[str, int] = {}
         self._first = 1
         self._last = 0
@@ -85,11 +91,19 @@ class SignalLog:
         assert self.ttl is not None
         return self._kept[self._first][2] + self.ttl
 
-    def page(self, after: int, count: int) -> list[LoggedSignal]:
-        """Up to *count*, those numbered above *after*."""
+    def fresh_from(self, now: float) -> int:
+        """The number of the oldest that is not too old, dropped or not."""
+        ttl = self.ttl
+        if ttl is None:
+            return self._first
+        return self._search(lambda entry: entry[2] + ttl <= now)
+
+    def page(self, after: int, count: int, upto: int | None = None) -> list[LoggedSignal]:
+        """Up to *count*, those numbered above *after*, and not above *upto*."""
         first = max(after + 1, self._first)
+        last = self._last if upto is None else min(upto, self._last)
         found: list[LoggedSignal] = []
-        for seq in range(first, min(first + count, self._last + 1)):
+        for seq in range(first, min(first + count, last + 1)):
             signal, at, _, _ = self._kept[seq]
             found.append(LoggedSignal(seq, at, signal))
         return found
@@ -100,24 +114,17 @@ class SignalLog:
 
     def seq_before(self, at: float) -> int:
         """The number after which signals were published at that time or later."""
-        low, high = self._first, self._last + 1
-        while low < high:
-            middle = (low + high) // 2
-            if self._kept[middle][1] < at:
-                low = middle + 1
-            else:
-                high = middle
-        return low - 1
+        return self._search(lambda entry: entry[1] < at) - 1
 
     @property
     def last(self) -> int:
         """The number of the newest; 0 if there was none."""
         return self._last
 
-    @property
-    def oldest(self) -> Signal | None:
-        """The oldest one kept."""
-        return self._kept[self._first][0] if self._kept else None
+    def id_at(self, seq: int) -> str | None:
+        """The id of the signal of that number; None if it is not there."""
+        entry = self._kept.get(seq)
+        return None if entry is None else entry[0].id
 
     def __len__(self) -> int:
         """How many are kept."""
@@ -130,3 +137,14 @@ class SignalLog:
         self._first += 1
         self.bytes -= size
         self.dropped += 1
+
+    def _search(self, is_before: Callable[[_Entry], bool]) -> int:
+        """The first number whose entry is not before what is looked for."""
+        low, high = self._first, self._last + 1
+        while low < high:
+            middle = (low + high) // 2
+            if is_before(self._kept[middle]):
+                low = middle + 1
+            else:
+                high = middle
+        return low

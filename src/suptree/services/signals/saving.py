@@ -77,15 +77,16 @@ class Saving:
         id: str,
         sender: ReplyTo | None = None,
         reply: Callable[[ReplyTo, object], None] | None = None,
+        answer: object = None,
     ) -> None:
-        """Forget the subscription of that id, and then answer True to who waits for that."""
+        """Forget the subscription of that id, and then give *answer* to who waits for that."""
         async with self._turn:
             try:
                 await self._store.delete(self._space, id)
             except Exception:  # a store is anybody's; the bus goes on without it
                 self.faults += 1
         if sender is not None and reply is not None:
-            reply(sender, True)
+            reply(sender, answer)
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):

@@ -21,7 +21,15 @@ from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
 from suptree.services.signals.router import Match, check_priority
 
-__all__ = ["Delivery", "Overflow", "Subscriber", "Subscription", "check_count", "check_seconds"]
+__all__ = [
+    "Delivery",
+    "Overflow",
+    "Subscriber",
+    "Subscription",
+    "check_count",
+    "check_id",
+    "check_seconds",
+]
 
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "reject", "block"]
 Subscriber: TypeAlias = Pid[Any] | str
@@ -143,3 +151,9 @@ def check_seconds(who: str, option: str, value: object) -> None:
     """Refuse what is no finite number of seconds, 0 or more."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise SignalOptionsError(who, option, "a finite number of seconds, 0 or more", value)
+
+
+def check_id(who: str, id: object) -> None:
+    """Refuse what cannot be the id of a subscription."""
+    if not isinstance(id, str):
+        raise SignalOptionsError(who, "id", "the id of a subscription, a string", id)
