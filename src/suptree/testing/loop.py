@@ -136,6 +136,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._turn_waiters.append(waiter)
         await waiter
 
+    def is_settled(self) -> bool:
+        """Say whether nobody else is ready to run, seen from code that the loop itself has called."""
+        return not self._ready  # type: ignore[attr-defined]
+
     # -- work outside the loop -----------------------------------------------------------
 
     @contextlib.contextmanager
