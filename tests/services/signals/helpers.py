@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import suptree as st
-from suptree.services.signals import Delivery, Signal, SignalBus, SignalReceived
+from suptree.services.signals import Signal, SignalBus, SignalDelivery, SignalReceived
 from suptree.telemetry import Event
 
 
@@ -42,7 +42,7 @@ class Worker(st.GenServer):
     The data "crash" crashes it, "forget" is not acknowledged, "refuse" is refused.
     """
 
-    def __init__(self, seen: Seen, delivery: Delivery | None = None, path: str = "") -> None:
+    def __init__(self, seen: Seen, delivery: SignalDelivery | None = None, path: str = "") -> None:
         self.seen = seen
         self.delivery = delivery
         self.path = path

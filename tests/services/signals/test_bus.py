@@ -9,11 +9,11 @@ import pytest
 import suptree as st
 from suptree.services.signals import (
     BusHealth,
-    Delivery,
-    Outcome,
     Signal,
     SignalBus,
+    SignalDelivery,
     SignalOptionsError,
+    SignalOutcome,
     SignalPathError,
     SignalReceived,
     Subscription,
@@ -60,17 +60,21 @@ async def test_a_subscriber_gets_the_signals_of_its_path_in_order_and_no_others(
 async def test_the_publisher_is_told_what_became_of_each_signal_at_each_subscriber(runtime):
     bus = await bus_of()
     fast = await SignalBus.subscribe(bus, "**", id="fast")
-    tight = Delivery(ack=True, max_in_flight=1, max_pending=1, overflow="drop_newest")
+    tight = SignalDelivery(ack=True, max_in_flight=1, max_pending=1, overflow="drop_newest")
     await SignalBus.subscribe(bus, "**", id="slow", delivery=tight)
 
     published = await SignalBus.publish(bus, numbered(4))
 
     assert published.by_subscription == {
-        fast: {Outcome.SENT: 4},
-        "slow": {Outcome.SENT: 1, Outcome.BUFFERED: 1, Outcome.DROPPED: 2},
+        fast: {SignalOutcome.SENT: 4},
+        "slow": {SignalOutcome.SENT: 1, SignalOutcome.BUFFERED: 1, SignalOutcome.DROPPED: 2},
     }
-    assert published.counts == {Outcome.SENT: 5, Outcome.BUFFERED: 1, Outcome.DROPPED: 2}
-    assert published.receipts[3].counts == {Outcome.SENT: 1, Outcome.DROPPED: 1}
+    assert published.counts == {
+        SignalOutcome.SENT: 5,
+        SignalOutcome.BUFFERED: 1,
+        SignalOutcome.DROPPED: 2,
+    }
+    assert published.receipts[3].counts == {SignalOutcome.SENT: 1, SignalOutcome.DROPPED: 1}
 
 
 async def test_deliveries_go_by_specificity_then_priority_then_registration(runtime):
@@ -109,13 +113,15 @@ async def test_what_is_no_signal_is_refused_and_nothing_is_published(runtime):
 async def test_a_batch_of_many_deliveries_is_more_than_one_turn_and_stays_in_order(runtime):
     bus = await bus_of()
     for i in range(10):
-        await SignalBus.subscribe(bus, "**", id=str(i), delivery=Delivery(max_in_flight=100_000))
+        await SignalBus.subscribe(
+            bus, "**", id=str(i), delivery=SignalDelivery(max_in_flight=100_000)
+        )
 
     before = bus._process.messages_in
     published = await SignalBus.publish(bus, numbered(1200))
 
     assert bus._process.messages_in - before >= 3
-    assert published.counts == {Outcome.SENT: 12_000}
+    assert published.counts == {SignalOutcome.SENT: 12_000}
     assert [receipt.seq for receipt in published.receipts] == list(range(1, 1201))
     got = [one.signal.data for one in await all_received() if one.subscription == "3"]
     assert got == list(range(1200))
@@ -212,7 +218,7 @@ async def test_what_is_published_to_a_process_that_is_still_unwinding_is_gone(ru
 
     async def slow_to_go() -> None:
         await SignalBus.subscribe(bus, "**", id="plain")
-        await SignalBus.subscribe(bus, "**", id="sure", delivery=Delivery(ack=True))
+        await SignalBus.subscribe(bus, "**", id="sure", delivery=SignalDelivery(ack=True))
         try:
             await st.receive()
         finally:
@@ -227,7 +233,10 @@ async def test_what_is_published_to_a_process_that_is_still_unwinding_is_gone(ru
     await wait_down(pid)
     await wait_mailbox_empty(bus)
 
-    assert published.by_subscription == {"plain": {Outcome.GONE: 1}, "sure": {Outcome.GONE: 1}}
+    assert published.by_subscription == {
+        "plain": {SignalOutcome.GONE: 1},
+        "sure": {SignalOutcome.GONE: 1},
+    }
     assert [letter.reason for letter in await SignalBus.dead_letters(bus)] == ["down"]
     stats = await SignalBus.stats(bus)
     assert (stats.gone, stats.dead_lettered, stats.subscriptions) == (2, 1, 0)
@@ -305,7 +314,7 @@ async def _async_match(signal: Signal) -> bool:
         ({"priority": 200}, SignalOptionsError, "from -100 to 100"),
         ({"match": 3}, SignalOptionsError, "match must be a plain function"),
         ({"match": _async_match}, SignalOptionsError, "not async"),
-        ({"delivery": 3}, SignalOptionsError, "delivery must be a Delivery"),
+        ({"delivery": 3}, SignalOptionsError, "delivery must be a SignalDelivery"),
     ],
 )
 async def test_a_subscription_that_is_wrong_is_refused_and_the_bus_lives(
@@ -335,12 +344,12 @@ async def test_a_subscription_that_is_wrong_is_refused_and_the_bus_lives(
 )
 def test_delivery_options_out_of_range_are_refused(option: str, value: Any, says: str):
     with pytest.raises(SignalOptionsError, match=says):
-        Delivery(**{option: value})
+        SignalDelivery(**{option: value})
 
 
 def test_who_has_publishers_wait_needs_a_place_for_which_they_wait():
     with pytest.raises(SignalOptionsError, match="max_pending must be a whole number of 1"):
-        Delivery(overflow="block", max_pending=0)
+        SignalDelivery(overflow="block", max_pending=0)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +415,7 @@ async def test_a_bus_is_healthy_then_degraded_after_a_loss_and_healthy_a_minute_
     assert (await SignalBus.health(bus)).status == "healthy"
 
     await SignalBus.subscribe(
-        bus, "**", id="x", delivery=Delivery(ack=True, max_in_flight=1, max_pending=0)
+        bus, "**", id="x", delivery=SignalDelivery(ack=True, max_in_flight=1, max_pending=0)
     )
     await SignalBus.publish(bus, numbered(2))
     health = await SignalBus.health(bus)
@@ -420,7 +429,7 @@ async def test_a_bus_is_healthy_then_degraded_after_a_loss_and_healthy_a_minute_
 
 async def test_a_bus_with_a_lane_that_is_nearly_full_is_degraded(runtime):
     bus = await bus_of()
-    tight = Delivery(ack=True, max_in_flight=1, max_pending=10)
+    tight = SignalDelivery(ack=True, max_in_flight=1, max_pending=10)
     await SignalBus.subscribe(bus, "**", id="x", delivery=tight)
 
     await SignalBus.publish(bus, numbered(9))
@@ -449,7 +458,7 @@ async def test_publishing_and_subscribing_show_in_the_telemetry(runtime):
     recorder = Recorder(runtime)
     bus = await bus_of(label="shop")
     await SignalBus.subscribe(bus, "**", id="a")
-    tight = Delivery(ack=True, max_in_flight=1, max_pending=1)
+    tight = SignalDelivery(ack=True, max_in_flight=1, max_pending=1)
     await SignalBus.subscribe(bus, "**", id="b", delivery=tight)
 
     batch = numbered(3)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import suptree as st
-from suptree.services.signals import Delivery, Outcome, Signal, SignalBus, SignalPath
+from suptree.services.signals import Signal, SignalBus, SignalDelivery, SignalOutcome, SignalPath
 from suptree.testing import VirtualLoop
 from tests.services.signals.helpers import all_received
 
@@ -18,14 +18,14 @@ IDS = some.sampled_from(["p", "q", "r"])
 TYPES = some.sampled_from(["a", "a.b", "b", "a.b.c"])
 PATHS = some.sampled_from(["a", "a.*", "a.**", "**", "*", "*.b"])
 DELIVERIES = some.builds(
-    Delivery,
+    SignalDelivery,
     ack=some.just(True),
     max_in_flight=some.integers(1, 3),
     max_pending=some.integers(1, 3),
     overflow=some.sampled_from(["drop_oldest", "drop_newest", "reject", "block"]),
     max_attempts=some.integers(1, 3),
     ack_timeout=some.just(1e6),
-) | some.just(Delivery(max_in_flight=10_000))
+) | some.just(SignalDelivery(max_in_flight=10_000))
 OPERATIONS = some.one_of(
     some.tuples(some.just("publish"), some.lists(TYPES, min_size=1, max_size=4)),
     some.tuples(some.just("subscribe"), IDS, PATHS, DELIVERIES),
@@ -42,7 +42,7 @@ class ModelLane:
     """What one subscription has to get, in the simplest words."""
 
     path: str
-    delivery: Delivery
+    delivery: SignalDelivery
     pending: list[int] = field(default_factory=list)
     sent: dict[int, int] = field(default_factory=dict)
     retrying: dict[int, int] = field(default_factory=dict)
@@ -50,20 +50,24 @@ class ModelLane:
     messages: list[tuple[int, int]] = field(default_factory=list)
     given_up: int = 0
 
-    def publish(self, seq: int) -> Outcome:
+    def publish(self, seq: int) -> SignalOutcome:
         if not self.delivery.ack:
             self.messages.append((seq, 1))
-            return Outcome.SENT
+            return SignalOutcome.SENT
         if not self.pending and self.has_room():
             self.send(seq, 1)
-            return Outcome.SENT
+            return SignalOutcome.SENT
         if len(self.pending) < self.delivery.max_pending:
             self.pending.append(seq)
-            return Outcome.BUFFERED
+            return SignalOutcome.BUFFERED
         if self.delivery.overflow == "drop_oldest":
             self.pending = [*self.pending[1:], seq]
-            return Outcome.DISPLACED
-        return Outcome.DROPPED if self.delivery.overflow == "drop_newest" else Outcome.REJECTED
+            return SignalOutcome.DISPLACED
+        return (
+            SignalOutcome.DROPPED
+            if self.delivery.overflow == "drop_newest"
+            else SignalOutcome.REJECTED
+        )
 
     def send(self, seq: int, attempt: int) -> None:
         self.sent[seq] = attempt
@@ -108,7 +112,7 @@ class Pair:
         self.seq = 0
 
     async def publish(self, types: list[str]) -> None:
-        expected: dict[tuple[int, str], Outcome] = {}
+        expected: dict[tuple[int, str], SignalOutcome] = {}
         for type in types:
             self.seq += 1
             for id, lane in self.lanes.items():
@@ -121,7 +125,7 @@ class Pair:
             for id, outcome in receipt.outcomes
         } == expected
 
-    async def subscribe(self, id: str, path: str, delivery: Delivery) -> None:
+    async def subscribe(self, id: str, path: str, delivery: SignalDelivery) -> None:
         if id not in self.lanes:
             self.lanes[id] = ModelLane(path, delivery)
             await SignalBus.subscribe(self.bus, path, id=id, delivery=delivery)

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 import suptree as st
-from suptree.services.signals import Delivery, Outcome, SignalBus, SignalReceived, Subscription
+from suptree.services.signals import (
+    SignalBus,
+    SignalDelivery,
+    SignalOutcome,
+    SignalReceived,
+    Subscription,
+)
 from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_until
 from tests.services.signals.helpers import (
     Recorder,
@@ -37,7 +43,7 @@ async def the_only(bus: Any) -> Any:
 
 async def test_what_is_acknowledged_is_not_brought_again(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True))
     await SignalBus.publish(bus, numbered(3))
     for one in await all_received():
         assert one.ack
@@ -54,7 +60,7 @@ async def test_what_is_acknowledged_is_not_brought_again(runtime):
 async def test_what_is_not_acknowledged_is_tried_five_times_and_is_then_a_dead_letter(runtime):
     recorder = Recorder(runtime)
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", id="x", delivery=Delivery(ack=True, ack_timeout=1.0))
+    await SignalBus.subscribe(bus, "**", id="x", delivery=SignalDelivery(ack=True, ack_timeout=1.0))
     made = signal()
     await SignalBus.publish(bus, made)
 
@@ -81,7 +87,7 @@ async def test_what_is_not_acknowledged_is_tried_five_times_and_is_then_a_dead_l
 
 async def test_what_is_refused_is_brought_again_after_100_ms(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True))
     await SignalBus.publish(bus, signal())
     began = asyncio.get_running_loop().time()
 
@@ -95,7 +101,7 @@ async def test_what_is_refused_is_brought_again_after_100_ms(runtime):
 
 async def test_a_signal_refused_each_time_is_a_dead_letter_after_the_last_attempt(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True, max_attempts=2))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True, max_attempts=2))
     await SignalBus.publish(bus, signal())
 
     SignalBus.nack(await received())
@@ -107,7 +113,7 @@ async def test_a_signal_refused_each_time_is_a_dead_letter_after_the_last_attemp
 
 async def test_an_acknowledgement_between_two_attempts_counts_and_a_later_one_is_late(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True))
     await SignalBus.publish(bus, signal())
     got = await received()
     SignalBus.nack(got)
@@ -124,9 +130,9 @@ async def test_an_acknowledgement_between_two_attempts_counts_and_a_later_one_is
 
 async def test_no_more_are_in_flight_than_allowed_and_an_acknowledgement_lets_one_follow(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True, max_in_flight=2))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True, max_in_flight=2))
     published = await SignalBus.publish(bus, numbered(5))
-    assert published.counts == {Outcome.SENT: 2, Outcome.BUFFERED: 3}
+    assert published.counts == {SignalOutcome.SENT: 2, SignalOutcome.BUFFERED: 3}
 
     seen = []
     while batch := await all_received():
@@ -143,7 +149,7 @@ async def test_no_more_are_in_flight_than_allowed_and_an_acknowledgement_lets_on
 
 async def test_with_one_in_flight_nothing_overtakes_a_signal_that_is_tried_again(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True, max_in_flight=1))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True, max_in_flight=1))
     await SignalBus.publish(bus, numbered(3))
 
     first = await received()
@@ -160,7 +166,7 @@ async def test_with_one_in_flight_nothing_overtakes_a_signal_that_is_tried_again
 async def test_a_hundred_thousand_acknowledged_signals_leave_no_timers_behind(runtime):
     bus = await bus_of(log_entries=10)
     seen = Seen()
-    await Worker.start_link(seen, Delivery(ack=True, max_in_flight=10), "**")
+    await Worker.start_link(seen, SignalDelivery(ack=True, max_in_flight=10), "**")
     for _ in range(20):
         await SignalBus.publish(bus, numbered(500))
         await turn(60)
@@ -172,7 +178,7 @@ async def test_a_hundred_thousand_acknowledged_signals_leave_no_timers_behind(ru
 
 async def test_a_thousand_refusals_leave_no_timers_behind_either(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(ack=True, max_attempts=10_000))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(ack=True, max_attempts=10_000))
     await SignalBus.publish(bus, signal())
     for _ in range(1000):
         SignalBus.nack(await received())
@@ -187,23 +193,23 @@ async def test_a_thousand_refusals_leave_no_timers_behind_either(runtime):
 @pytest.mark.parametrize(
     ("overflow", "outcomes", "kept", "dropped", "rejected"),
     [
-        ("drop_oldest", [Outcome.DISPLACED] * 2, [0, 3, 4], 2, 0),
-        ("drop_newest", [Outcome.DROPPED] * 2, [0, 1, 2], 2, 0),
-        ("reject", [Outcome.REJECTED] * 2, [0, 1, 2], 0, 2),
-        ("block", [Outcome.REJECTED] * 2, [0, 1, 2], 0, 2),
+        ("drop_oldest", [SignalOutcome.DISPLACED] * 2, [0, 3, 4], 2, 0),
+        ("drop_newest", [SignalOutcome.DROPPED] * 2, [0, 1, 2], 2, 0),
+        ("reject", [SignalOutcome.REJECTED] * 2, [0, 1, 2], 0, 2),
+        ("block", [SignalOutcome.REJECTED] * 2, [0, 1, 2], 0, 2),
     ],
 )
 async def test_a_full_lane_does_as_its_policy_says_and_the_publisher_hears_of_it(
     runtime, ack, overflow, outcomes, kept, dropped, rejected
 ):
     bus = await bus_of()
-    delivery = Delivery(ack=ack, max_in_flight=1, max_pending=2, overflow=overflow)
+    delivery = SignalDelivery(ack=ack, max_in_flight=1, max_pending=2, overflow=overflow)
     await SignalBus.subscribe(bus, "**", id="x", delivery=delivery)
 
     published = await SignalBus.publish(bus, numbered(5))
 
     told = [outcome for receipt in published.receipts for _, outcome in receipt.outcomes]
-    assert told == [Outcome.SENT, Outcome.BUFFERED, Outcome.BUFFERED, *outcomes]
+    assert told == [SignalOutcome.SENT, SignalOutcome.BUFFERED, SignalOutcome.BUFFERED, *outcomes]
     info = await the_only(bus)
     assert (info.dropped, info.rejected, info.pending) == (dropped, rejected, 2)
     stats = await SignalBus.stats(bus)
@@ -218,11 +224,11 @@ async def test_a_full_lane_does_as_its_policy_says_and_the_publisher_hears_of_it
 
 async def test_without_any_pending_a_signal_more_than_fits_is_dropped(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(max_in_flight=1, max_pending=0))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(max_in_flight=1, max_pending=0))
 
     published = await SignalBus.publish(bus, numbered(2))
 
-    assert published.counts == {Outcome.SENT: 1, Outcome.DROPPED: 1}
+    assert published.counts == {SignalOutcome.SENT: 1, SignalOutcome.DROPPED: 1}
 
 
 async def test_custom_back_pressure_settings_are_read(runtime):
@@ -230,22 +236,22 @@ async def test_custom_back_pressure_settings_are_read(runtime):
     bus = await bus_of()
     for limit in (3, 30):
         await SignalBus.subscribe(
-            bus, "**", id=str(limit), delivery=Delivery(max_in_flight=limit, max_pending=0)
+            bus, "**", id=str(limit), delivery=SignalDelivery(max_in_flight=limit, max_pending=0)
         )
         published = await SignalBus.publish(bus, numbered(50))
-        assert published.by_subscription[str(limit)][Outcome.SENT] == limit
+        assert published.by_subscription[str(limit)][SignalOutcome.SENT] == limit
         await SignalBus.unsubscribe(bus, str(limit))
         await all_received()
 
 
 async def test_messages_of_any_kind_in_the_mailbox_hold_signals_back(runtime):
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", delivery=Delivery(max_in_flight=3))
+    await SignalBus.subscribe(bus, "**", delivery=SignalDelivery(max_in_flight=3))
     for _ in range(3):
         st.send(st.current(), "something else")
 
     published = await SignalBus.publish(bus, signal())
-    assert published.counts == {Outcome.BUFFERED: 1}
+    assert published.counts == {SignalOutcome.BUFFERED: 1}
     for _ in range(3):
         await st.receive(str)
 
@@ -255,8 +261,8 @@ async def test_messages_of_any_kind_in_the_mailbox_hold_signals_back(runtime):
 async def test_a_slow_subscriber_delays_neither_the_publisher_nor_the_others(runtime):
     bus = await bus_of()
     seen = Seen()
-    slow = await Worker.start_link(Seen(), Delivery(max_in_flight=10), "**")
-    fast = await Worker.start_link(seen, Delivery(max_in_flight=10_000), "**")
+    slow = await Worker.start_link(Seen(), SignalDelivery(max_in_flight=10), "**")
+    fast = await Worker.start_link(seen, SignalDelivery(max_in_flight=10_000), "**")
     busy = Worker.wait_for.within(None).send_request(slow, 3600.0)
     await turn()
 
@@ -266,7 +272,7 @@ async def test_a_slow_subscriber_delays_neither_the_publisher_nor_the_others(run
 
     await wait_mailbox_empty(fast)
     assert seen == list(range(2000))
-    assert published.counts[Outcome.BUFFERED] > 1900
+    assert published.counts[SignalOutcome.BUFFERED] > 1900
     del busy
 
 
@@ -282,9 +288,9 @@ async def test_a_full_bounded_mailbox_that_rejects_holds_signals_back_too(runtim
         strategy="one_for_one",
     )
     for ack in (False, True):
-        await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=ack))
+        await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(ack=ack))
         published = await SignalBus.publish(bus, numbered(5))
-        assert published.counts == {Outcome.SENT: 2, Outcome.BUFFERED: 3}
+        assert published.counts == {SignalOutcome.SENT: 2, SignalOutcome.BUFFERED: 3}
 
         await wait_until(lambda: len(seen) == 5)
         assert seen == [0, 1, 2, 3, 4]
@@ -295,7 +301,7 @@ async def test_a_full_bounded_mailbox_that_rejects_holds_signals_back_too(runtim
 
 # -- publishers that wait ------------------------------------------------------------------------
 
-BLOCKING = Delivery(ack=True, max_in_flight=1, max_pending=1, overflow="block")
+BLOCKING = SignalDelivery(ack=True, max_in_flight=1, max_pending=1, overflow="block")
 
 
 async def waiting(bus: Any, count: int) -> None:
@@ -322,7 +328,7 @@ async def test_a_publisher_that_says_so_waits_until_there_is_a_place(runtime):
     SignalBus.ack(await received())
     published = await task
 
-    assert published.by_subscription["x"] == {Outcome.SENT: 1, Outcome.BUFFERED: 2}
+    assert published.by_subscription["x"] == {SignalOutcome.SENT: 1, SignalOutcome.BUFFERED: 2}
     assert (await SignalBus.stats(bus)).blocked == 0
     seen = []
     for _ in range(2):
@@ -359,9 +365,9 @@ async def test_a_publisher_waits_no_longer_than_it_said(runtime):
 
     assert asyncio.get_running_loop().time() - before == pytest.approx(2.5)
     assert published.by_subscription["x"] == {
-        Outcome.SENT: 1,
-        Outcome.BUFFERED: 1,
-        Outcome.REJECTED: 2,
+        SignalOutcome.SENT: 1,
+        SignalOutcome.BUFFERED: 1,
+        SignalOutcome.REJECTED: 2,
     }
     info = await the_only(bus)
     assert (info.rejected, info.blocked) == (2, 0)
@@ -376,7 +382,7 @@ async def test_publishers_that_wait_get_their_places_in_the_order_in_which_they_
     second = st.Task.async_(SignalBus.publish, bus, signal(data="d"), wait=9.0)
     await waiting(bus, 2)
     hasty = await SignalBus.publish(bus, signal(data="e"))
-    assert hasty.counts == {Outcome.REJECTED: 1}
+    assert hasty.counts == {SignalOutcome.REJECTED: 1}
 
     seen = []
     for _ in range(4):
@@ -385,7 +391,7 @@ async def test_publishers_that_wait_get_their_places_in_the_order_in_which_they_
         SignalBus.ack(one)
 
     assert seen == ["a", "b", "c", "d"]
-    assert (await first).counts == (await second).counts == {Outcome.BUFFERED: 1}
+    assert (await first).counts == (await second).counts == {SignalOutcome.BUFFERED: 1}
 
 
 async def test_what_a_dead_publisher_waited_for_is_released(runtime):
@@ -415,7 +421,11 @@ async def test_a_publisher_that_waits_is_answered_when_the_subscription_ends(run
 
     await SignalBus.unsubscribe(bus, "x")
 
-    assert (await task).counts == {Outcome.SENT: 1, Outcome.BUFFERED: 1, Outcome.GONE: 1}
+    assert (await task).counts == {
+        SignalOutcome.SENT: 1,
+        SignalOutcome.BUFFERED: 1,
+        SignalOutcome.GONE: 1,
+    }
 
 
 async def test_no_more_publishers_wait_than_allowed(runtime):
@@ -424,7 +434,7 @@ async def test_no_more_publishers_wait_than_allowed(runtime):
 
     published = await SignalBus.publish(bus, numbered(3), wait=10.0)
 
-    assert published.counts[Outcome.REJECTED] == 1
+    assert published.counts[SignalOutcome.REJECTED] == 1
 
 
 # -- subscribers that come back under their name -----------------------------------------------
@@ -442,7 +452,7 @@ async def test_the_next_process_of_the_name_gets_what_is_pending_in_order_and_on
     bus = await bus_of()
     seen = Seen()
     await supervised(seen)
-    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=True, max_in_flight=4))
+    await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(ack=True, max_in_flight=4))
 
     for start in range(0, 100, 10):
         await SignalBus.publish(bus, [signal(data=start + i) for i in range(10)])
@@ -466,9 +476,9 @@ async def test_what_is_published_while_nobody_has_the_name_waits_for_the_next_on
     recorder = Recorder(runtime)
     bus = await bus_of()
     seen = Seen()
-    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=ack))
+    await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(ack=ack))
     published = await SignalBus.publish(bus, numbered(3))
-    assert published.counts == {Outcome.BUFFERED: 3}
+    assert published.counts == {SignalOutcome.BUFFERED: 3}
     assert (await the_only(bus)).pid is None
 
     await asyncio.sleep(1.0)
@@ -491,7 +501,7 @@ async def test_who_has_just_taken_the_name_gets_what_is_held_with_the_next_signa
 
     published = await SignalBus.publish(bus, signal(data="next"))
 
-    assert published.counts == {Outcome.SENT: 1}
+    assert published.counts == {SignalOutcome.SENT: 1}
     assert asyncio.get_running_loop().time() == before
     await wait_mailbox_empty("w")
     assert seen == [0, 1, "next"]
@@ -502,7 +512,7 @@ async def test_the_end_of_a_named_subscriber_shows_in_the_telemetry(runtime):
     bus = await bus_of()
     worker = await Worker.start(Seen())
     st.register("w", worker)
-    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(absence=1.0))
+    await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(absence=1.0))
 
     st.exit(worker, "gone")
     await wait_down(worker)
@@ -516,8 +526,10 @@ async def test_the_end_of_a_named_subscriber_shows_in_the_telemetry(runtime):
 async def test_a_name_that_nobody_takes_ends_its_subscription_and_leaves_dead_letters(runtime):
     recorder = Recorder(runtime)
     bus = await bus_of()
-    await SignalBus.subscribe(bus, "**", "w", id="x", delivery=Delivery(ack=True, absence=3.0))
-    await SignalBus.subscribe(bus, "**", "w", id="plain", delivery=Delivery(absence=3.0))
+    await SignalBus.subscribe(
+        bus, "**", "w", id="x", delivery=SignalDelivery(ack=True, absence=3.0)
+    )
+    await SignalBus.subscribe(bus, "**", "w", id="plain", delivery=SignalDelivery(absence=3.0))
     await SignalBus.publish(bus, numbered(2))
 
     await asyncio.sleep(2.9)
@@ -535,7 +547,7 @@ async def test_a_signal_that_kills_its_subscriber_is_a_dead_letter_in_the_end(ru
     bus = await bus_of()
     seen = Seen()
     await supervised(seen)
-    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=True, max_attempts=3))
+    await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(ack=True, max_attempts=3))
 
     await SignalBus.publish(bus, [signal(data=data) for data in ("a", "crash", "b", "c")])
     await wait_until(lambda: seen[-1:] == ["c"])
@@ -552,7 +564,7 @@ async def test_what_was_on_its_way_when_another_signal_killed_the_subscriber_is_
     bus = await bus_of()
     seen = Seen()
     await supervised(seen)
-    await SignalBus.subscribe(bus, "**", "w", delivery=Delivery(ack=True, max_attempts=2))
+    await SignalBus.subscribe(bus, "**", "w", delivery=SignalDelivery(ack=True, max_attempts=2))
 
     await SignalBus.publish(bus, [signal(data=data) for data in ("crash", "a", "b")])
     await wait_until(lambda: seen[-1:] == ["b"])
@@ -568,7 +580,7 @@ async def test_a_subscriber_that_subscribes_in_its_init_keeps_what_is_held_for_i
 
     class Named(Worker):
         async def init(self) -> None:
-            await SignalBus.subscribe("bus", "**", "w", delivery=Delivery(ack=True))
+            await SignalBus.subscribe("bus", "**", "w", delivery=SignalDelivery(ack=True))
 
     seen = Seen()
     await st.Supervisor.start_link(
@@ -588,7 +600,7 @@ async def test_a_subscriber_that_subscribes_in_its_init_keeps_what_is_held_for_i
 async def test_what_a_pid_had_not_acknowledged_when_it_ended_is_in_the_dead_letters(runtime):
     bus = await bus_of()
     worker = await Worker.start(Seen())
-    await SignalBus.subscribe(bus, "**", worker, delivery=Delivery(ack=True, max_in_flight=2))
+    await SignalBus.subscribe(bus, "**", worker, delivery=SignalDelivery(ack=True, max_in_flight=2))
     await SignalBus.publish(bus, [signal(data="forget") for _ in range(3)])
     st.exit(worker, st.KILL)
     await wait_down(worker)
@@ -603,7 +615,7 @@ async def test_what_a_pid_had_not_acknowledged_when_it_ended_is_in_the_dead_lett
 
 async def with_dead_letters(count: int, **options: Any) -> st.Pid[SignalBus]:
     bus = await bus_of(**options)
-    once = Delivery(ack=True, max_attempts=1, max_pending=count)
+    once = SignalDelivery(ack=True, max_attempts=1, max_pending=count)
     await SignalBus.subscribe(bus, "**", id="x", delivery=once)
     await SignalBus.publish(bus, numbered(count))
     while batch := await all_received():
@@ -640,7 +652,7 @@ async def test_dead_letters_without_a_subscription_stay_when_they_are_redriven(r
 
 async def test_dead_letters_for_which_there_is_no_place_stay_when_they_are_redriven(runtime):
     bus = await bus_of()
-    tight = Delivery(ack=True, max_attempts=1, max_in_flight=1, max_pending=1)
+    tight = SignalDelivery(ack=True, max_attempts=1, max_in_flight=1, max_pending=1)
     await SignalBus.subscribe(bus, "**", delivery=tight)
     await SignalBus.publish(bus, numbered(2))
     for _ in range(2):
@@ -689,7 +701,7 @@ async def test_cleared_dead_letters_are_gone(runtime):
 
 async def test_declared_subscriptions_are_there_again_after_a_restart_of_the_bus(runtime):
     seen = Seen()
-    declared = [Subscription("shop.**", "w", delivery=Delivery(ack=True, absence=0.5))]
+    declared = [Subscription("shop.**", "w", delivery=SignalDelivery(ack=True, absence=0.5))]
     supervisor = await st.Supervisor.start_link(
         [st.child(SignalBus, subscriptions=declared).with_(id="bus", name="bus")],
         strategy="one_for_one",
@@ -714,7 +726,7 @@ async def test_subscriptions_by_name_come_back_from_the_store_and_others_do_not(
     store = MemoryStore("state")
     first = await SignalBus.start_link(store=store)
     worker = await Worker.start_link(Seen())
-    options = Delivery(ack=True, max_pending=7)
+    options = SignalDelivery(ack=True, max_pending=7)
     await SignalBus.subscribe(first, "a.*", "w", priority=3, delivery=options)
     await SignalBus.subscribe(first, "b", "w")
     await SignalBus.subscribe(first, "c", "w", match=lambda signal: True)

@@ -10,14 +10,14 @@ import pytest
 
 import suptree as st
 from suptree.services.signals import (
-    Fault,
     Halt,
     Middleware,
-    Outcome,
-    Receipt,
     Signal,
     SignalBus,
+    SignalFault,
     SignalOptionsError,
+    SignalOutcome,
+    SignalReceipt,
 )
 from tests.services.signals.helpers import Recorder, all_received, numbered, received, signal
 
@@ -51,7 +51,7 @@ async def test_before_runs_in_the_order_of_declaration_and_after_in_reverse(runt
     assert (await received()).signal.data == ["first", "second"]
     assert published.signals[0].data == ["first", "second"]
     assert published.faults == ()
-    assert order == [(["first", "second"], {Outcome.SENT: 1}), "1"]
+    assert order == [(["first", "second"], {SignalOutcome.SENT: 1}), "1"]
 
 
 async def test_what_middleware_changes_decides_where_the_signal_goes(runtime):
@@ -79,7 +79,7 @@ async def test_middleware_and_match_functions_run_in_the_process_of_the_publishe
 
 
 async def test_a_halted_signal_goes_nowhere_and_the_publisher_is_told_why(runtime):
-    seen: list[Receipt] = []
+    seen: list[SignalReceipt] = []
 
     def no_secrets(signal: Signal) -> Halt | None:
         return Halt("it is secret") if signal.data == 1 else None
@@ -139,7 +139,7 @@ async def test_middleware_that_fails_is_skipped_and_reported_or_halts_if_it_is_r
     published = await SignalBus.publish(bus, signal())
 
     assert asyncio.get_running_loop().time() - before < 0.3
-    assert published.faults == (Fault("middleware", "bad", problem),)
+    assert published.faults == (SignalFault("middleware", "bad", problem),)
     assert [e["problem"] for e in recorder.of("fault.reported")] == [problem]
     assert (await SignalBus.stats(bus)).middleware_faults == 1
     if required:
@@ -179,7 +179,10 @@ async def test_a_match_function_chooses_among_the_signals_of_the_path(runtime):
 
     published = await SignalBus.publish(bus, numbered(4))
 
-    assert published.by_subscription == {"all": {Outcome.SENT: 4}, "large": {Outcome.SENT: 2}}
+    assert published.by_subscription == {
+        "all": {SignalOutcome.SENT: 4},
+        "large": {SignalOutcome.SENT: 2},
+    }
 
 
 async def test_a_match_function_that_raises_wants_nothing_is_reported_and_hurts_nobody(runtime):
@@ -189,8 +192,8 @@ async def test_a_match_function_that_raises_wants_nothing_is_reported_and_hurts_
 
     published = await SignalBus.publish(bus, signal())
 
-    assert published.faults == (Fault("match", "bad", "raised ValueError: no"),)
-    assert published.counts == {Outcome.SENT: 1}
+    assert published.faults == (SignalFault("match", "bad", "raised ValueError: no"),)
+    assert published.counts == {SignalOutcome.SENT: 1}
     assert (await SignalBus.stats(bus)).match_faults == 1
     assert [e["where"] for e in recorder.of("fault.reported")] == ["match"]
 

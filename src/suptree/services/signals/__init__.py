@@ -15,49 +15,49 @@ from suptree.services.signals.errors import (
 )
 from suptree.services.signals.middleware import Halt, Middleware
 from suptree.services.signals.paths import SignalPath
-from suptree.services.signals.router import Match, Route, SignalRouter
+from suptree.services.signals.router import SignalMatch, SignalRoute, SignalRouter
 from suptree.services.signals.signal import Signal
-from suptree.services.signals.subscription import Delivery, Subscription
+from suptree.services.signals.subscription import SignalDelivery, Subscription
 from suptree.services.signals.values import (
     BusHealth,
     BusStats,
-    DeadLetter,
-    Fault,
     LoggedSignal,
-    Outcome,
     Published,
-    Receipt,
-    Redriven,
+    SignalDeadLetter,
+    SignalFault,
+    SignalOutcome,
+    SignalReceipt,
     SignalReceived,
+    SignalsRedriven,
     SubscriptionInfo,
 )
 
 __all__ = [
     "BusHealth",
     "BusStats",
-    "DeadLetter",
-    "Delivery",
-    "Fault",
     "Halt",
     "InvalidSignalError",
     "LoggedSignal",
-    "Match",
     "Middleware",
-    "Outcome",
     "Published",
-    "Receipt",
-    "Redriven",
     "ReplayPointError",
-    "Route",
     "Signal",
     "SignalBus",
+    "SignalDeadLetter",
+    "SignalDelivery",
     "SignalError",
+    "SignalFault",
     "SignalFormatError",
+    "SignalMatch",
     "SignalOptionsError",
+    "SignalOutcome",
     "SignalPath",
     "SignalPathError",
+    "SignalReceipt",
     "SignalReceived",
+    "SignalRoute",
     "SignalRouter",
+    "SignalsRedriven",
     "Subscription",
     "SubscriptionInfo",
     "SubscriptionLimitError",

@@ -15,7 +15,7 @@ and told to the publisher.  The bus refuses what is not a signal, a path or an o
 ...         received = await st.receive(SignalReceived)
 ...         return published.counts, received.signal.data
 >>> asyncio.run(main())
-(Counter({<Outcome.SENT: 'sent'>: 1}), {'order': 17})
+(Counter({<SignalOutcome.SENT: 'sent'>: 1}), {'order': 17})
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from suptree.otp import ServerRef, call
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.lane import Lane
 from suptree.services.signals.subscription import check_count, check_id
-from suptree.services.signals.values import BusHealth, BusStats, DeadLetter, Redriven
+from suptree.services.signals.values import BusHealth, BusStats, SignalDeadLetter, SignalsRedriven
 
 __all__ = ["Caring"]
 
@@ -37,7 +37,7 @@ class Caring(BusState):
     @staticmethod
     async def dead_letters(
         bus: ServerRef[Caring], *, subscription: str | None = None, limit: int = 100
-    ) -> list[DeadLetter]:
+    ) -> list[SignalDeadLetter]:
         """The dead letters, of one subscription or of all, oldest first; *limit* at most."""
         who = "SignalBus.dead_letters"
         check_count(who, "limit", limit, 1)
@@ -45,7 +45,7 @@ class Caring(BusState):
         return await Caring._letters(bus, subscription, limit)
 
     @call
-    def _letters(self, subscription: str | None, limit: int) -> list[DeadLetter]:
+    def _letters(self, subscription: str | None, limit: int) -> list[SignalDeadLetter]:
         return self.deliveries.dead.find(subscription, None, limit)
 
     @staticmethod
@@ -54,7 +54,7 @@ class Caring(BusState):
         *,
         subscription: str | None = None,
         numbers: Iterable[int] | None = None,
-    ) -> Redriven:
+    ) -> SignalsRedriven:
         """Send dead letters on their way again, behind what is held, with all their attempts.
 
         Args:
@@ -72,7 +72,7 @@ class Caring(BusState):
             redriven += answer.redriven
             kept += answer.kept
             after = answer.upto
-        return Redriven(redriven, kept)
+        return SignalsRedriven(redriven, kept)
 
     @call
     def _last_letter(self) -> int:

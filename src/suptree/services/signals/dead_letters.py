@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Literal
 
 from suptree.services.signals.lane import Lane, Parcel
-from suptree.services.signals.values import DeadLetter
+from suptree.services.signals.values import SignalDeadLetter
 
 __all__ = ["DeadLetters"]
 
@@ -24,7 +24,7 @@ class DeadLetters:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._letters: dict[int, DeadLetter] = {}
+        self._letters: dict[int, SignalDeadLetter] = {}
         self.last = 0
         self.lost = 0
 
@@ -33,7 +33,7 @@ class DeadLetters:
     ) -> None:
         """One more."""
         self.last += 1
-        self._letters[self.last] = DeadLetter(
+        self._letters[self.last] = SignalDeadLetter(
             number=self.last,
             subscription=lane.id,
             subscriber=lane.subscription.subscriber,
@@ -53,7 +53,7 @@ class DeadLetters:
         numbers: Collection[int] | None,
         limit: int,
         after: int = 0,
-    ) -> list[DeadLetter]:
+    ) -> list[SignalDeadLetter]:
         """Up to *limit*, those of the subscription and with the numbers, if any are given.
 
         Args:
@@ -80,7 +80,7 @@ class DeadLetters:
 
     def _wanted(
         self, subscription: str | None, numbers: Collection[int] | None, after: int
-    ) -> Iterator[DeadLetter]:
+    ) -> Iterator[SignalDeadLetter]:
         for letter in self._letters.values():
             if (
                 letter.number > after

@@ -19,12 +19,12 @@ from suptree.services.signals import events
 from suptree.services.signals.agenda import Agenda
 from suptree.services.signals.dead_letters import DeadLetters
 from suptree.services.signals.lane import Lane, Parcel
-from suptree.services.signals.router import Route, SignalRouter
+from suptree.services.signals.router import SignalRoute, SignalRouter
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import Subscription
 from suptree.services.signals.tickets import Ticket, Waiter
 from suptree.services.signals.totals import Totals
-from suptree.services.signals.values import DeadLetter, Outcome, SignalReceived
+from suptree.services.signals.values import SignalDeadLetter, SignalOutcome, SignalReceived
 from suptree.telemetry import Event
 
 __all__ = ["TICK", "Deliveries", "Ending"]
@@ -107,7 +107,7 @@ class Deliveries:
         if lane.process is not None:
             self._subscribers.discard(lane.process.pid, lane.id)
         for waiter in list(lane.blocked.values()):
-            self._settle(waiter, Outcome.GONE, now)
+            self._settle(waiter, SignalOutcome.GONE, now)
         left = lane.left()
         if lane.delivery.ack and reason != "unsubscribed":
             for parcel in left:
@@ -129,13 +129,13 @@ class Deliveries:
         self,
         signal: Signal,
         seq: int,
-        routes: tuple[Route[Lane], ...],
-        accepted: frozenset[Route[Lane]],
+        routes: tuple[SignalRoute[Lane], ...],
+        accepted: frozenset[SignalRoute[Lane]],
         ticket: Ticket | None,
         now: float,
-    ) -> list[tuple[str, Outcome]]:
+    ) -> list[tuple[str, SignalOutcome]]:
         """Bring *signal* to everyone who wants it, or keep it for them."""
-        outcomes: list[tuple[str, Outcome]] = []
+        outcomes: list[tuple[str, SignalOutcome]] = []
         for route in routes:
             if route.match is not None and route not in accepted:
                 continue
@@ -152,7 +152,7 @@ class Deliveries:
                 and lane.has_room(process)
                 and self._send(lane, process, Parcel(signal, seq), now)
             ):
-                outcomes.append((lane.id, Outcome.SENT))
+                outcomes.append((lane.id, SignalOutcome.SENT))
                 continue
             if process is None and lane.subscription.name is None:
                 outcome = self._gone(lane, Parcel(signal, seq), now)
@@ -194,7 +194,7 @@ class Deliveries:
 
     # -- dead letters -------------------------------------------------------------------
 
-    def redrive(self, letters: list[DeadLetter], now: float) -> tuple[int, int]:
+    def redrive(self, letters: list[SignalDeadLetter], now: float) -> tuple[int, int]:
         """Send dead letters on their way again; returns how many, and how many stayed."""
         lanes: dict[Lane, None] = {}
         redriven = kept = 0
@@ -340,16 +340,16 @@ class Deliveries:
 
     def _keep(
         self, lane: Lane, parcel: Parcel, ticket: Ticket | None, place: int, now: float
-    ) -> Outcome:
+    ) -> SignalOutcome:
         """Hold what cannot be sent now, or have its publisher wait, or do as the policy says."""
         if ticket is not None and lane.delivery.overflow == "block" and lane.is_full():
             self._numbers += 1
             waiter = Waiter(self._numbers, ticket, lane, parcel, (len(ticket.outcomes), place))
             lane.blocked[waiter.number] = ticket.waiters[waiter.number] = waiter
-            return Outcome.REJECTED  # what it is when nothing changes until the deadline
+            return SignalOutcome.REJECTED  # what it is when nothing changes until the deadline
         outcome = lane.hold(parcel)
         self.totals.note(outcome, now)
-        if outcome is not Outcome.BUFFERED and self._overflowed.handlers:
+        if outcome is not SignalOutcome.BUFFERED and self._overflowed.handlers:
             self._overflowed.emit(
                 {"pending_len": len(lane.pending), "limit_count": lane.delivery.max_pending},
                 {**self._facts(lane, parcel.signal), "outcome": outcome.value},
@@ -358,13 +358,13 @@ class Deliveries:
             self._flush(lane, now)
         return outcome
 
-    def _gone(self, lane: Lane, parcel: Parcel, now: float) -> Outcome:
+    def _gone(self, lane: Lane, parcel: Parcel, now: float) -> SignalOutcome:
         """Its subscriber has ended, and the Down that ends the lane is on its way."""
         if lane.delivery.ack:
             lane.dead_lettered += 1
             self._bury(lane, parcel, "down", now)
-        self.totals.note(Outcome.GONE, now)
-        return Outcome.GONE
+        self.totals.note(SignalOutcome.GONE, now)
+        return SignalOutcome.GONE
 
     def _bury(
         self, lane: Lane, parcel: Parcel, reason: Literal["attempts", "down", "absent"], now: float
@@ -384,11 +384,11 @@ class Deliveries:
         while lane.blocked and len(lane.pending) < lane.delivery.max_pending:
             waiter = next(iter(lane.blocked.values()))
             lane.pending.append(waiter.parcel)
-            self._settle(waiter, Outcome.BUFFERED, now)
+            self._settle(waiter, SignalOutcome.BUFFERED, now)
 
-    def _settle(self, waiter: Waiter, outcome: Outcome, now: float) -> None:
+    def _settle(self, waiter: Waiter, outcome: SignalOutcome, now: float) -> None:
         del waiter.lane.blocked[waiter.number]
-        if outcome is Outcome.REJECTED:
+        if outcome is SignalOutcome.REJECTED:
             waiter.lane.rejected += 1
         self.totals.note(outcome, now)
         if waiter.ticket.settle(waiter, outcome):
@@ -396,7 +396,7 @@ class Deliveries:
 
     def _give_up_waiting(self, ticket: Ticket, now: float) -> None:
         for waiter in list(ticket.waiters.values()):
-            self._settle(waiter, Outcome.REJECTED, now)
+            self._settle(waiter, SignalOutcome.REJECTED, now)
 
     def _finish(self, ticket: Ticket) -> None:
         del self.tickets[ticket]

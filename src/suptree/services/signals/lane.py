@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from suptree.core import Process
-from suptree.services.signals.router import Route
+from suptree.services.signals.router import SignalRoute
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import Subscription
-from suptree.services.signals.values import Outcome, SubscriptionInfo
+from suptree.services.signals.values import SignalOutcome, SubscriptionInfo
 
 __all__ = ["Lane", "Parcel"]
 
@@ -84,7 +84,7 @@ class Lane:
         "subscription",
     )
 
-    route: Route[Lane]
+    route: SignalRoute[Lane]
 
     def __init__(self, subscription: Subscription, now: float, *, declared: bool = False) -> None:
         self.subscription = subscription
@@ -110,22 +110,22 @@ class Lane:
         """Whether one more would overflow."""
         return bool(self.blocked) or len(self.pending) >= self.delivery.max_pending
 
-    def hold(self, parcel: Parcel) -> Outcome:
+    def hold(self, parcel: Parcel) -> SignalOutcome:
         """Take one more, or do as the overflow policy says."""
         if not self.is_full():
             self.pending.append(parcel)
-            return Outcome.BUFFERED
+            return SignalOutcome.BUFFERED
         overflow = self.delivery.overflow
         if overflow == "drop_oldest" and self.pending:
             self.pending.popleft()
             self.pending.append(parcel)
             self.dropped += 1
-            return Outcome.DISPLACED
+            return SignalOutcome.DISPLACED
         if overflow in ("drop_oldest", "drop_newest"):
             self.dropped += 1
-            return Outcome.DROPPED
+            return SignalOutcome.DROPPED
         self.rejected += 1
-        return Outcome.REJECTED
+        return SignalOutcome.REJECTED
 
     # -- on their way -------------------------------------------------------------------
 

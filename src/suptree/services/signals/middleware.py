@@ -24,7 +24,7 @@ from suptree.core import safe_text
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import check_seconds
-from suptree.services.signals.values import Fault, Receipt
+from suptree.services.signals.values import SignalFault, SignalReceipt
 
 __all__ = ["After", "Before", "Halt", "Middleware", "check_middleware", "run_after", "run_before"]
 
@@ -37,7 +37,7 @@ class Halt:
 
 
 Before: TypeAlias = Callable[[Signal], "Signal | Halt | Awaitable[Signal | Halt | None] | None"]
-After: TypeAlias = Callable[[Signal, Receipt], object]
+After: TypeAlias = Callable[[Signal, SignalReceipt], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,10 @@ def check_middleware(who: str, given: Iterable[Middleware]) -> tuple[Middleware,
 
 
 async def run_before(
-    chain: tuple[Middleware, ...], signal: Signal, faults: list[Fault], now: Callable[[], float]
+    chain: tuple[Middleware, ...],
+    signal: Signal,
+    faults: list[SignalFault],
+    now: Callable[[], float],
 ) -> Signal | Halt:
     """Put *signal* through the chain; what fails is added to *faults*."""
     for one in chain:
@@ -96,7 +99,7 @@ async def run_before(
         if problem is None and not (result is None or isinstance(result, (Signal, Halt))):
             problem = f"returned a {type(result).__name__}, not a Signal, a Halt or None"
         if problem is not None:
-            faults.append(Fault("middleware", one.name, problem))
+            faults.append(SignalFault("middleware", one.name, problem))
             if one.required:
                 return Halt(f"middleware {one.name!r} is required and {problem}")
         elif isinstance(result, Halt):
@@ -107,14 +110,17 @@ async def run_before(
 
 
 async def run_after(
-    chain: tuple[Middleware, ...], receipt: Receipt, faults: list[Fault], now: Callable[[], float]
+    chain: tuple[Middleware, ...],
+    receipt: SignalReceipt,
+    faults: list[SignalFault],
+    now: Callable[[], float],
 ) -> None:
     """Show *receipt* to the chain, the last one first; what fails is added to *faults*."""
     for one in reversed(chain):
         if one.after is not None:
             _, problem = await _within_budget(one, now, one.after, receipt.signal, receipt)
             if problem is not None:
-                faults.append(Fault("middleware", one.name, problem))
+                faults.append(SignalFault("middleware", one.name, problem))
 
 
 async def _within_budget(

@@ -13,7 +13,7 @@ from suptree.services.signals.publishing import Door, Taken, Vetted, show_after,
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import check_seconds
 from suptree.services.signals.tickets import Ticket
-from suptree.services.signals.values import Fault, Outcome, Published, Receipt
+from suptree.services.signals.values import Published, SignalFault, SignalOutcome, SignalReceipt
 
 __all__ = ["Publishing"]
 
@@ -55,7 +55,7 @@ class Publishing(BusState):
             if not isinstance(signal, Signal):
                 raise TypeError(f"SignalBus.publish: signals must be Signals; got {signal!r}.")
         take = Publishing._take if wait == 0.0 else Publishing._take.within(wait + 5.0)
-        receipts: list[Receipt] = []
+        receipts: list[SignalReceipt] = []
         vetted: tuple[Vetted, ...] | None = None
         door: Door | None = None
         while len(receipts) < len(batch):
@@ -80,7 +80,7 @@ class Publishing(BusState):
             return Taken(door=self.door)
         now = self.now()
         ticket = Ticket() if wait and len(self.deliveries.tickets) < self.max_blocked else None
-        receipts: list[Receipt] = []
+        receipts: list[SignalReceipt] = []
         spent = 0
         for index, signal in enumerate(signals):
             one = None if vetted is None else vetted[index]
@@ -99,8 +99,8 @@ class Publishing(BusState):
 
     def _publish(
         self, signal: Signal, vetted: Vetted | None, ticket: Ticket | None, now: float
-    ) -> Receipt:
-        faults: tuple[Fault, ...] = ()
+    ) -> SignalReceipt:
+        faults: tuple[SignalFault, ...] = ()
         size = 0
         accepted = _NOTHING_ACCEPTED
         if vetted is not None:
@@ -110,7 +110,7 @@ class Publishing(BusState):
                 self.halted += 1
                 if ticket is not None:
                     ticket.outcomes.append([])
-                return Receipt(signal, 0, (), vetted.halted, faults)
+                return SignalReceipt(signal, 0, (), vetted.halted, faults)
         self.published += 1
         seq = self.log.last + 1
         self.log.append(seq, signal, wall=wall_clock(), now=now, size=size)
@@ -122,14 +122,14 @@ class Publishing(BusState):
         if self.published_slot.handlers:
             blocked = 0 if ticket is None else len(ticket.waiters) - waiting
             self._tell_published(signal, outcomes, blocked)
-        return Receipt(signal, seq, tuple(outcomes), None, faults)
+        return SignalReceipt(signal, seq, tuple(outcomes), None, faults)
 
     def _tell_published(
-        self, signal: Signal, outcomes: list[tuple[str, Outcome]], blocked: int
+        self, signal: Signal, outcomes: list[tuple[str, SignalOutcome]], blocked: int
     ) -> None:
         told = [outcome for _, outcome in outcomes]
-        sent = told.count(Outcome.SENT)
-        held = told.count(Outcome.BUFFERED) + told.count(Outcome.DISPLACED) + blocked
+        sent = told.count(SignalOutcome.SENT)
+        held = told.count(SignalOutcome.BUFFERED) + told.count(SignalOutcome.DISPLACED) + blocked
         self.published_slot.emit(
             {
                 "matched_count": len(told),
@@ -141,10 +141,10 @@ class Publishing(BusState):
         )
 
     @cast
-    def _noted(self, faults: tuple[Fault, ...]) -> None:
+    def _noted(self, faults: tuple[SignalFault, ...]) -> None:
         self._note(faults)
 
-    def _note(self, faults: tuple[Fault, ...]) -> None:
+    def _note(self, faults: tuple[SignalFault, ...]) -> None:
         for fault in faults:
             if fault.where == "match":
                 self.match_faults += 1
@@ -155,9 +155,11 @@ class Publishing(BusState):
 _NOTHING_ACCEPTED: Final[frozenset[Any]] = frozenset()
 
 
-async def _shown(bus: ServerRef[Publishing], door: Door, receipts: list[Receipt]) -> list[Receipt]:
+async def _shown(
+    bus: ServerRef[Publishing], door: Door, receipts: list[SignalReceipt]
+) -> list[SignalReceipt]:
     """The receipts after the middleware saw them, with what failed in that."""
-    shown: list[Receipt] = []
+    shown: list[SignalReceipt] = []
     for receipt in receipts:
         if receipt.halted is None:
             faults = await show_after(door, receipt)

@@ -14,9 +14,9 @@ from suptree.services.signals.codec import to_msgpack
 from suptree.services.signals.events import FAULT
 from suptree.services.signals.lane import Lane
 from suptree.services.signals.middleware import Halt, Middleware, run_after, run_before
-from suptree.services.signals.router import Route, SignalRouter
+from suptree.services.signals.router import SignalRoute, SignalRouter
 from suptree.services.signals.signal import Signal
-from suptree.services.signals.values import Fault, Receipt
+from suptree.services.signals.values import SignalFault, SignalReceipt
 
 __all__ = ["Door", "Taken", "Vetted", "show_after", "vet"]
 
@@ -43,7 +43,7 @@ class Door:
         """Whether there is nothing to do before publishing."""
         return not (self.middleware or self.measures or self.router.has_matches())
 
-    def report(self, signal: Signal, faults: list[Fault]) -> None:
+    def report(self, signal: Signal, faults: list[SignalFault]) -> None:
         """Tell telemetry of *faults*."""
         slot = self.runtime.telemetry.slot(FAULT)
         if not slot.handlers:
@@ -75,10 +75,10 @@ class Vetted:
     """
 
     signal: Signal
-    accepted: frozenset[Route[Lane]] = frozenset()
+    accepted: frozenset[SignalRoute[Lane]] = frozenset()
     size: int = 0
     halted: str | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[SignalFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Taken:
         door: What has to be done before anything is; None if that is done.
     """
 
-    receipts: tuple[Receipt, ...] = ()
+    receipts: tuple[SignalReceipt, ...] = ()
     door: Door | None = None
 
 
@@ -100,7 +100,7 @@ async def vet(door: Door, signal: Signal) -> Vetted:
     Raises:
         SignalFormatError: The log is bounded by bytes, and the data cannot be measured.
     """
-    faults: list[Fault] = []
+    faults: list[SignalFault] = []
     result = await run_before(door.middleware, signal, faults, _clock(door))
     if isinstance(result, Halt):
         door.report(signal, faults)
@@ -115,21 +115,21 @@ async def vet(door: Door, signal: Signal) -> Vetted:
     return Vetted(result, accepted, size, None, tuple(faults))
 
 
-async def show_after(door: Door, receipt: Receipt) -> tuple[Fault, ...]:
+async def show_after(door: Door, receipt: SignalReceipt) -> tuple[SignalFault, ...]:
     """Show *receipt* to the middleware; returns what failed."""
-    faults: list[Fault] = []
+    faults: list[SignalFault] = []
     await run_after(door.middleware, receipt, faults, _clock(door))
     door.report(receipt.signal, faults)
     return tuple(faults)
 
 
-def _wants(route: Route[Lane], signal: Signal, faults: list[Fault]) -> bool:
+def _wants(route: SignalRoute[Lane], signal: Signal, faults: list[SignalFault]) -> bool:
     assert route.match is not None
     try:
         return bool(route.match(signal))
     except Exception as error:  # users' code: whatever it raises is its own affair
         problem = f"raised {type(error).__name__}: {safe_text(error, 200)}"
-        faults.append(Fault("match", route.targets[0].id, problem))
+        faults.append(SignalFault("match", route.targets[0].id, problem))
         return False
 
 

@@ -29,15 +29,15 @@ from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import ANY, ONE, SignalPath
 from suptree.services.signals.signal import Signal
 
-__all__ = ["Match", "Route", "SignalRouter", "check_priority"]
+__all__ = ["SignalMatch", "SignalRoute", "SignalRouter", "check_priority"]
 
 T = TypeVar("T")
-Match: TypeAlias = Callable[[Signal], object]
+SignalMatch: TypeAlias = Callable[[Signal], object]
 """Says of a signal whose type fits whether it is wanted; a plain function, and quick."""
 PRIORITIES: Final = range(-100, 101)
 
 
-class Route(Generic[T]):
+class SignalRoute(Generic[T]):
     """One registration; made by `SignalRouter.add`, which `remove` takes back.
 
     Attributes:
@@ -55,7 +55,7 @@ class Route(Generic[T]):
         path: SignalPath,
         targets: tuple[T, ...],
         priority: int,
-        match: Match | None,
+        match: SignalMatch | None,
         number: int,
     ) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class Route(Generic[T]):
         self.order = (path.rank, -priority, number)
 
     def __repr__(self) -> str:
-        return f"<Route {self.path.text!r}, priority {self.priority}, {len(self.targets)} targets>"
+        return f"<SignalRoute {self.path.text!r}, priority {self.priority}, {len(self.targets)} targets>"
 
 
 class _Node(Generic[T]):
@@ -80,7 +80,7 @@ class _Node(Generic[T]):
         self.words: dict[str, _Node[T]] = {}
         self.one: _Node[T] | None = None
         self.any: _Node[T] | None = None
-        self.routes: list[Route[T]] = []
+        self.routes: list[SignalRoute[T]] = []
 
     def child(self, word: str) -> _Node[T] | None:
         if word == ONE:
@@ -113,16 +113,20 @@ class SignalRouter(Generic[T]):
     def __init__(self, *, remember: int = 1024) -> None:
         self._root: _Node[T] = _Node(None, "")
         self._remember = remember
-        self._found: dict[str, tuple[Route[T], ...]] = {}
+        self._found: dict[str, tuple[SignalRoute[T], ...]] = {}
         self._number = 0
         self._size = 0
         self._guarded = 0
         self._nodes_any = 0  # nodes of `**`; without any, no node is reached in two ways
 
     def add(
-        self, path: SignalPath | str, *targets: T, priority: int = 0, match: Match | None = None
-    ) -> Route[T]:
-        """Route signals of *path* to *targets*.
+        self,
+        path: SignalPath | str,
+        *targets: T,
+        priority: int = 0,
+        match: SignalMatch | None = None,
+    ) -> SignalRoute[T]:
+        """SignalRoute signals of *path* to *targets*.
 
         Args:
             path: A path, see `paths`.
@@ -139,7 +143,7 @@ class SignalRouter(Generic[T]):
             raise SignalOptionsError("SignalRouter.add", "targets", "one or more", targets)
         path = path if isinstance(path, SignalPath) else SignalPath(path)
         self._number += 1
-        route = Route(path, targets, priority, match, self._number)
+        route = SignalRoute(path, targets, priority, match, self._number)
         node = self._root
         for word in path.words:
             child = node.child(word)
@@ -154,7 +158,7 @@ class SignalRouter(Generic[T]):
         self._found.clear()
         return route
 
-    def remove(self, route: Route[T]) -> bool:
+    def remove(self, route: SignalRoute[T]) -> bool:
         """Take *route* out; False if it was not in."""
         node = self._root
         for word in route.path.words:
@@ -174,7 +178,7 @@ class SignalRouter(Generic[T]):
             node = node.parent
         return True
 
-    def routes(self, type: str) -> tuple[Route[T], ...]:
+    def routes(self, type: str) -> tuple[SignalRoute[T], ...]:
         """The routes whose path fits *type*, in order; match functions are not asked."""
         found = self._found.get(type)
         if found is None:
@@ -202,7 +206,7 @@ class SignalRouter(Generic[T]):
         """How many routes there are."""
         return self._size
 
-    def __iter__(self) -> Iterator[Route[T]]:
+    def __iter__(self) -> Iterator[SignalRoute[T]]:
         """Every route, in no order that is promised."""
         nodes = [self._root]
         while nodes:
@@ -211,7 +215,7 @@ class SignalRouter(Generic[T]):
             nodes += node.words.values()
             nodes += (child for child in (node.one, node.any) if child is not None)
 
-    def _look(self, type: str) -> tuple[Route[T], ...]:
+    def _look(self, type: str) -> tuple[SignalRoute[T], ...]:
         active = [self._root]
         if self._root.any is not None:
             active.append(self._root.any)
@@ -242,5 +246,5 @@ def check_priority(who: str, priority: object) -> None:
         raise SignalOptionsError(who, "priority", "an integer from -100 to 100", priority)
 
 
-def _order(route: Route[T]) -> tuple[bytes, int, int]:
+def _order(route: SignalRoute[T]) -> tuple[bytes, int, int]:
     return route.order

@@ -12,7 +12,7 @@ import msgspec
 from suptree.core import ReplyTo
 from suptree.services.parts.store import Store
 from suptree.services.signals.errors import SignalError, SubscriptionNotSavedError
-from suptree.services.signals.subscription import Delivery, Subscription
+from suptree.services.signals.subscription import SignalDelivery, Subscription
 
 __all__ = ["Saving"]
 
@@ -98,5 +98,5 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
 
 def _restored(id: str, value: object) -> Subscription:
     kept = msgspec.convert(value, _Kept)
-    delivery = msgspec.convert(kept.delivery, Delivery)
+    delivery = msgspec.convert(kept.delivery, SignalDelivery)
     return Subscription(kept.path, kept.subscriber, id, priority=kept.priority, delivery=delivery)

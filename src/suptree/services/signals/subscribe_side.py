@@ -12,8 +12,8 @@ from suptree.services.signals.errors import (
     SubscriptionLimitError,
     SubscriptionTakenError,
 )
-from suptree.services.signals.router import Match
-from suptree.services.signals.subscription import Delivery, Subscriber, Subscription, check_id
+from suptree.services.signals.router import SignalMatch
+from suptree.services.signals.subscription import SignalDelivery, Subscriber, Subscription, check_id
 from suptree.services.signals.values import SignalReceived, SubscriptionInfo
 
 __all__ = ["Subscribing"]
@@ -30,8 +30,8 @@ class Subscribing(BusState):
         *,
         id: str = "",
         priority: int = 0,
-        match: Match | None = None,
-        delivery: Delivery | None = None,
+        match: SignalMatch | None = None,
+        delivery: SignalDelivery | None = None,
     ) -> str:
         """Have signals of *path* brought to *subscriber*, each as a `SignalReceived`.
 
@@ -64,7 +64,7 @@ class Subscribing(BusState):
             id,
             priority=priority,
             match=match,
-            delivery=Delivery() if delivery is None else delivery,
+            delivery=SignalDelivery() if delivery is None else delivery,
         )
         refused = await Subscribing._subscribe(bus, subscription)
         if refused is not None:

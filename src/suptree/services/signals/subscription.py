@@ -1,11 +1,11 @@
-"""`Subscription`: who wants which signals, and `Delivery`: how they are brought. Values.
+"""`Subscription`: who wants which signals, and `SignalDelivery`: how they are brought. Values.
 
->>> Subscription("shop.order.**", "billing", delivery=Delivery(ack=True, max_in_flight=10)).id
+>>> Subscription("shop.order.**", "billing", delivery=SignalDelivery(ack=True, max_in_flight=10)).id
 'billing:shop.order.**'
->>> Delivery(overflow="drop_old")
+>>> SignalDelivery(overflow="drop_old")
 Traceback (most recent call last):
     ...
-suptree.services.signals.errors.SignalOptionsError: Delivery: overflow must be 'drop_oldest', 'drop_newest', 'reject' or 'block'; got 'drop_old', did you mean 'drop_oldest'?
+suptree.services.signals.errors.SignalOptionsError: SignalDelivery: overflow must be 'drop_oldest', 'drop_newest', 'reject' or 'block'; got 'drop_old', did you mean 'drop_oldest'?
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from suptree.core import Pid
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
-from suptree.services.signals.router import Match, check_priority
+from suptree.services.signals.router import SignalMatch, check_priority
 
 __all__ = [
-    "Delivery",
+    "SignalDelivery",
     "Overflow",
     "Subscriber",
     "Subscription",
@@ -38,7 +38,7 @@ _POLICIES: Final = get_args(Overflow)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class SignalDelivery:
     """How the signals of one subscription are brought.
 
     Attributes:
@@ -71,16 +71,18 @@ class Delivery:
 
     def __post_init__(self) -> None:
         if not isinstance(self.ack, bool):
-            raise SignalOptionsError("Delivery", "ack", "True or False", self.ack)
-        check_count("Delivery", "max_in_flight", self.max_in_flight, 1)
-        check_count("Delivery", "max_pending", self.max_pending, int(self.overflow == "block"))
-        check_count("Delivery", "max_attempts", self.max_attempts, 1)
+            raise SignalOptionsError("SignalDelivery", "ack", "True or False", self.ack)
+        check_count("SignalDelivery", "max_in_flight", self.max_in_flight, 1)
+        check_count(
+            "SignalDelivery", "max_pending", self.max_pending, int(self.overflow == "block")
+        )
+        check_count("SignalDelivery", "max_attempts", self.max_attempts, 1)
         for option in ("ack_timeout", "retry_delay", "absence"):
-            check_seconds("Delivery", option, getattr(self, option))
+            check_seconds("SignalDelivery", option, getattr(self, option))
         if self.overflow not in _POLICIES:
             near = difflib.get_close_matches(str(self.overflow), _POLICIES, n=1)
             raise SignalOptionsError(
-                "Delivery",
+                "SignalDelivery",
                 "overflow",
                 "'drop_oldest', 'drop_newest', 'reject' or 'block'",
                 self.overflow,
@@ -112,8 +114,8 @@ class Subscription:
     subscriber: Subscriber
     id: str = ""
     priority: int = field(default=0, kw_only=True)
-    match: Match | None = field(default=None, kw_only=True)
-    delivery: Delivery = field(default_factory=Delivery, kw_only=True)
+    match: SignalMatch | None = field(default=None, kw_only=True)
+    delivery: SignalDelivery = field(default_factory=SignalDelivery, kw_only=True)
 
     def __post_init__(self) -> None:
         SignalPath(self.path)
@@ -130,8 +132,8 @@ class Subscription:
             raise SignalOptionsError(
                 "Subscription", "match", "a plain function of one signal, not async", self.match
             )
-        if not isinstance(self.delivery, Delivery):
-            raise SignalOptionsError("Subscription", "delivery", "a Delivery", self.delivery)
+        if not isinstance(self.delivery, SignalDelivery):
+            raise SignalOptionsError("Subscription", "delivery", "a SignalDelivery", self.delivery)
         if not self.id:
             object.__setattr__(self, "id", f"{self.subscriber}:{self.path}")
 

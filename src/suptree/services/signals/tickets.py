@@ -8,7 +8,7 @@ from dataclasses import replace
 from suptree.core import ReplyTo
 from suptree.services.signals.lane import Lane, Parcel
 from suptree.services.signals.publishing import Taken
-from suptree.services.signals.values import Outcome, Receipt
+from suptree.services.signals.values import SignalOutcome, SignalReceipt
 
 __all__ = ["Ticket", "Waiter"]
 
@@ -50,10 +50,10 @@ class Ticket:
         self.reply_to: ReplyTo | None = None
         self.armed = math.inf
         self.waiters: dict[int, Waiter] = {}
-        self.receipts: list[Receipt] = []
-        self.outcomes: list[list[tuple[str, Outcome]]] = []
+        self.receipts: list[SignalReceipt] = []
+        self.outcomes: list[list[tuple[str, SignalOutcome]]] = []
 
-    def settle(self, waiter: Waiter, outcome: Outcome) -> bool:
+    def settle(self, waiter: Waiter, outcome: SignalOutcome) -> bool:
         """*waiter* waits no more; True if nothing does."""
         del self.waiters[waiter.number]
         signal, subscription = waiter.place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from suptree.services.signals.values import Outcome
+from suptree.services.signals.values import SignalOutcome
 
 __all__ = ["Totals"]
 
@@ -30,21 +30,21 @@ class Totals:
         self.dropped = self.rejected = self.gone = self.discarded = self.dead_lettered = 0
         self.last_loss = -math.inf
 
-    def note(self, outcome: Outcome, now: float) -> None:
+    def note(self, outcome: SignalOutcome, now: float) -> None:
         """Count what became of a signal that was not sent at once."""
         match outcome:
-            case Outcome.BUFFERED:
+            case SignalOutcome.BUFFERED:
                 self.buffered += 1
                 return
-            case Outcome.DISPLACED:
+            case SignalOutcome.DISPLACED:
                 self.buffered += 1
                 self.dropped += 1
-            case Outcome.DROPPED:
+            case SignalOutcome.DROPPED:
                 self.dropped += 1
-            case Outcome.REJECTED:
+            case SignalOutcome.REJECTED:
                 self.rejected += 1
-            case Outcome.GONE:
+            case SignalOutcome.GONE:
                 self.gone += 1
-            case Outcome.SENT:
+            case SignalOutcome.SENT:
                 return
         self.last_loss = now

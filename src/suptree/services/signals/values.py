@@ -17,14 +17,14 @@ from suptree.services.signals.subscription import Subscriber
 __all__ = [
     "BusHealth",
     "BusStats",
-    "DeadLetter",
-    "Fault",
+    "SignalDeadLetter",
+    "SignalFault",
     "HealthStatus",
     "LoggedSignal",
-    "Outcome",
+    "SignalOutcome",
     "Published",
-    "Receipt",
-    "Redriven",
+    "SignalReceipt",
+    "SignalsRedriven",
     "SignalReceived",
     "SubscriptionInfo",
 ]
@@ -50,7 +50,7 @@ class SignalReceived(msgspec.Struct, frozen=True):  # a dataclass costs five tim
     ack: bool
 
 
-class Outcome(enum.StrEnum):
+class SignalOutcome(enum.StrEnum):
     """What became of one signal at one subscription, when it was published."""
 
     SENT = "sent"
@@ -68,7 +68,7 @@ class Outcome(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SignalFault:
     """Users' code failed while a signal was published.
 
     Attributes:
@@ -83,7 +83,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class SignalReceipt:
     """What became of one signal.
 
     Attributes:
@@ -96,9 +96,9 @@ class Receipt:
 
     signal: Signal
     seq: int
-    outcomes: tuple[tuple[str, Outcome], ...] = ()
+    outcomes: tuple[tuple[str, SignalOutcome], ...] = ()
     halted: str | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[SignalFault, ...] = ()
 
     @property
     def matched(self) -> int:
@@ -106,7 +106,7 @@ class Receipt:
         return len(self.outcomes)
 
     @property
-    def counts(self) -> Counter[Outcome]:
+    def counts(self) -> Counter[SignalOutcome]:
         """How many subscriptions had which outcome."""
         return Counter(outcome for _, outcome in self.outcomes)
 
@@ -119,7 +119,7 @@ class Published:
         receipts: One for each signal, in order.
     """
 
-    receipts: tuple[Receipt, ...]
+    receipts: tuple[SignalReceipt, ...]
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -127,21 +127,21 @@ class Published:
         return tuple(receipt.signal for receipt in self.receipts)
 
     @property
-    def counts(self) -> Counter[Outcome]:
+    def counts(self) -> Counter[SignalOutcome]:
         """How often there was which outcome."""
-        return sum((receipt.counts for receipt in self.receipts), Counter[Outcome]())
+        return sum((receipt.counts for receipt in self.receipts), Counter[SignalOutcome]())
 
     @property
-    def by_subscription(self) -> Mapping[str, Counter[Outcome]]:
+    def by_subscription(self) -> Mapping[str, Counter[SignalOutcome]]:
         """For each subscription how often there was which outcome."""
-        found: dict[str, Counter[Outcome]] = {}
+        found: dict[str, Counter[SignalOutcome]] = {}
         for receipt in self.receipts:
             for subscription, outcome in receipt.outcomes:
                 found.setdefault(subscription, Counter())[outcome] += 1
         return found
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> tuple[SignalFault, ...]:
         """Everything that failed on the way."""
         return tuple(fault for receipt in self.receipts for fault in receipt.faults)
 
@@ -162,7 +162,7 @@ class LoggedSignal:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class SignalDeadLetter:
     """A signal that could not be brought to a subscriber that must acknowledge it.
 
     Attributes:
@@ -188,7 +188,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
+class SignalsRedriven:
     """What `redrive` did: how many are on their way again, and how many stayed dead letters.
 
     They stay whose subscription is not there, or has no place for them.
@@ -262,7 +262,7 @@ class BusStats:
         dead_letters_lost: Dead letters that had to make room for others.
         blocked: Publishers that wait for a place now.
         middleware_faults: Middleware that raised, overran or returned nonsense.
-        match_faults: Match functions that raised.
+        match_faults: SignalMatch functions that raised.
         store_faults: What the store could not take.
         log_len: Signals in the log.
         log_bytes: Their size, if the log is bounded by that, else 0.
