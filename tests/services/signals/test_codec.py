@@ -92,6 +92,13 @@ def test_the_json_is_the_one_of_cloudevents():
     }
 
 
+@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_binary_data_of_any_kind_comes_back_as_bytes(data: object):
+    signal = Signal("t", source="s", data=data)
+
+    assert from_json(to_json(signal)).data == from_msgpack(to_msgpack(signal)).data == b"abc"
+
+
 def test_an_event_of_another_program_is_read_as_it_is():
     signal = from_json(
         '{"specversion": "1.0", "type": "t", "source": "s", "id": "1", "subject": null,'

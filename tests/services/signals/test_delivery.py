@@ -26,6 +26,8 @@ from tests.services.signals.helpers import (
     signal,
 )
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # seconds and minutes pass
+
 
 async def bus_of(**options: Any) -> st.Pid[SignalBus]:
     pid = await SignalBus.start_link(**options)

@@ -23,6 +23,8 @@ from suptree.services.signals.log import SignalLog
 from suptree.testing import wait_mailbox_empty
 from tests.services.signals.helpers import Recorder, numbered, signal
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # seconds and minutes pass
+
 
 async def bus_of(**options: Any) -> st.Pid[SignalBus]:
     return await SignalBus.start_link(**options)

@@ -21,6 +21,8 @@ from suptree.services.signals import (
 )
 from tests.services.signals.helpers import Recorder, all_received, numbered, received, signal
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # seconds and minutes pass
+
 
 async def bus_of(*middleware: Middleware, **options: Any) -> st.Pid[SignalBus]:
     pid = await SignalBus.start_link(middleware=middleware, **options)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from suptree.services.signals.errors import InvalidSignalError
 
@@ -64,7 +64,7 @@ _MEDIA_TYPE: Final = re.compile(
 
 def check_string(name: str, value: object) -> None:
     """Refuse what is no String of at least one character."""
-    if value.__class__ is not str and not isinstance(value, str):
+    if not isinstance(value, str):
         raise InvalidSignalError(name, "a string", value)
     if not value:
         raise InvalidSignalError(name, "at least one character", value)
@@ -115,7 +115,7 @@ def check_extensions(given: object) -> Mapping[str, Attribute]:
     if not isinstance(given, Mapping):
         raise InvalidSignalError("extensions", "a mapping of names to values", given)
     checked: dict[str, Attribute] = {}
-    for name, value in given.items():
+    for name, value in cast("Mapping[object, object]", given).items():
         if not isinstance(name, str):
             raise InvalidSignalError("an extension's name", "a string", name)
         if not _NAME.fullmatch(name):

@@ -40,10 +40,11 @@ def to_json(signal: Signal) -> bytes:
         SignalFormatError: The data is nothing that JSON can say.
     """
     fields = _fields(signal)
-    if isinstance(signal.data, (bytes, bytearray, memoryview)):
-        fields["data_base64"] = signal.data
-    elif signal.data is not None:
-        fields["data"] = signal.data
+    data = signal.data
+    if isinstance(data, (bytes, bytearray)) or data.__class__ is memoryview:
+        fields["data_base64"] = data
+    elif data is not None:
+        fields["data"] = data
     return _encoded("JSON", msgspec.json.encode, fields)
 
 
@@ -128,8 +129,10 @@ def _signal(format: str, fields: dict[str, Any]) -> Signal:
         fields["data"] = _converted(format, "data_base64", fields.pop("data_base64"), bytes)
     if isinstance(fields.get("time"), str):
         fields["time"] = _converted(format, "time", fields["time"], datetime)
-    known = {name: fields.pop(name) for name in CORE_ATTRIBUTES & fields.keys()}
-    return Signal(**{"time": None, **known}, extensions=fields)
+    known: dict[str, Any] = {"time": None}
+    for name in CORE_ATTRIBUTES & fields.keys():
+        known[name] = fields.pop(name)
+    return Signal(**known, extensions=fields)
 
 
 def _converted(format: str, name: str, value: object, kind: Any) -> Any:

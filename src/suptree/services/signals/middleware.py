@@ -127,6 +127,7 @@ async def _within_budget(
     one: Middleware, now: Callable[[], float], function: Callable[..., Any], *args: object
 ) -> tuple[Any, str | None]:
     """What *function* returned, and what is wrong about that."""
+    result: Any = None
     began = now()
     limit = asyncio.timeout(None)
     try:
