@@ -14,6 +14,7 @@ from typing import Final
 from suptree.core.messages import TIMER
 from suptree.core.pid import Pid
 from suptree.core.process import Process
+from suptree.core.propagation import carrying
 from suptree.core.runqueue import RunQueue
 from suptree.core.slot import Slot
 from suptree.core.timers import Timer, Timers
@@ -141,4 +142,7 @@ class Ticker:
         elif isinstance(target, Pid):
             target = target._process  # pyright: ignore[reportPrivateUsage]
         if isinstance(target, Process):
-            target.deliver((TIMER, timer))
+            if timer.carried is None:
+                target.deliver((TIMER, timer))
+            else:
+                target.deliver(carrying((TIMER, timer), timer.carried))

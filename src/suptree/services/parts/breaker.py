@@ -16,7 +16,7 @@ holds a breaker half open.
 >>> breaker = Breaker(BreakerConfig(failure_threshold=2, reset_timeout=30.0))
 >>> for second in (0.0, 1.0):
 ...     permit = breaker.permit(second).permit
-...     transition = breaker.record(permit, Outcome.FAILURE, second)
+...     transition = breaker.record(permit, CallOutcome.FAILURE, second)
 >>> transition.after, breaker.permit(11.0).retry_after
 (<BreakerState.OPEN: 'open'>, 20.0)
 >>> breaker.permit(31.0).transition.after
@@ -31,7 +31,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from suptree.services.parts.checks import check_classes, check_count, check_number
-from suptree.services.parts.window import Counts, CountWindow, Outcome, TimeWindow, Window
+from suptree.services.parts.window import CallOutcome, Counts, CountWindow, TimeWindow, Window
 
 __all__ = [
     "Admission",
@@ -144,13 +144,13 @@ class BreakerConfig:
                         f"{needed}. So many calls are never in the window."
                     )
 
-    def outcome_of(self, error: BaseException | None) -> Outcome:
+    def outcome_of(self, error: BaseException | None) -> CallOutcome:
         """How a call counts that ended with *error*, or without one."""
         if error is None:
-            return Outcome.SUCCESS
+            return CallOutcome.SUCCESS
         if not isinstance(error, Exception) or isinstance(error, self.ignores):
-            return Outcome.IGNORED  # cancelled, or this process ends: nobody else's fault
-        return Outcome.FAILURE if isinstance(error, self.counts) else Outcome.SUCCESS
+            return CallOutcome.IGNORED  # cancelled, or this process ends: nobody else's fault
+        return CallOutcome.FAILURE if isinstance(error, self.counts) else CallOutcome.SUCCESS
 
 
 class Permit(NamedTuple):
@@ -202,15 +202,19 @@ class Admission(NamedTuple):
 class Breaker:
     """One breaker.
 
+    Args:
+        config: When it opens and closes; default: `BreakerConfig()`.
+        epoch: Permits of earlier epochs mean nothing to it; for one that takes another's place.
+
     Attributes:
         config: What it was made with.
         state: The state that it was left in; `look` first brings it up to date.
+        epoch: Grows with each change of state; the permits of an earlier one count no more.
         counts_late: Outcomes that came too late to count: the state had changed meanwhile.
     """
 
     __slots__ = (
         "_admitted",
-        "_epoch",
         "_last_probe",
         "_probes",
         "_reopens_at",
@@ -218,16 +222,17 @@ class Breaker:
         "_window",
         "config",
         "counts_late",
+        "epoch",
         "state",
     )
 
-    def __init__(self, config: BreakerConfig | None = None) -> None:
+    def __init__(self, config: BreakerConfig | None = None, *, epoch: int = 0) -> None:
         self.config = config or BreakerConfig()
         self.state: BreakerState = CLOSED
         self.counts_late = 0
         self._window = _window_of(self.config)
-        self._epoch = 0
-        self._admitted = Admission(Permit(0, 0), 0.0, None)  # one for all calls of this epoch
+        self.epoch = epoch
+        self._admitted = Admission(Permit(epoch, 0), 0.0, None)  # one for all calls of this epoch
         self._reopens_at = math.inf
         self._probes: dict[int, float] = {}  # under way: number -> since when
         self._last_probe = 0
@@ -243,11 +248,11 @@ class Breaker:
         if self.state is HALF_OPEN and len(self._probes) < self.config.probes:
             self._last_probe += 1
             self._probes[self._last_probe] = now
-            return Admission(Permit(self._epoch, self._last_probe), 0.0, transition)
+            return Admission(Permit(self.epoch, self._last_probe), 0.0, transition)
         return Admission(None, self.retry_after(now), transition)
 
     def record(
-        self, permit: Permit, outcome: Outcome, now: float, duration: float = 0.0
+        self, permit: Permit, outcome: CallOutcome, now: float, duration: float = 0.0
     ) -> Transition | None:
         """Tell how the call of *permit* went.
 
@@ -257,7 +262,7 @@ class Breaker:
             now: When it ended.
             duration: Seconds that it took; for `slow_after`.
         """
-        if permit.epoch != self._epoch:
+        if permit.epoch != self.epoch:
             self.counts_late += 1
             return None
         slow_after = self.config.slow_after
@@ -265,15 +270,15 @@ class Breaker:
         if permit.probe:
             return self._record_probe(permit, outcome, now, slow)
         self._window.record(outcome, now, slow)
-        if outcome is Outcome.SUCCESS and not slow:
+        if outcome is CallOutcome.SUCCESS and not slow:
             return self._opened_by_rate(now)
-        if outcome is Outcome.IGNORED:
+        if outcome is CallOutcome.IGNORED:
             return None
         return self._opened_by_number(now) or self._opened_by_rate(now)
 
     def release(self, permit: Permit) -> None:
         """Give *permit* back: nothing is known about its call.  Its place is free for another probe."""
-        if permit.epoch == self._epoch:
+        if permit.epoch == self.epoch:
             self._probes.pop(permit.probe, None)
 
     def look(self, now: float) -> Transition | None:
@@ -309,6 +314,14 @@ class Breaker:
         self._begin_epoch()
         return None
 
+    def configure(self, config: BreakerConfig) -> None:
+        """Go by *config* from now on: the state stays, the window is empty, probes start anew."""
+        self.config = config
+        self._window = _window_of(config)
+        self._probes.clear()
+        self._successes = 0
+        self._begin_epoch()
+
     # -- looking -------------------------------------------------------------------------------
 
     def retry_after(self, now: float) -> float | None:
@@ -341,14 +354,14 @@ class Breaker:
     # -- inside --------------------------------------------------------------------------------
 
     def _record_probe(
-        self, permit: Permit, outcome: Outcome, now: float, slow: bool
+        self, permit: Permit, outcome: CallOutcome, now: float, slow: bool
     ) -> Transition | None:
         if self._probes.pop(permit.probe, None) is None:
             self.counts_late += 1  # released before, or told twice
             return None
-        if outcome is Outcome.IGNORED:
+        if outcome is CallOutcome.IGNORED:
             return None
-        if outcome is Outcome.FAILURE or slow:
+        if outcome is CallOutcome.FAILURE or slow:
             return self._enter(OPEN, TransitionReason.PROBE_FAILED, now)
         self._successes += 1
         if self._successes < self.config.success_threshold:
@@ -384,12 +397,12 @@ class Breaker:
         if after is CLOSED:
             self._begin_epoch()
         else:
-            self._epoch += 1
+            self.epoch += 1
         return transition
 
     def _begin_epoch(self) -> None:
-        self._epoch += 1
-        self._admitted = Admission(Permit(self._epoch, 0), 0.0, None)
+        self.epoch += 1
+        self._admitted = Admission(Permit(self.epoch, 0), 0.0, None)
         self._window.clear()
 
 

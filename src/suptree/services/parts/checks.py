@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["check_classes", "check_count", "check_number"]
+__all__ = ["check_classes", "check_count", "check_name", "check_number", "did_you_mean"]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'payments'?`, or nothing when no name is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else "."
+
+
+def check_name(who: str, field: str, value: Any) -> None:
+    """Refuse what is no text, or an empty one.
+
+    Raises:
+        ValueError: It will not do.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{who}: {field} must be a text that is not empty; got {value!r}.")
 
 
 def check_number(

@@ -1,0 +1,29 @@
+"""Circuit breakers: a call to what is broken is refused at once, until it is found well again.
+
+`service.py` is the server and its clients, `guard.py` the caller's side of a protected call.  The
+machine itself is `services/parts/breaker.py`.
+"""
+
+from suptree.services.breakers.entry import BreakerStatus, Grant
+from suptree.services.breakers.errors import (
+    BreakerError,
+    BreakerOpenError,
+    BreakerTimeoutError,
+    TooManyBreakersError,
+    UnknownBreakerError,
+)
+from suptree.services.breakers.guard import Guard
+from suptree.services.breakers.service import BreakersStats, CircuitBreakers
+
+__all__ = [
+    "BreakerError",
+    "BreakerOpenError",
+    "BreakerStatus",
+    "BreakerTimeoutError",
+    "BreakersStats",
+    "CircuitBreakers",
+    "Grant",
+    "Guard",
+    "TooManyBreakersError",
+    "UnknownBreakerError",
+]
