@@ -22,14 +22,53 @@ if TYPE_CHECKING:
         TooManyBreakersError,
         UnknownBreakerError,
     )
-    from suptree.services.parts.backoff import TRANSIENT, RetryPolicy, RetryShape
-    from suptree.services.parts.breaker import Breaker, BreakerConfig, BreakerState
-    from suptree.services.parts.distribution import Distribution
-    from suptree.services.parts.store import Store
-    from suptree.services.parts.window import Counts, Outcome
-    from suptree.services.store import MemoryStore, StateOwner
+    from suptree.services.parts.backoff import (
+        TRANSIENT,
+        RetryPolicy,
+        RetryShape,
+    )
+    from suptree.services.parts.breaker import (
+        Breaker,
+        BreakerConfig,
+        BreakerState,
+    )
+    from suptree.services.parts.distribution import (
+        Distribution,
+    )
+    from suptree.services.parts.store import (
+        Store,
+    )
+    from suptree.services.parts.window import (
+        Counts,
+        Outcome,
+    )
+    from suptree.services.resources import (
+        BackPressureError,
+        Budget,
+        BudgetUsage,
+        PressureChanged,
+        PressureLevel,
+        ResourceAlert,
+        ResourceDeniedError,
+        ResourceError,
+        ResourceLimit,
+        ResourceManager,
+        ResourceTimeoutError,
+        ResourceToken,
+        ResourceTokenError,
+        ResourceUsage,
+        Thresholds,
+        TypeUsage,
+        UnknownResourceError,
+        process_memory,
+    )
+    from suptree.services.store import (
+        MemoryStore,
+        StateOwner,
+    )
 
 __all__ = [
+    "BackPressureError",
     "Breaker",
     "BreakerConfig",
     "BreakerError",
@@ -38,21 +77,39 @@ __all__ = [
     "BreakerStatus",
     "BreakerTimeoutError",
     "BreakersStats",
+    "Budget",
+    "BudgetUsage",
     "CircuitBreakers",
     "Counts",
     "Distribution",
     "MemoryStore",
     "Outcome",
+    "PressureChanged",
+    "PressureLevel",
+    "ResourceAlert",
+    "ResourceDeniedError",
+    "ResourceError",
+    "ResourceLimit",
+    "ResourceManager",
+    "ResourceTimeoutError",
+    "ResourceToken",
+    "ResourceTokenError",
+    "ResourceUsage",
     "RetryPolicy",
     "RetryShape",
     "StateOwner",
     "Store",
     "TRANSIENT",
+    "Thresholds",
     "TooManyBreakersError",
+    "TypeUsage",
     "UnknownBreakerError",
+    "UnknownResourceError",
+    "process_memory",
 ]
 
 _HOME: Final = {
+    "BackPressureError": "resources",
     "Breaker": "parts.breaker",
     "BreakerConfig": "parts.breaker",
     "BreakerError": "breakers",
@@ -61,18 +118,35 @@ _HOME: Final = {
     "BreakerStatus": "breakers",
     "BreakerTimeoutError": "breakers",
     "BreakersStats": "breakers",
+    "Budget": "resources",
+    "BudgetUsage": "resources",
     "CircuitBreakers": "breakers",
     "Counts": "parts.window",
     "Distribution": "parts.distribution",
     "MemoryStore": "store",
     "Outcome": "parts.window",
+    "PressureChanged": "resources",
+    "PressureLevel": "resources",
+    "ResourceAlert": "resources",
+    "ResourceDeniedError": "resources",
+    "ResourceError": "resources",
+    "ResourceLimit": "resources",
+    "ResourceManager": "resources",
+    "ResourceTimeoutError": "resources",
+    "ResourceToken": "resources",
+    "ResourceTokenError": "resources",
+    "ResourceUsage": "resources",
     "RetryPolicy": "parts.backoff",
     "RetryShape": "parts.backoff",
     "StateOwner": "store",
     "Store": "parts.store",
     "TRANSIENT": "parts.backoff",
+    "Thresholds": "resources",
     "TooManyBreakersError": "breakers",
+    "TypeUsage": "resources",
     "UnknownBreakerError": "breakers",
+    "UnknownResourceError": "resources",
+    "process_memory": "resources",
 }
 
 
