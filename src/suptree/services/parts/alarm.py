@@ -4,7 +4,7 @@ For use inside a server, in its handlers: the timer is the server's and ends wit
 
 >>> class Waiter(st.GenServer):
 ...     def __init__(self) -> None:
-...         self.due: Deadlines[str] = Deadlines()
+...         self.due: Agenda[str] = Agenda()
 ...         self.alarm = Alarm(self)
 ...     def handle_info(self, message: object) -> None:
 ...         if self.alarm.rang(message):

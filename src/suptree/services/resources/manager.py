@@ -32,9 +32,9 @@ from typing import Any, Final, Literal
 from suptree.core import Pid, ReplyTo, current_process, find_runtime, safe_repr, send
 from suptree.errors import CallTimeoutError, NotInProcessError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
+from suptree.services.parts.agenda import Agenda
 from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.checks import check_count, check_number
-from suptree.services.parts.deadlines import Deadlines
 from suptree.services.parts.owners import Owners
 from suptree.services.resources.errors import (
     BackPressureError,
@@ -156,7 +156,7 @@ class ResourceManager(GenServer):
         self.owners: Owners[int] = Owners()
         self.subscribers: Owners[Pid[Any]] = Owners()
         self.subscribed: dict[Pid[Any], None] = {}
-        self.due: Deadlines[_Key] = Deadlines()
+        self.due: Agenda[_Key] = Agenda()
         self.alarm = Alarm(self)
         self.readings: dict[str, asyncio.Task[None]] = {}
         self.totals = _Totals()

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st_
 
-from suptree.services.parts.deadlines import Deadlines
+from suptree.services.parts.agenda import Agenda
 
 KEYS = st_.integers(0, 5)
 STEPS = st_.lists(
@@ -21,8 +21,8 @@ STEPS = st_.lists(
 
 
 @given(STEPS)
-def test_deadlines_give_each_key_once_at_the_time_it_was_last_set_to(steps):
-    due: Deadlines[int] = Deadlines()
+def test_an_agenda_gives_each_key_once_at_the_time_it_was_last_set_to(steps):
+    due: Agenda[int] = Agenda()
     model: dict[int, int] = {}
 
     for what, key, time in steps:
@@ -44,7 +44,7 @@ def test_deadlines_give_each_key_once_at_the_time_it_was_last_set_to(steps):
 
 
 def test_keys_due_at_the_same_time_come_in_the_order_in_which_they_were_set():
-    due: Deadlines[str] = Deadlines()
+    due: Agenda[str] = Agenda()
     for key in "cab":
         due.set(key, 1.0)
 
@@ -53,7 +53,7 @@ def test_keys_due_at_the_same_time_come_in_the_order_in_which_they_were_set():
 
 
 def test_a_key_moved_ten_thousand_times_takes_the_memory_of_one():
-    due: Deadlines[str] = Deadlines()
+    due: Agenda[str] = Agenda()
     chance = random.Random(1)
 
     for _ in range(10_000):

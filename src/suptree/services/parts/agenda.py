@@ -1,9 +1,9 @@
-"""`Deadlines`: what is due when, for a service that waits with one timer for many things.
+"""`Agenda`: what is due when, for a service that waits with one timer for many things.
 
 One time for each key.  Setting, moving and discarding cost a heap push at most, and the
 memory is that of the keys that are there, however often they were moved.
 
->>> due: Deadlines[str] = Deadlines()
+>>> due: Agenda[str] = Agenda()
 >>> due.set("lease", 5.0)
 >>> due.set("retry", 2.0)
 >>> due.earliest(), due.pop(now=3.0), due.earliest()
@@ -16,14 +16,14 @@ import heapq
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
-__all__ = ["Deadlines"]
+__all__ = ["Agenda"]
 
 K = TypeVar("K", bound=Hashable)
 
 _SLACK: Final = 64  # dead entries that are not worth a clean-up
 
 
-class Deadlines(Generic[K]):
+class Agenda(Generic[K]):
     """Keys with the time at which each is due; `pop` gives those that are."""
 
     __slots__ = ("_due", "_heap", "_number")
