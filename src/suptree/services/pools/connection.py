@@ -83,7 +83,7 @@ async def tend(pool: Pid[Any], number: int, spec: PoolSpec[Any]) -> None:
         send(pool, ConnectFailed(number, safe_repr(error, 500)))
         return
     kept = _Kept(connection, spec)
-    own(kept, _Kept.close_if_left)
+    own(kept, lambda kept: kept.close_if_left())
     send(pool, Opened(number, current(), connection))
     try:
         await _obey(pool, number, spec, connection)
@@ -123,8 +123,9 @@ async def _close(pool: Pid[Any], number: int, kept: _Kept[Any]) -> None:
 
 
 async def _within(timeout: float, function: Callable[[], Awaitable[R]]) -> R:
+    scope = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as scope:
+        async with scope:
             return await function()
     except TimeoutError:
         if scope.expired():

@@ -111,10 +111,9 @@ class PoolServer(GenServer):
         if self.closing:
             return self._refused(wish, "closed", PoolClosedError(self.spec.name), 0.0)
         now = self._now()
-        if not self.waiting:
-            entry = self._take_idle(now)
-            if entry is not None:
-                return self._lend(entry, wish, 0.0, now)
+        entry = self._take_idle(now)
+        if entry is not None:  # then nobody waits: `_settle` leaves none free while somebody does
+            return self._lend(entry, wish, 0.0, now)
         timeout = self.spec.checkout_timeout if wish.timeout is None else wish.timeout
         if timeout == 0:
             return self._too_late(wish, 0.0)

@@ -1,8 +1,10 @@
 """`PoolSpec`: what the user of a pool gives.  A value; it is also how the pool is addressed.
 
->>> HTTP = PoolSpec(name="http", connect=connect, close=close, max_size=4)
->>> async with ConnectionPool.connection(HTTP) as client:
-...     ...
+>>> async def connect() -> list[str]:
+...     return []
+>>> LISTS = PoolSpec(name="lists", connect=connect, close=list.clear, max_size=4)
+>>> LISTS.connections
+'lists.connections'
 """
 
 from __future__ import annotations
