@@ -575,6 +575,19 @@ async def test_a_reader_that_hangs_does_not_hold_up_the_manager(runtime):
     assert runtime.now() == before
 
 
+async def test_a_slow_reader_is_not_asked_again_before_it_has_answered(runtime):
+    gauge = Gauge(None)
+    manager = await ResourceManager.start_link(
+        {}, budgets={"memory": Budget(100, reader=gauge, every=1, reading_timeout=3.5)}
+    )
+
+    await asyncio.sleep(3.2)
+    assert gauge.asked == 1
+    await asyncio.sleep(1)
+    assert gauge.asked == 2
+    assert (await usage(manager)).readings_failed == 1
+
+
 async def test_a_reading_can_be_asked_for(runtime):
     gauge = Gauge(40)
     manager = await ResourceManager.start_link(

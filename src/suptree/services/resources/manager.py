@@ -25,11 +25,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from suptree.core import Pid, ReplyTo, current_process, find_runtime, safe_repr, send
+from suptree.core import Pid, current_process, find_runtime, send
 from suptree.errors import CallTimeoutError, NotInProcessError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.parts.agenda import Agenda
@@ -43,21 +43,12 @@ from suptree.services.resources.errors import (
     ResourceTokenError,
     UnknownResourceError,
 )
-from suptree.services.resources.events import (
-    ALERT_CLEARED,
-    ALERT_RAISED,
-    BACKPRESSURE_CHANGED,
-    READING_FAILED,
-    RESOURCE_ACQUIRED,
-    RESOURCE_DENIED,
-    RESOURCE_EXPIRED,
-    RESOURCE_RELEASED,
-)
 from suptree.services.resources.ledger import Claim, Ledger, Obstacle
 from suptree.services.resources.limits import Budget, PressureLevel, ResourceLimit
+from suptree.services.resources.readers import take_reading
+from suptree.services.resources.records import Held, Reading, Totals, Waiting, Wish
+from suptree.services.resources.telling import Teller
 from suptree.services.resources.usage import (
-    PressureChanged,
-    ResourceAlert,
     ResourceToken,
     ResourceUsage,
 )
@@ -67,59 +58,6 @@ __all__ = ["ResourceManager"]
 MAX_WAITING: Final = 10_000
 
 _Key = tuple[Literal["ttl", "wait"], int] | tuple[Literal["read"], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What `acquire` asks for."""
-
-    id: int
-    type: str
-    amount: int
-    costs: Mapping[str, int]
-    metadata: Mapping[str, object]
-    timeout: float
-    ttl: float | None
-    owner: Pid[Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A token that is out."""
-
-    token: ResourceToken
-    claim: Claim
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A wish that waits."""
-
-    wish: _Wish
-    claim: Claim
-    sender: ReplyTo
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """From a task of the manager: what the reader of a budget said."""
-
-    budget: str
-    used: int | None
-    error: str = ""
-
-
-@dataclass(slots=True)
-class _Totals:
-    acquired: int = 0
-    released: int = 0
-    expired: int = 0
-    orphaned: int = 0
-    abandoned: int = 0
-    readings_failed: int = 0
-    denied: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class ResourceManager(GenServer):
@@ -151,21 +89,19 @@ class ResourceManager(GenServer):
             self.budgets,
             None if default is None else _limit(default),
         )
-        self.held: dict[int, _Held] = {}
-        self.waiting: dict[int, _Waiting] = {}
+        self.held: dict[int, Held] = {}
+        self.waiting: dict[int, Waiting] = {}
         self.owners: Owners[int] = Owners()
         self.subscribers: Owners[Pid[Any]] = Owners()
         self.subscribed: dict[Pid[Any], None] = {}
         self.due: Agenda[_Key] = Agenda()
         self.alarm = Alarm(self)
         self.readings: dict[str, asyncio.Task[None]] = {}
-        self.totals = _Totals()
+        self.totals = Totals()
 
     def init(self) -> None:
         """Take the first readings."""
-        bus = self._process.runtime.telemetry
-        self._acquired, self._denied = bus.slot(RESOURCE_ACQUIRED), bus.slot(RESOURCE_DENIED)
-        self._released, self._expired = bus.slot(RESOURCE_RELEASED), bus.slot(RESOURCE_EXPIRED)
+        self.tell = Teller(self._process.runtime.telemetry)
         for name in self.budgets:
             self._read(name)
         self._arm()
@@ -217,7 +153,7 @@ class ResourceManager(GenServer):
         caller = current_process()
         if owner is None and caller is not None:
             owner = caller.pid
-        wish = _Wish(
+        wish = Wish(
             find_runtime(who).next_id(),
             type,
             amount,
@@ -341,7 +277,7 @@ class ResourceManager(GenServer):
     # -- acquiring --------------------------------------------------------------------------
 
     @call(timeout=None)  # the manager answers within the timeout of the wish
-    def _acquire(self, wish: _Wish) -> Any:
+    def _acquire(self, wish: Wish) -> Any:
         """A token, the error to raise, or an answer later."""
         try:
             claim = self.ledger.claim(wish.id, wish.type, wish.amount, wish.costs)
@@ -369,37 +305,29 @@ class ResourceManager(GenServer):
         self._wait(wish, claim)
         return NoReply()
 
-    def _wait(self, wish: _Wish, claim: Claim) -> None:
+    def _wait(self, wish: Wish, claim: Claim) -> None:
         now = self._now()
         self.ledger.wait(claim)
-        self.waiting[wish.id] = _Waiting(wish, claim, self.sender, now)
+        self.waiting[wish.id] = Waiting(wish, claim, self.sender, now)
         self.due.set(("wait", wish.id), now + wish.timeout)
         if wish.owner is not None:
             self.owners.add(wish.owner, wish.id)
         self._arm()
 
-    def _granted(self, wish: _Wish, claim: Claim, waited: float) -> ResourceToken:
+    def _granted(self, wish: Wish, claim: Claim, waited: float) -> ResourceToken:
         now = self._now()
         token = ResourceToken(wish.id, wish.type, wish.amount, wish.owner, self.pid, wish.metadata)
-        self.held[token.id] = _Held(token, claim, now)
+        self.held[token.id] = Held(token, claim, now)
         if token.owner is not None:
             self.owners.add(token.owner, token.id)
         if wish.ttl is not None:
             self.due.set(("ttl", token.id), now + wish.ttl)
         self.totals.acquired += 1
-        if self._acquired.handlers:
-            self._acquired.emit(
-                {
-                    "amount_count": token.amount,
-                    "in_use_count": self.ledger.in_use(token.type),
-                    "wait_s": waited,
-                },
-                {"type": token.type, "owner": token.owner},
-            )
+        self.tell.acquired(token, self.ledger.in_use(token.type), waited)
         return token
 
     def _refused(
-        self, wish: _Wish, obstacle: Obstacle, waited: float | None = None
+        self, wish: Wish, obstacle: Obstacle, waited: float | None = None
     ) -> ResourceDeniedError:
         reason = obstacle.reason if waited is None else "timeout"
         self._note_denied(wish, reason, waited or 0.0)
@@ -418,13 +346,9 @@ class ResourceManager(GenServer):
             waited=waited or 0.0,
         )
 
-    def _note_denied(self, wish: _Wish, reason: str, waited: float) -> None:
+    def _note_denied(self, wish: Wish, reason: str, waited: float) -> None:
         self.totals.denied[reason] = self.totals.denied.get(reason, 0) + 1
-        if self._denied.handlers:
-            self._denied.emit(
-                {"amount_count": wish.amount, "wait_s": waited},
-                {"type": wish.type, "owner": wish.owner, "reason": reason},
-            )
+        self.tell.denied(wish, reason, waited)
 
     # -- releasing ----------------------------------------------------------------------------
 
@@ -451,7 +375,7 @@ class ResourceManager(GenServer):
         self._settle()
         return True
 
-    def _leave(self, id: int) -> _Waiting | None:
+    def _leave(self, id: int) -> Waiting | None:
         waiting = self.waiting.pop(id, None)
         if waiting is not None:
             self.due.discard(("wait", id))
@@ -488,27 +412,18 @@ class ResourceManager(GenServer):
             self._take_back(id, "owner_ended")
         self._settle()
 
-    def _note_end(self, held: _Held, reason: str) -> None:
-        token = held.token
-        facts: dict[str, object] = {"type": token.type, "owner": token.owner}
-        slot = self._released
+    def _note_end(self, held: Held, reason: str) -> None:
         match reason:
             case "expired":
                 self.totals.expired += 1
-                slot = self._expired
             case "owner_ended":
                 self.totals.orphaned += 1
             case "abandoned":
                 self.totals.abandoned += 1
             case _:
                 self.totals.released += 1
-        if slot.handlers:
-            numbers = {
-                "amount_count": token.amount,
-                "in_use_count": self.ledger.in_use(token.type),
-                "held_s": self._now() - held.since,
-            }
-            slot.emit(numbers, facts if slot is self._expired else {**facts, "reason": reason})
+        in_use = self.ledger.in_use(held.token.type)
+        self.tell.ended(held.token, in_use, self._now() - held.since, reason)
 
     # -- what happens by itself -----------------------------------------------------------------
 
@@ -519,7 +434,7 @@ class ResourceManager(GenServer):
                 self._is_due(key)
             self._arm()
             return
-        if isinstance(message, _Reading):
+        if isinstance(message, Reading):
             self._was_read(message)
             return
         if ids := self.owners.gone(message):
@@ -565,28 +480,9 @@ class ResourceManager(GenServer):
 
     def _tell(self) -> None:
         for news in self.ledger.news():
-            self._emit(news)
+            self.tell.news(news)
             for subscriber in self.subscribed:
                 send(subscriber, news)
-
-    def _emit(self, news: ResourceAlert | PressureChanged) -> None:
-        bus = self._process.runtime.telemetry
-        if isinstance(news, PressureChanged):
-            bus.emit(
-                BACKPRESSURE_CHANGED,
-                {"ratio": news.ratio},
-                {
-                    "level": str(news.level),
-                    "previous": str(news.previous),
-                    "budget": news.budget,
-                },
-            )
-        else:
-            bus.emit(
-                ALERT_RAISED if news.kind == "raised" else ALERT_CLEARED,
-                {"used_count": news.used, "limit_count": news.limit},
-                {"of": news.of, "name": news.name},
-            )
 
     # -- readings -------------------------------------------------------------------------------
 
@@ -598,16 +494,16 @@ class ResourceManager(GenServer):
         self.due.set(("read", name), self._now() + budget.every)
         under_way = self.readings.get(name)
         if under_way is None or under_way.done():
-            self.readings[name] = self.start_task(
-                _read(self.pid, name, budget), name=f"reading of {name}"
-            )
+            self.readings[name] = self.start_task(self._take(name), name=f"reading of {name}")
 
-    def _was_read(self, reading: _Reading) -> None:
+    async def _take(self, name: str) -> None:
+        """Take one reading; runs beside the manager."""
+        send(self.pid, await take_reading(name, self.budgets[name]))
+
+    def _was_read(self, reading: Reading) -> None:
         if reading.used is None:
             self.totals.readings_failed += 1
-            self._process.runtime.telemetry.emit(
-                READING_FAILED, {"count": 1}, {"budget": reading.budget, "error": reading.error}
-            )
+            self.tell.reading_failed(reading)
             return
         self.ledger.read(reading.budget, reading.used)
         self._settle()
@@ -617,23 +513,6 @@ class ResourceManager(GenServer):
 
     def _now(self) -> float:
         return self._process.runtime.now()
-
-
-async def _read(manager: Pid[Any], name: str, budget: Budget) -> None:
-    """Run the reader of *budget* beside the manager, and tell it what came of it."""
-    assert budget.reader is not None
-    used: Any = None
-    error = ""
-    try:
-        async with asyncio.timeout(budget.reading_timeout):
-            used = await budget.reader()
-    except TimeoutError:
-        error = f"took longer than {budget.reading_timeout:g} s"
-    except Exception as raised:  # it is the author's code, and all that it can do is fail
-        error = safe_repr(raised, 200)
-    if not error and (not isinstance(used, int) or isinstance(used, bool) or used < 0):
-        error = f"gave {safe_repr(used, 200)}, not a whole number of 0 or more"
-    send(manager, _Reading(name, None if error else used, error))
 
 
 def _limit(limit: ResourceLimit | int) -> ResourceLimit:
