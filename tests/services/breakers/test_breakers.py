@@ -107,7 +107,8 @@ async def test_a_slow_call_keeps_no_other_call_waiting(runtime):
     breakers = await service()
     started = asyncio.get_running_loop().time()
     slow = [
-        st.Task.start(CircuitBreakers.run, breakers, "bank", asyncio.sleep, 30.0) for _ in range(20)
+        st.Task.async_(CircuitBreakers.run, breakers, "bank", asyncio.sleep, 30.0)
+        for _ in range(20)
     ]
 
     assert await CircuitBreakers.run(breakers, "bank", works) == 1
@@ -444,6 +445,22 @@ async def test_a_call_that_outlives_the_service_still_gives_its_value(runtime):
     assert await CircuitBreakers.run(breakers, "bank", pay) == 5
     with pytest.raises(st.NoProcessError):
         await CircuitBreakers.run(breakers, "bank", works)
+
+
+async def test_a_service_that_hangs_keeps_no_outcome_from_its_caller(runtime):
+    breakers = await service()
+    start = asyncio.get_running_loop().time()
+
+    async def pay() -> int:
+        await st.sys.suspend(breakers)
+        return 5
+
+    assert await CircuitBreakers.run(breakers, "bank", pay) == 5
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
+    await st.sys.resume(breakers)
+    assert (
+        await CircuitBreakers.status(breakers, "bank")
+    ).successes == 1  # it was told all the same
 
 
 async def test_what_was_permitted_by_the_service_before_its_restart_does_not_count(runtime):

@@ -7,30 +7,42 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
 from suptree.services.breakers.entry import Grant
-from suptree.services.breakers.errors import BreakerTimeoutError
+from suptree.services.breakers.errors import BreakerError, BreakerTimeoutError
 from suptree.services.parts.window import Outcome
 
-__all__ = ["Guard", "Gate", "run_protected"]
+__all__ = ["Gate", "Guard", "run_protected"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Gate(NamedTuple):
-    """The two requests that a protected call makes of its service."""
+    """The requests that a protected call makes of its service."""
 
-    enter: Callable[[ServerRef[Any], str], Awaitable[Grant]]
-    """Gives leave, or raises."""
-    leave: Leave
+    permit: Callable[[ServerRef[Any], str], Awaitable[object]]
+    """Gives a Grant, or the error to raise."""
+    record: Record
+    """Tells the outcome, and comes back when it is counted."""
+    drop: Drop
+    """Says that there is none, and does not wait."""
 
 
-class Leave(Protocol):
-    """Tells the outcome; nobody waits for an answer."""
+class Record(Protocol):
+    """The request that tells an outcome."""
 
     def __call__(
         self, server: ServerRef[Any], name: str, grant: Grant, outcome: Outcome, duration: float, /
+    ) -> Awaitable[None]: ...
+
+
+class Drop(Protocol):
+    """The request that gives a permit back."""
+
+    def __call__(
+        self, server: ServerRef[Any], name: str, grant: Grant, duration: float, /
     ) -> None: ...
 
 
@@ -43,22 +55,35 @@ async def run_protected(
     **kwargs: P.kwargs,
 ) -> R:
     """Call *function* if the breaker lets it through, and tell the breaker how it went."""
-    grant = await gate.enter(server, name)
+    grant = await gate.permit(server, name)
+    if not isinstance(grant, Grant):
+        raise _refusal(grant)
     if grant.config.call_timeout is not None:
         async with Guard(gate, server, name, grant):
             return await function(*args, **kwargs)
     now = grant.server.runtime.now
-    outcome = Outcome.IGNORED  # whatever is no Exception: cancelled, or the process ends
+    told = False
     started = now()
     try:
-        value = await function(*args, **kwargs)
-        outcome = Outcome.SUCCESS
+        try:
+            value = await function(*args, **kwargs)
+        except Exception as error:
+            told = True
+            await _tell(gate, name, grant, grant.config.outcome_of(error), now() - started)
+            raise
+        told = True
+        await _tell(gate, name, grant, Outcome.SUCCESS, now() - started)
         return value
-    except Exception as error:
-        outcome = grant.config.outcome_of(error)
-        raise
     finally:
-        gate.leave(grant.server, name, grant, outcome, now() - started)
+        if not told:  # whatever is no Exception: it was cancelled, or its process ends
+            gate.drop(grant.server, name, grant, now() - started)
+
+
+async def _tell(gate: Gate, name: str, grant: Grant, outcome: Outcome, duration: float) -> None:
+    try:
+        await gate.record(grant.server, name, grant, outcome, duration)
+    except (NoProcessError, ServerExitError, CallTimeoutError):
+        return  # the service ends, or hangs: that is no matter of the call, which has its outcome
 
 
 class Guard:
@@ -79,7 +104,10 @@ class Guard:
     async def __aenter__(self) -> None:
         grant = self._grant
         if grant is None:
-            grant = self._grant = await self._gate.enter(self._server, self._name)
+            answer = await self._gate.permit(self._server, self._name)
+            if not isinstance(answer, Grant):
+                raise _refusal(answer)
+            grant = self._grant = answer
         self._started = grant.server.runtime.now()
         if grant.config.call_timeout is not None:
             self._timeout = asyncio.timeout(grant.config.call_timeout)
@@ -92,16 +120,25 @@ class Guard:
         trace: TracebackType | None,
     ) -> None:
         grant, self._grant = self._grant, None
+        timeout, self._timeout = self._timeout, None
         assert grant is not None
         duration = grant.server.runtime.now() - self._started
+        late: BreakerTimeoutError | None = None
+        if timeout is not None:
+            try:
+                await timeout.__aexit__(kind, error, trace)
+            except TimeoutError:
+                late = BreakerTimeoutError(self._name, grant.config.call_timeout or 0.0)
+        if late is not None:
+            await _tell(self._gate, self._name, grant, Outcome.FAILURE, duration)
+            raise late from error
+        if error is not None and not isinstance(error, Exception):
+            self._gate.drop(grant.server, self._name, grant, duration)
+            return
         outcome = grant.config.outcome_of(error)
-        try:
-            if self._timeout is not None:
-                await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            outcome = Outcome.FAILURE
-            limit = grant.config.call_timeout
-            raise BreakerTimeoutError(self._name, limit or 0.0) from error
-        finally:
-            self._timeout = None
-            self._gate.leave(grant.server, self._name, grant, outcome, duration)
+        await _tell(self._gate, self._name, grant, outcome, duration)
+
+
+def _refusal(answer: object) -> BreakerError:
+    assert isinstance(answer, BreakerError)
+    return answer

@@ -277,6 +277,11 @@ class CircuitBreakers(GenServer):
         return grant
 
     @cast
+    def drop(self, name: str, grant: Grant, duration: float) -> None:
+        """A call that had leave has no outcome.  For `run` and `guard`."""
+        self.record(name, grant, Outcome.IGNORED, duration)
+
+    @call(timeout=1.0)
     def record(self, name: str, grant: Grant, outcome: Outcome, duration: float) -> None:
         """How a call went that had leave.  For `run` and `guard`."""
         entry = self._entries.get(name)
@@ -413,11 +418,7 @@ class CircuitBreakers(GenServer):
 A = TypeVar("A")
 
 
-async def _enter(server: ServerRef[Any], name: str) -> Grant:
-    return _right(Grant, await CircuitBreakers.permit(server, name))
-
-
-_GATE: Final = Gate(_enter, CircuitBreakers.record)
+_GATE: Final = Gate(CircuitBreakers.permit, CircuitBreakers.record, CircuitBreakers.drop)
 
 
 async def _by_hand(server: ServerRef[Any], name: str, what: ByHand) -> BreakerStatus:

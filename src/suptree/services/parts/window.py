@@ -117,7 +117,8 @@ class _Sums:
         """Forget everything."""
         self.successes = self.failures = self.ignored = self.slow = 0
 
-    def _add(self, outcome: Outcome, slow: bool) -> None:
+    def add(self, outcome: Outcome, slow: bool) -> None:
+        """Count one outcome."""
         if outcome is SUCCESS:
             self.successes += 1
         elif outcome is FAILURE:
@@ -150,7 +151,7 @@ class TimeWindow(_Sums):
         ValueError: One of them is out of bounds.
     """
 
-    __slots__ = ("_buckets", "_keeps", "_width", "seconds")
+    __slots__ = ("_begins", "_buckets", "_ends", "_keeps", "_newest", "_width", "seconds")
 
     def __init__(self, seconds: float = 60.0, *, buckets: int = 10) -> None:
         check_number("TimeWindow", "seconds", seconds, above=0)
@@ -160,23 +161,21 @@ class TimeWindow(_Sums):
         self._width = seconds / buckets
         self._keeps = buckets  # full buckets beside the one that is being filled
         self._buckets: deque[_Bucket] = deque()
+        self._newest = _Bucket(0)
+        self._begins = self._ends = 0.0  # the newest bucket's; equal: there is none
 
     def record(self, outcome: Outcome, now: float, slow: bool = False) -> None:
         """Count one outcome at *now*."""
-        self.advance(now)
-        number = int(now // self._width)
-        buckets = self._buckets
-        # A clock that seems to go back (two callers, one rounding) fills the newest bucket.
-        if not buckets or buckets[-1].number < number:
-            buckets.append(_Bucket(number))
-        buckets[-1]._add(outcome, slow)
-        self._add(outcome, slow)
+        if not self._begins <= now < self._ends:
+            self._begin_bucket(now)
+        self._newest.add(outcome, slow)
+        self.add(outcome, slow)
 
     def advance(self, now: float) -> None:
         """Forget what is too old at *now*."""
+        if self._begins <= now < self._ends:
+            return  # nothing has gone since this bucket began
         buckets = self._buckets
-        if not buckets:
-            return
         oldest = int(now // self._width) - self._keeps
         while buckets and buckets[0].number < oldest:
             gone = buckets.popleft()
@@ -189,6 +188,16 @@ class TimeWindow(_Sums):
         """Forget everything."""
         super().clear()
         self._buckets.clear()
+        self._begins = self._ends = 0.0
+
+    def _begin_bucket(self, now: float) -> None:
+        self.advance(now)
+        number = int(now // self._width)
+        if self._buckets and self._buckets[-1].number >= number:
+            return  # a clock that seems to go back (one caller rounds it) fills the newest bucket
+        self._newest = _Bucket(number)
+        self._buckets.append(self._newest)
+        self._begins, self._ends = number * self._width, (number + 1) * self._width
 
 
 class CountWindow(_Sums):
@@ -212,7 +221,7 @@ class CountWindow(_Sums):
 
     def record(self, outcome: Outcome, now: float, slow: bool = False) -> None:
         """Count one outcome; *now* does not matter."""
-        self._add(outcome, slow)
+        self.add(outcome, slow)
         if outcome is IGNORED:
             self._ignored += 1
             return

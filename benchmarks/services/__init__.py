@@ -1,0 +1,1 @@
+"""Benchmarks of the services floor: each module measures one claim, both sides in one run."""

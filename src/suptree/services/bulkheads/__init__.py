@@ -1,0 +1,28 @@
+"""Bulkheads: so many calls to one thing at once, so that what is slow takes not everybody with it.
+
+`service.py` is the server and its clients; who is inside and who waits is `services/parts/permits.py`.
+"""
+
+from suptree.services.bulkheads.errors import (
+    BulkheadError,
+    BulkheadFullError,
+    TooManyBulkheadsError,
+    UnknownBulkheadError,
+)
+from suptree.services.bulkheads.service import (
+    BulkheadConfig,
+    Bulkheads,
+    BulkheadsStats,
+    BulkheadStatus,
+)
+
+__all__ = [
+    "BulkheadConfig",
+    "BulkheadError",
+    "BulkheadFullError",
+    "BulkheadStatus",
+    "Bulkheads",
+    "BulkheadsStats",
+    "TooManyBulkheadsError",
+    "UnknownBulkheadError",
+]

@@ -1,0 +1,37 @@
+"""Rate limits: how much may pass, by key, and how many may be inside at once.
+
+`rules.py` has the limits and keeps them for one key, `book.py` what the service holds, `service.py`
+is the server and its clients.
+"""
+
+from suptree.services.limits.book import LimiterStats, LimitStatus, Verdict
+from suptree.services.limits.errors import (
+    CostTooHighError,
+    LimiterKindError,
+    LimitError,
+    LimitExceededError,
+    TooManyKeysError,
+    TooManyLimitersError,
+    UnknownLimiterError,
+)
+from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
+from suptree.services.limits.service import LimitsStats, RateLimiter
+
+__all__ = [
+    "Concurrency",
+    "CostTooHighError",
+    "Limit",
+    "LimitError",
+    "LimitExceededError",
+    "LimitStatus",
+    "LimiterKindError",
+    "LimiterStats",
+    "LimitsStats",
+    "RateLimiter",
+    "SlidingWindow",
+    "TokenBucket",
+    "TooManyKeysError",
+    "TooManyLimitersError",
+    "UnknownLimiterError",
+    "Verdict",
+]
