@@ -134,6 +134,10 @@ class Slot:
         """Say whether the slot was filled, has expired or was cancelled."""
         return self.state is not PENDING
 
+    def is_failed(self) -> bool:
+        """Say whether it was filled with an error, which `value` is."""
+        return self.state is FAILED
+
     def add_done_callback(
         self, callback: Callable[[Any], object], *, context: Context | None = None
     ) -> None:

@@ -30,6 +30,7 @@ from suptree.otp.registry_partitions import KeyRegistered, KeyUnregistered
 from suptree.otp.registry_tables import RegistryEntry
 from suptree.otp.request_set import RequestSet
 from suptree.otp.requests import send_request
+from suptree.otp.responses import Response, post_request
 from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
 from suptree.otp.start_function import FunctionStart, start_function
@@ -107,6 +108,7 @@ __all__ = [
     "RegistryEntry",
     "Repeat",
     "Reply",
+    "Response",
     "Runtime",
     "ServerStart",
     "ServerRef",
@@ -132,6 +134,7 @@ __all__ = [
     "cast",
     "child",
     "partition",
+    "post_request",
     "run",
     "send_request",
     "run_program",

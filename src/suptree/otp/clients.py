@@ -347,7 +347,15 @@ async def _finish_direct(
             reply_to = process.current[1]
         else:
             reply_to = ReplyTo(runtime.runqueue, process, caller)
-        if state is not RUNNING and state is not EXITING:
+        if (
+            result.__class__ is NoReply
+            and result.then is None
+            and state is RUNNING
+            and process.carried is None
+        ):  # the usual directive; what the rest of this chain does for all of them costs more
+            process.owe(reply_to)
+            process.settle()
+        elif state is not RUNNING and state is not EXITING:
             reply_to.set(result)  # it has answered and gone on: only the caller died
         else:  # a directive; or it asked for `sender`, or was killed on the stack (law 2)
             process.current = (CALL, reply_to, handler, args, {})

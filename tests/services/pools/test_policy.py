@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st_
 
 from suptree.services import PoolSpec, RetryPolicy
 from suptree.services.pools.policy import Look, look, next_look, retires_at, shortfall
@@ -74,6 +76,23 @@ def test_a_connection_is_looked_at_when_the_first_of_its_times_comes():
     assert next_look(spec(max_idle=40, check_every=300), entry, 80.0) == 90.0
     entry.retires_at = float("inf")
     assert next_look(spec(max_idle=10, check_every=300), entry, 80.0) == 90.0  # over: again later
+
+
+TIMES = st_.floats(0, 1e6)
+
+
+@given(TIMES, TIMES, TIMES, TIMES, st_.booleans(), st_.booleans())
+@example(59.6, 100.0, 59.6, 59.3, False, True)
+def test_one_that_is_kept_is_looked_at_later_and_not_again_at_once(
+    now, retires, idle, checked, spare, exactly
+):
+    of = spec(max_idle=0.1, check_every=0.3)
+    if exactly:  # the very moment that was planned, where a rounding error shows
+        now = checked + of.check_every
+    entry = Entry(1, 0, 0.0, retires_at=retires, idle_since=idle, checked_at=checked)
+
+    if look(of, entry, now, spare=spare) is Look.KEEP:
+        assert next_look(of, entry, now) > now
 
 
 def test_a_connection_that_needs_nothing_is_never_looked_at():

@@ -55,7 +55,9 @@ class Owners(Generic[K]):
         if not isinstance(message, Down):
             return []
         owner = message.process
-        held = self._held.get(owner) if isinstance(owner, Pid) else None
+        if not isinstance(owner, Pid):
+            return []
+        held = self._held.get(owner)
         if held is None or held[0] != message.ref:
             return []
         del self._held[owner]

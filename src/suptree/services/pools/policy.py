@@ -47,12 +47,16 @@ def retires_at(spec: PoolSpec[Any], now: float, chance: float) -> float:
 
 
 def look(spec: PoolSpec[Any], entry: Entry[Any], now: float, *, spare: bool) -> Look:
-    """What to do with an idle connection; *spare*: there are more than `min_size`."""
+    """What to do with an idle connection; *spare*: there are more than `min_size`.
+
+    It adds where `next_look` adds: a difference rounds otherwise, and one that is due could
+    be kept, planned for now, and looked at for ever.
+    """
     if now >= entry.retires_at:
         return Look.TOO_OLD
-    if spare and spec.max_idle is not None and now - entry.idle_since >= spec.max_idle:
+    if spare and spec.max_idle is not None and now >= entry.idle_since + spec.max_idle:
         return Look.TOO_IDLE
-    if spec.check is not None and now - entry.checked_at >= spec.check_every:
+    if spec.check is not None and now >= entry.checked_at + spec.check_every:
         return Look.CHECK
     return Look.KEEP
 

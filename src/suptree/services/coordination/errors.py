@@ -1,0 +1,89 @@
+"""What the coordination service refuses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from suptree.errors import SuptreeError
+
+__all__ = [
+    "ContextExistsError",
+    "ContextNotFoundError",
+    "CoordinationError",
+    "LetterNotFoundError",
+    "UnknownMessageError",
+]
+
+
+class CoordinationError(SuptreeError):
+    """Base of what the coordination service refuses."""
+
+
+class ContextExistsError(CoordinationError):
+    """There is a context of that name already.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"context {self.name!r}: it is open already. Join it, or close it first."
+
+
+class ContextNotFoundError(CoordinationError):
+    """There is no context of that name: it was never opened, or it was closed.
+
+    Attributes:
+        name: The name.
+        near: A name that may have been meant.
+    """
+
+    def __init__(self, name: str, names: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.near = next(iter(difflib.get_close_matches(name, list(names), 1)), None)
+
+    def __str__(self) -> str:
+        hint = "" if self.near is None else f", did you mean {self.near!r}?"
+        return f"context {self.name!r}: there is none{hint or '.'} Open it with open_context."
+
+
+class UnknownMessageError(CoordinationError):
+    """The router knows nothing of that message: it ended long ago, or was never accepted.
+
+    Attributes:
+        id: Its id.
+    """
+
+    def __init__(self, id: int) -> None:
+        super().__init__(id)
+        self.id = id
+
+    def __str__(self) -> str:
+        return (
+            f"message {self.id}: nothing is known of it. Ask for its outcome sooner, "
+            "or keep more of them with `history`."
+        )
+
+
+class LetterNotFoundError(CoordinationError):
+    """The dead-letter queue has no letter of that number.
+
+    Attributes:
+        number: The number.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return (
+            f"dead letter {self.number}: there is none. It was redelivered, purged, or pushed out "
+            "by newer ones; look at DeadLetterQueue.letters."
+        )

@@ -1,0 +1,620 @@
+"""`Router`: takes messages in, hands them over, and sees what becomes of each.
+
+It belongs to one `CoordinationManager`, in whose turns everything here happens, and it
+never waits: a delivery is a request, whose answer comes back as a message, and everything
+that waits has a moment in one heap.  It never runs code of its users.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from suptree.core import NOPROC, Pid, ReplyTo, Runtime
+from suptree.errors import BadRequestError, MailboxFullError, NoProcessError, ServerExitError
+from suptree.otp import GenServer, Response, post_request
+from suptree.services.coordination import events
+from suptree.services.coordination.lane import (
+    ENDED,
+    IN_FLIGHT,
+    PARKED,
+    WAITING,
+    Asker,
+    Entry,
+    Lane,
+    LaneInfo,
+    LanePolicy,
+    Waiter,
+)
+from suptree.services.coordination.outcomes import (
+    Acknowledged,
+    Buffered,
+    DeadLettered,
+    Expired,
+    Outcome,
+    Receiver,
+    Rejected,
+    RejectReason,
+)
+from suptree.services.parts.breaker import BreakerState, Transition
+from suptree.services.parts.deadlines import NEVER, Deadlines
+from suptree.services.parts.window import Outcome as Counted
+
+__all__ = ["CoordinationStats", "Router"]
+
+CLOSED: Final = BreakerState.CLOSED
+OPEN: Final = BreakerState.OPEN
+
+
+@dataclass(slots=True)
+class CoordinationStats:
+    """What a router has done since it was started.  All but the last three only ever grow.
+
+    Attributes:
+        accepted: Messages taken in.
+        acknowledged: Messages that were answered.
+        buffered: Times that a sender was told to look later.
+        rejected: Messages that were not taken in, or that the receiver refused.
+        expired: Messages whose time was over.
+        dead_lettered: Messages given up for another reason.
+        retried: Attempts that failed and were followed by another.
+        letters_lost: Dead letters that no queue was there to take.
+        waiting: Messages in lanes now, those with receivers included.
+        lanes: Lanes now.
+        contexts: Contexts now.
+    """
+
+    accepted: int = 0
+    acknowledged: int = 0
+    buffered: int = 0
+    rejected: int = 0
+    expired: int = 0
+    dead_lettered: int = 0
+    retried: int = 0
+    letters_lost: int = 0
+    waiting: int = 0
+    lanes: int = 0
+    contexts: int = 0
+
+
+class Router:
+    """See the module text.
+
+    Attributes:
+        lanes: The lanes, by receiver.
+        buffered: Messages whose sender was told to look later, by id.
+        ended: What became of those, the last ones.
+        stats: What was done so far.
+        deadlines: When what is to be looked at.
+
+    Args:
+        runtime: Where it lives.
+        policy: How lanes are treated.
+        policies: Other policies for receivers by name.
+        lanes_at_most: How many lanes there may be; quiet ones make room.
+        history: How many outcomes of buffered messages are kept for those who ask later.
+        bury: Takes an entry that was given up, and why.
+        chance: Random numbers from 0 to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        policy: LanePolicy,
+        policies: Mapping[Receiver, LanePolicy],
+        lanes_at_most: int,
+        history: int,
+        bury: Callable[[Entry, object], None],
+        chance: Callable[[], float],
+    ) -> None:
+        self.lanes: dict[Receiver, Lane] = {}
+        self.buffered: dict[int, Entry] = {}
+        self.ended: OrderedDict[int, Outcome] = OrderedDict()
+        self.stats = CoordinationStats()
+        self.deadlines: Deadlines[Entry | Lane | Waiter] = Deadlines()
+        self._runtime = runtime
+        self._policy = policy
+        self._policies = policies
+        self._lanes_at_most = lanes_at_most
+        self._history = history
+        self._bury = bury
+        self._chance = chance
+        self._last_id = 0
+        slot = runtime.telemetry.slot
+        self._acknowledged = slot(events.ACKNOWLEDGED)
+        self._buffered = slot(events.BUFFERED)
+        self._rejected = slot(events.REJECTED)
+        self._expired = slot(events.EXPIRED)
+        self._dead_lettered = slot(events.DEAD_LETTERED)
+        self._retried = slot(events.RETRIED)
+        self._breaker_changed = slot(events.BREAKER_CHANGED)
+
+    # -- taking in ---------------------------------------------------------------------------
+
+    def accept(
+        self,
+        to: Receiver,
+        message: object,
+        asker: ReplyTo | Asker | None,
+        *,
+        wait: float,
+        expires: float | None,
+        others: tuple[Receiver, ...] = (),
+    ) -> Rejected | Entry:
+        """Take *message* in for *to* and hand it over if it is its turn, or say why not."""
+        now = self._runtime.now()
+        lane = self.lanes.get(to)
+        if lane is None:
+            made = self._new_lane(to, now)
+            if isinstance(made, Rejected):
+                return made
+            lane = made
+        self._last_id += 1
+        policy = lane.policy
+        entry = Entry(
+            self._last_id,
+            lane,
+            message,
+            asker,
+            now,
+            now + wait,
+            now + (policy.expires if expires is None else expires),
+        )
+        if lane.in_flight is not None or lane.waiting or not self._is_open_way(lane, now):
+            refusal = self._queue(lane, entry, now)
+            if refusal is not None:
+                return refusal
+        else:
+            lane.waiting.append(entry)
+        if others:
+            entry.others = others
+        if self._runtime.propagator is not None:
+            entry.context = contextvars.copy_context()
+        self.stats.accepted += 1
+        lane.used_at = now
+        self._deliver(lane, now)
+        self.deadlines.set(entry, entry.moment())
+        return entry
+
+    def obstacle(self, to: Receiver) -> Rejected | None:
+        """Why *to* could not be handed a message at once or soon; None: it could."""
+        lane = self.lanes.get(to)
+        if self._runtime.find(to) is None:
+            return self.reject(to, "no_process", _nobody(self._runtime, to), lane)
+        if lane is None:
+            return None
+        if lane.breaker is not None and lane.breaker.state is OPEN:
+            return self.reject(to, "breaker_open", _resting(lane), lane)
+        if lane.load() > lane.policy.buffer:
+            return self.reject(to, "buffer_full", _full(lane), lane)
+        return None
+
+    def load(self, to: Receiver) -> int:
+        """How many messages are on their way to *to*."""
+        lane = self.lanes.get(to)
+        return 0 if lane is None else lane.load()
+
+    def _new_lane(self, to: Receiver, now: float) -> Lane | Rejected:
+        process = self._runtime.find(to)
+        if process is None:
+            return self.reject(to, "no_process", _nobody(self._runtime, to))
+        server = process.server
+        if isinstance(server, GenServer) and type(server).handle_call is GenServer.handle_call:
+            detail = (
+                f"{to!r} is a {type(server).__name__}, which would crash: it has no handle_call. "
+                "Write one, and return from it what the sender is to get."
+            )
+            return self.reject(to, "refused", detail)
+        if len(self.lanes) >= self._lanes_at_most and not self.sweep(now, 0.0):
+            detail = f"{len(self.lanes)} lanes are in use, and there may be no more. Raise `lanes`."
+            return self.reject(to, "buffer_full", detail, None)
+        lane = self.lanes[to] = Lane(to, self._policies.get(to, self._policy), now)
+        return lane
+
+    def _is_open_way(self, lane: Lane, now: float) -> bool:
+        """Whether an empty lane would hand a message over at once."""
+        breaker = lane.breaker
+        if breaker is None or breaker.state is CLOSED:
+            return lane.due == NEVER
+        self._changed(lane, breaker.look(now))
+        return breaker.state is not OPEN and lane.due == NEVER
+
+    def _queue(self, lane: Lane, entry: Entry, now: float) -> Rejected | None:
+        """Find *entry* a place behind others."""
+        policy = lane.policy
+        resting = lane.breaker is not None and lane.breaker.state is OPEN
+        if resting and policy.while_open == "reject":
+            return self.reject(lane.to, "breaker_open", _resting(lane), lane, entry.id)
+        if len(lane.waiting) < policy.buffer and not lane.parked:
+            lane.waiting.append(entry)
+            return None
+        if policy.overflow == "drop_oldest" and lane.waiting:
+            self._give_up(lane.waiting[0], "overflow", now)
+            lane.waiting.append(entry)
+            return None
+        if (
+            policy.overflow == "wait"
+            and entry.asker is not None
+            and len(lane.parked) < policy.parked
+        ):
+            entry.state = PARKED
+            lane.parked.append(entry)
+            return None
+        return self.reject(lane.to, "buffer_full", _full(lane), lane, entry.id)
+
+    def reject(
+        self, to: Receiver, why: RejectReason, detail: str, lane: Lane | None = None, id: int = 0
+    ) -> Rejected:
+        """Say no to a message, which gets an id unless it has one."""
+        if not id:
+            self._last_id += 1
+            id = self._last_id
+        self.stats.rejected += 1
+        if self._rejected.handlers:
+            length = 0 if lane is None else lane.load()
+            self._rejected.emit({"queue_len": length}, {"to": to, "id": id, "why": why})
+        return Rejected(id, to, why, detail)
+
+    # -- handing over --------------------------------------------------------------------------
+
+    def _deliver(self, lane: Lane, now: float) -> None:
+        """Hand the first message of *lane* to its receiver, if it may have one now."""
+        if lane.in_flight is not None or not lane.waiting or (lane.due > now and lane.due != NEVER):
+            return
+        breaker = lane.breaker
+        if breaker is not None:
+            admission = breaker.permit(now)
+            if admission.transition is not None:
+                self._changed(lane, admission.transition)
+            if admission.permit is None:
+                after = admission.retry_after
+                self.deadlines.set(
+                    lane, now + (lane.policy.ack_timeout if after is None else after)
+                )
+                return
+            lane.permit = admission.permit
+        if lane.due != NEVER:
+            self.deadlines.clear(lane)
+        entry = lane.waiting.popleft()
+        if lane.parked:
+            _unpark(lane)
+        entry.state = IN_FLIGHT
+        entry.attempts += 1
+        lane.in_flight = entry
+        lane.sent_at = now
+        lane.ack_due = now + lane.policy.ack_timeout
+        context = entry.context
+        try:
+            if context is None:
+                lane.request = post_request(lane.to, entry.message, tag=lane)
+            else:
+                lane.request = context.copy().run(_post, lane, entry.message)
+        except MailboxFullError as error:
+            self._attempt_failed(lane, entry, error, now)
+
+    def answered(self, response: Response) -> None:
+        """A receiver has answered, or there will be no answer."""
+        lane: Lane = response.tag
+        entry = lane.in_flight
+        if entry is None or lane.request is not response:
+            return
+        now = self._runtime.now()
+        lane.request = None
+        error = response.error
+        if error is None:
+            self._settled(lane, Counted.SUCCESS, now)
+            self._acknowledge(entry, response.value, now)
+        elif isinstance(error, BadRequestError):  # it lives, and said no
+            self._settled(lane, Counted.SUCCESS, now)
+            self._refused(entry, error, now)
+        else:
+            self._attempt_failed(lane, entry, error, now)
+        self._deliver(lane, now)
+
+    def _settled(self, lane: Lane, outcome: Counted, now: float) -> None:
+        """The receiver has nothing of ours any more."""
+        lane.in_flight = None
+        lane.ack_due = NEVER
+        lane.used_at = now
+        permit, lane.permit = lane.permit, None
+        breaker = lane.breaker
+        if outcome is Counted.SUCCESS:
+            lane.failures = 0
+            lane.pause = None
+            if breaker is None or (breaker.state is CLOSED and not lane.counts_successes):
+                return
+        if permit is not None and lane.breaker is not None:
+            if outcome is Counted.IGNORED:
+                lane.breaker.release(permit)
+            else:
+                transition = lane.breaker.record(permit, outcome, now, now - lane.sent_at)
+                if transition is not None:
+                    self._changed(lane, transition)
+
+    def _attempt_failed(self, lane: Lane, entry: Entry, error: BaseException, now: float) -> None:
+        """Nobody was there, the mailbox was full, or the receiver died over the message."""
+        absent = isinstance(error, NoProcessError)
+        if absent:
+            entry.attempts -= 1  # it was handed to nobody
+        self._settled(lane, Counted.IGNORED if absent else Counted.FAILURE, now)
+        reason = error.reason if isinstance(error, ServerExitError) else error
+        if isinstance(lane.to, Pid) and not isinstance(error, MailboxFullError):
+            self._receiver_ended(lane, entry, NOPROC if absent else reason, now)
+            return
+        if entry.state is ENDED or (
+            entry.others and self._pass_on(entry, now)
+        ):  # it expired in the receiver's hands
+            pass
+        elif entry.attempts >= (lane.policy.retry.max_attempts or 1):
+            self._give_up(entry, reason, now)
+        else:
+            entry.state = WAITING
+            lane.waiting.appendleft(entry)
+        lane.failures += 1
+        lane.pause = lane.policy.retry.delay(lane.failures, lane.pause, self._chance)
+        self.deadlines.set(lane, now + lane.pause)
+        if entry.state is WAITING and entry.lane is lane:
+            self.deadlines.set(entry, entry.moment())
+            self.stats.retried += 1
+            if self._retried.handlers:
+                self._retried.emit(
+                    {"delay_s": lane.pause, "attempts_count": entry.attempts},
+                    {"to": lane.to, "id": entry.id, "reason": reason},
+                )
+
+    def _receiver_ended(self, lane: Lane, entry: Entry, reason: object, now: float) -> None:
+        """A pid never comes back: its lane goes, and so does what is in it."""
+        self.lanes.pop(lane.to, None)
+        self.deadlines.clear(lane)
+        for one in (entry, *lane.waiting, *lane.parked):
+            if one.state is not ENDED and not (one.others and self._pass_on(one, now)):
+                self._give_up(one, reason, now)
+        lane.waiting.clear()
+        lane.parked.clear()
+
+    def _pass_on(self, entry: Entry, now: float) -> bool:
+        """Give *entry* to another of the receivers that may have it; False: none can take it."""
+        while entry.others:
+            to = min(entry.others, key=self.load)
+            entry.others = tuple(one for one in entry.others if one != to)
+            if self.obstacle(to) is not None:
+                continue
+            found = self.lanes.get(to)
+            lane = self._new_lane(to, now) if found is None else found
+            if not isinstance(lane, Lane):
+                continue
+            entry.state = WAITING
+            entry.lane = lane
+            lane.waiting.append(entry)
+            self._deliver(lane, now)
+            self.deadlines.set(entry, entry.moment())
+            return True
+        return False
+
+    # -- how a message ends ----------------------------------------------------------------------
+
+    def _acknowledge(self, entry: Entry, value: object, now: float) -> None:
+        if entry.state is ENDED:  # expired in the receiver's hands: its sender knows it as that
+            return
+        self.stats.acknowledged += 1
+        if self._acknowledged.handlers:
+            self._acknowledged.emit(
+                {"duration_s": now - entry.accepted_at, "attempts_count": entry.attempts},
+                {"to": entry.lane.to, "id": entry.id},
+            )
+        self._end(entry, Acknowledged(entry.id, entry.lane.to, value, entry.attempts))
+
+    def _refused(self, entry: Entry, error: BadRequestError, now: float) -> None:
+        if entry.state is ENDED:
+            return
+        if entry.asker is None:  # nobody is there to be told
+            self._give_up(entry, error, now)
+        else:
+            self._end(
+                entry, self.reject(entry.lane.to, "refused", str(error), entry.lane, entry.id)
+            )
+
+    def _give_up(self, entry: Entry, reason: object, now: float) -> None:
+        """Take *entry* out of its lane and dead-letter it."""
+        _take_out(entry)
+        self.stats.dead_lettered += 1
+        if self._dead_lettered.handlers:
+            self._dead_lettered.emit(
+                {"age_s": now - entry.accepted_at, "attempts_count": entry.attempts},
+                {"to": entry.lane.to, "id": entry.id, "reason": reason},
+            )
+        self._bury(entry, reason)
+        self._end(entry, DeadLettered(entry.id, entry.lane.to, reason, entry.attempts))
+
+    def _expire(self, entry: Entry, now: float) -> None:
+        in_flight = entry.state is IN_FLIGHT
+        if in_flight:
+            self._count_overdue(entry.lane, now)
+        _take_out(entry)
+        self.stats.expired += 1
+        if self._expired.handlers:
+            self._expired.emit(
+                {"age_s": now - entry.accepted_at},
+                {"to": entry.lane.to, "id": entry.id, "in_flight": in_flight},
+            )
+        self._bury(entry, "expired in flight" if in_flight else "expired")
+        self._end(entry, Expired(entry.id, entry.lane.to, in_flight))
+
+    def _end(self, entry: Entry, outcome: Outcome) -> None:
+        """Tell everybody who waits for it.  The lane may still hold it, in the receiver's hands."""
+        entry.state = ENDED
+        self.deadlines.clear(entry)
+        asker, entry.asker = entry.asker, None
+        if asker is None:  # it was told to look later
+            del self.buffered[entry.id]
+            self.ended[entry.id] = outcome
+            if len(self.ended) > self._history:
+                self.ended.popitem(last=False)
+        elif asker.__class__ is ReplyTo:
+            self._runtime.reply(asker, outcome)
+        else:
+            asker.collect(entry, outcome)  # type: ignore[union-attr]
+        if entry.waiters is not None:
+            for waiter in entry.waiters:
+                self.deadlines.clear(waiter)
+                self._runtime.reply(waiter.reply_to, outcome)
+
+    # -- moments ---------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do everything that is due."""
+        while (item := self.deadlines.take_due(now)) is not None:
+            if item.__class__ is Lane:
+                self._deliver(item, now)
+            elif item.__class__ is Entry:
+                self._look_at(item, now)
+            else:
+                self._stop_waiting(item)  # type: ignore[arg-type]
+
+    def _look_at(self, entry: Entry, now: float) -> None:
+        """*entry* has come to a moment: its own, its sender's or its receiver's."""
+        lane = entry.lane
+        if entry.state is IN_FLIGHT and now >= lane.ack_due:
+            self._count_overdue(lane, now)
+        if now >= entry.expires_at:
+            self._expire(entry, now)
+            return
+        if entry.asker is not None and now >= entry.wait_until:
+            self._tell_to_look_later(entry, now)
+        if entry.state is not ENDED:
+            self.deadlines.set(entry, entry.moment())
+
+    def _count_overdue(self, lane: Lane, now: float) -> None:
+        """The receiver has not answered in time; its answer, if it comes, tells nothing more."""
+        lane.ack_due = NEVER
+        permit, lane.permit = lane.permit, None
+        if permit is not None and lane.breaker is not None:
+            self._changed(lane, lane.breaker.record(permit, Counted.FAILURE, now))
+
+    def _tell_to_look_later(self, entry: Entry, now: float) -> None:
+        """The asker waits no longer; a parked message was never accepted, so it goes."""
+        lane = entry.lane
+        if entry.state is PARKED:
+            _take_out(entry)
+            self._end(entry, self.reject(lane.to, "buffer_full", _full(lane), lane, entry.id))
+            return
+        outcome = Buffered(entry.id, lane.to, lane.position(entry), lane.what_holds_it())
+        self.stats.buffered += 1
+        if self._buffered.handlers:
+            self._buffered.emit(
+                {"position_count": outcome.position},
+                {"to": lane.to, "id": entry.id, "why": outcome.why},
+            )
+        asker, entry.asker = entry.asker, None
+        self.buffered[entry.id] = entry
+        if asker.__class__ is ReplyTo:
+            self._runtime.reply(asker, outcome)
+        else:
+            asker.collect(entry, outcome)  # type: ignore[union-attr]
+
+    def _stop_waiting(self, waiter: Waiter) -> None:
+        entry = waiter.entry
+        if entry.waiters is not None and waiter in entry.waiters:
+            entry.waiters.remove(waiter)
+        lane = entry.lane
+        outcome = Buffered(entry.id, lane.to, lane.position(entry), lane.what_holds_it())
+        self._runtime.reply(waiter.reply_to, outcome)
+
+    def ask(self, entry: Entry, reply_to: ReplyTo, wait: float) -> None:
+        """Have *reply_to* told what becomes of *entry*, or that it still waits after *wait* seconds."""
+        waiter = Waiter(entry, reply_to)
+        if entry.waiters is None:
+            entry.waiters = []
+        entry.waiters.append(waiter)
+        self.deadlines.set(waiter, self._runtime.now() + wait)
+
+    # -- looking, and keeping house -----------------------------------------------------------------
+
+    def sweep(self, now: float, idle_after: float) -> int:
+        """Forget the lanes that had nothing to do for *idle_after* seconds; returns how many."""
+        quiet = [
+            lane.to
+            for lane in self.lanes.values()
+            if lane.is_quiet() and now - lane.used_at >= idle_after
+        ]
+        for to in quiet:
+            self.deadlines.clear(self.lanes.pop(to))
+        return len(quiet)
+
+    def count(self, contexts: int) -> CoordinationStats:
+        """What was done so far."""
+        waiting = sum(lane.load() for lane in self.lanes.values())
+        return replace(self.stats, waiting=waiting, lanes=len(self.lanes), contexts=contexts)
+
+    def look(self, now: float) -> list[LaneInfo]:
+        """Every lane."""
+        return [_info(lane, now) for lane in self.lanes.values()]
+
+    def _changed(self, lane: Lane, transition: Transition | None) -> None:
+        if transition is None:
+            return
+        if transition.after is CLOSED:  # what waits is handed over now, in order
+            self.deadlines.clear(lane)
+        if self._breaker_changed.handlers:
+            facts = {"before": transition.before.value, "after": transition.after.value}
+            self._breaker_changed.emit(
+                {"queue_len": lane.load()},
+                {"to": lane.to, **facts, "reason": transition.reason.value},
+            )
+
+
+def _take_out(entry: Entry) -> None:
+    """Out of its lane, unless the receiver has it: then the lane goes on waiting for the answer."""
+    lane = entry.lane
+    if entry.state is PARKED:
+        lane.parked.remove(entry)
+    elif entry.state is WAITING and entry in lane.waiting:
+        lane.waiting.remove(entry)
+        if lane.parked:
+            _unpark(lane)
+
+
+def _unpark(lane: Lane) -> None:
+    """There is a place for the one who waits longest for one."""
+    entry = lane.parked.popleft()
+    entry.state = WAITING
+    lane.waiting.append(entry)
+
+
+def _post(lane: Lane, message: object) -> Response:
+    return post_request(lane.to, message, tag=lane)
+
+
+def _nobody(runtime: Runtime, to: Receiver) -> str:
+    hint = runtime.names.hint_for(to) if isinstance(to, str) else None
+    return str(NoProcessError(to, "coordinate", hint))
+
+
+def _resting(lane: Lane) -> str:
+    return f"{lane.to!r} keeps failing and is left in peace for a while. Try again later."
+
+
+def _full(lane: Lane) -> str:
+    return (
+        f"{len(lane.waiting)} messages wait for {lane.to!r} already. Send more slowly, "
+        "or give its lane a larger buffer."
+    )
+
+
+def _info(lane: Lane, now: float) -> LaneInfo:
+    held: Sequence[Entry] = [*lane.waiting, *lane.parked]
+    if lane.in_flight is not None:
+        held = [lane.in_flight, *held]
+    return LaneInfo(
+        to=lane.to,
+        waiting_count=len(lane.waiting) + len(lane.parked),
+        in_flight=None if lane.in_flight is None else lane.in_flight.id,
+        in_flight_s=0.0 if lane.in_flight is None else now - lane.sent_at,
+        breaker="none" if lane.breaker is None else lane.breaker.state.value,
+        failures_count=lane.failures,
+        oldest_s=max((now - entry.accepted_at for entry in held), default=0.0),
+    )
