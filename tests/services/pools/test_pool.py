@@ -345,6 +345,25 @@ async def test_a_borrower_that_is_cancelled_while_it_waits_leaves_the_line(runti
     await settled(spec, idle=1, in_use=0, waiting=0, checkouts=1)
 
 
+async def test_a_borrower_whose_own_deadline_comes_first_leaves_the_line(runtime):
+    runtime.propagator = st.ContextPropagator()
+    spec = await started(World(), max_size=1)
+    await ConnectionPool.checkout(spec)
+
+    class Front(st.GenServer):
+        @st.call
+        async def work(self) -> None:
+            with pytest.raises(st.CallTimeoutError):
+                await ConnectionPool.checkout(spec, timeout=60)
+
+    front = await Front.start_link()
+    with pytest.raises(st.CallTimeoutError):
+        await Front.work.within(2.0)(front)
+    await asyncio.sleep(0.5)
+
+    assert (await stats(spec)).waiting == 0
+
+
 async def test_a_connection_that_a_cancelled_borrower_never_saw_is_lent_again(runtime):
     world = World()
     spec = await started(world, max_size=1)

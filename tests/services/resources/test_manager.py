@@ -336,6 +336,25 @@ async def test_a_caller_that_is_cancelled_while_it_waits_leaves_the_line(runtime
     assert await in_use(manager, "upload") == 0
 
 
+async def test_a_caller_whose_own_deadline_comes_first_leaves_the_line(runtime):
+    runtime.propagator = st.ContextPropagator()
+    manager = await ResourceManager.start_link({"upload": 1})
+    await acquire(manager, "upload")
+
+    class Front(st.GenServer):
+        @st.call
+        async def work(self) -> None:
+            with pytest.raises(st.CallTimeoutError):
+                await acquire(manager, "upload", timeout=60)
+
+    front = await Front.start_link()
+    with pytest.raises(st.CallTimeoutError):
+        await Front.work.within(2.0)(front)
+    await asyncio.sleep(0.5)
+
+    assert (await usage(manager)).waiting == 0
+
+
 async def test_a_token_that_a_cancelled_caller_never_saw_is_back(runtime):
     manager = await ResourceManager.start_link({"upload": 1})
     token = await acquire(manager, "upload")
