@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import suptree
-from suptree.telemetry import Event, Span, table
+from suptree.telemetry import SPAN_CONTEXT, Event, Span, table
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -32,7 +32,7 @@ FLOORS = {
     "clock": "Time",
     "errors": "Errors",
 }
-BESIDE = ("services", "testing", "telemetry", "system")
+BESIDE = ("services", "testing", "telemetry", "system", "export")
 """Modules with public names of their own, which the front page does not have."""
 
 
@@ -133,6 +133,9 @@ def telemetry_page() -> str:
     out.append(
         "`rt.telemetry.attach(id, event, handler)` has *handler* called with the event, its measurements and its metadata\n"
         "([how](../how-to/listen-to-telemetry.md)). Each event is named once, in the floor that emits it.\n"
+        "The events of every span may carry more: "
+        + "; ".join(f"`{key}`: {meaning}" for key, meaning in SPAN_CONTEXT.items())
+        + ".\n"
     )
     seen: set[str] = set()
     for module_name in event_modules():

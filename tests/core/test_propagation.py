@@ -74,6 +74,14 @@ class Seen(st.GenServer):
         self.send_after(0.01, "timer")
 
     @st.call
+    def arm_interval(self) -> None:
+        self.send_interval(0.01, "tick")
+
+    @st.call
+    def arm_left(self) -> None:
+        self.send_after(0.01, "left")
+
+    @st.call
     def fail(self) -> None:
         raise ValueError("on purpose")
 
@@ -112,6 +120,8 @@ class Seen(st.GenServer):
         self.log.append(f"{request} {TRACE.get()}")
 
     def handle_info(self, message: object) -> None:
+        if message == "left":
+            message = f"left {st.time_left()}"
         self.log.append(f"{message} {TRACE.get()}")
 
     def handle_continue(self, argument: object) -> None:
@@ -183,14 +193,89 @@ async def test_law15_a_continue_belongs_to_the_message_that_asked_for_it(traced)
     assert await Seen.log_so_far(pid) == ["more t1"]
 
 
-async def test_law15_timers_carry_nothing(traced):
+async def test_law15_a_timer_brings_along_what_was_current_where_it_was_started(traced):
     pid = await Seen.start()
     TRACE.set("t1")
 
     await Seen.arm(pid)
+    TRACE.set("t2")
     await wait_until(lambda: len(traced.info(pid).timers) == 0)
 
+    assert await Seen.log_so_far(pid) == ["timer t1"]
+
+
+async def test_law15_each_firing_of_an_interval_brings_it_along(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    await Seen.arm_interval(pid)
+    await asyncio.sleep(0.025)
+
+    assert await Seen.log_so_far(pid) == ["tick t1", "tick t1"]
+
+
+async def test_law15_a_timer_for_another_process_brings_it_along(traced):
+    pid = await Seen.start()
+    TRACE.set("t1")
+
+    st.send_after(0.01, "timer", to=pid)
+    await asyncio.sleep(0.02)
+
+    assert await Seen.log_so_far(pid) == ["timer t1"]
+
+
+async def test_law15_a_plain_process_has_what_came_with_the_timer_received_last(traced):
+    log: list[str] = []
+
+    async def waits() -> None:
+        TRACE.set("of its start")
+        st.send_after(0.01, "once")
+        st.send_interval(0.02, "again")
+        TRACE.set("of later")
+        for _ in range(2):
+            message = await st.receive(str)
+            log.append(f"{message} {TRACE.get()}")
+
+    await wait_down(traced.spawn(waits))
+
+    assert log == ["once of its start", "again of its start"]
+
+
+async def test_law15_a_timer_started_without_a_propagator_carries_nothing(runtime):
+    pid = await Seen.start()
+    TRACE.set("t1")
+    st.send_after(0.01, "timer", to=pid)
+    runtime.propagator = st.ContextPropagator(TRACE)
+    await asyncio.sleep(0.02)
+
+    TRACE.set("t2")
     assert await Seen.log_so_far(pid) == ["timer none"]
+
+
+async def test_law15_a_timer_carries_no_deadline_because_nobody_waits(traced):
+    pid = await Seen.start()
+    await Seen.arm_left.within(2.0)(pid)
+    await asyncio.sleep(0.02)
+
+    assert await Seen.log_so_far(pid) == ["left None none"]
+
+
+async def test_law15_the_carrier_of_a_timer_is_asked_for_once_however_often_it_fires(traced):
+    asked: list[object] = []
+
+    class Counting(st.ContextPropagator):
+        def inject(self) -> object:
+            asked.append(None)
+            return super().inject()
+
+    traced.propagator = Counting(TRACE)
+    TRACE.set("t1")
+    timer = st.send_interval(0.01, "tick")
+    for _ in range(3):
+        await st.receive(str)
+
+    assert len(asked) == 1
+    st.cancel_timer(timer)
 
 
 @pytest.mark.parametrize("request_name", ["plain", "slow", "goes_on", "changes", "asks_sender"])
@@ -492,6 +577,46 @@ async def test_law15_a_postponed_event_keeps_what_came_with_it(traced):
     TRACE.set("t3")
 
     assert await Gate.call(pid, "log") == ["creak t2", "knock t1"]
+
+
+class Fuse(st.GenStateMachine):
+    """Burns for as long as the first cast says, then notes the trace; postpones while it is wet."""
+
+    state_enter = False
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def init(self) -> object:
+        return "cold"
+
+    def cold(self, event: Any) -> Any:
+        if isinstance(event, st.CastMessage):
+            return st.Next("wet", st.GenericTimeout("burnt", event.request))
+        return st.Keep()
+
+    def wet(self, event: Any) -> Any:
+        if isinstance(event, st.CastMessage):
+            return st.Next("dry")
+        return st.Keep(st.Postpone())
+
+    def dry(self, event: Any) -> Any:
+        if isinstance(event, st.CallMessage):
+            return st.Keep(st.Reply(list(self.log)))
+        self.log.append(f"{type(event).__name__} {TRACE.get()}")
+        return st.Keep()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+async def test_law15_the_timeout_of_a_machine_brings_it_along_postponed_too(traced, seconds):
+    pid = await Fuse.start()
+    TRACE.set("t1")
+    Fuse.cast(pid, seconds)
+    await asyncio.sleep(0.02)
+    TRACE.set("t2")
+    Fuse.cast(pid, "dry it")
+
+    assert await Fuse.call(pid, "log") == ["Expired t1"]
 
 
 async def test_law15_a_code_change_leaves_it_with_the_messages_that_wait(traced):

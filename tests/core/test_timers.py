@@ -12,7 +12,7 @@ import suptree as st
 from suptree.core.runqueue import RunQueue
 from suptree.core.slot import PENDING
 from suptree.core.timers import Timer, Timers
-from suptree.testing import turn, wait_down
+from suptree.testing import turn, wait_down, wait_until
 from tests.depth import at_depth, at_depth_async
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
@@ -334,3 +334,19 @@ async def test_a_receive_without_room_on_the_stack_does_not_stop_the_clock(runti
         await at_depth_async(left, receive)
         with pytest.raises(st.ReceiveTimeoutError):
             await st.receive(timeout=1)
+
+
+async def test_two_timers_that_differ_by_a_rounding_both_fire_though_time_stands_still(runtime):
+    """The loop calls back a hair before the second one is due, and `wait_until` does not move time."""
+    got = []
+
+    async def collect():
+        st.send_after(0.3, "first")
+        st.send_after(0.1 + 0.2, "second")  # 0.30000000000000004
+        while True:
+            got.append(await st.receive())
+
+    st.spawn(collect)
+
+    await wait_until(lambda: len(got) == 2)
+    assert got == ["first", "second"]

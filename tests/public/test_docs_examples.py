@@ -80,7 +80,8 @@ def test_an_example_of_the_docs_runs_and_prints_what_the_page_says(
     elif block.tag == "pytest":
         run_with_pytest(block, tmp_path)
     else:
-        code = compile(block.source, str(block.page), "exec")
+        # A script of its own: it does not inherit the __future__ imports of this file.
+        code = compile(block.source, str(block.page), "exec", dont_inherit=True)
         exec(code, {"__name__": "__main__"})
         if block.output is not None:
             assert capsys.readouterr().out == block.output

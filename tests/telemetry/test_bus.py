@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 
 import pytest
 
+import suptree as st
 from suptree.clock import ManualClock
 from suptree.telemetry import HANDLER_FAILED, Event, Span, TelemetryBus
 
@@ -300,3 +302,94 @@ def test_spans_nest(bus: TelemetryBus) -> None:
         ("stop", 2),
         ("stop", 1),
     ]
+
+
+def test_span_that_nobody_listens_to_reads_no_clock_and_runs_its_block() -> None:
+    def no_clock() -> float:
+        raise AssertionError("the clock was read")
+
+    bus = TelemetryBus(clock=no_clock)
+    bus.attach("other", EXITED, Recorder())
+    ran = []
+
+    with bus.span(JOB, {"job": 7}) as found:
+        found["rows"] = 3
+        ran.append(found)
+
+    assert ran == [{"rows": 3}]
+
+
+def test_span_begun_before_anybody_listened_does_not_end_without_a_start(
+    bus: TelemetryBus,
+) -> None:
+    recorder = Recorder()
+
+    with bus.span(JOB, {"job": 7}):
+        bus.attach("recorder", "app.job.*", recorder)
+
+    assert recorder.names == []
+
+
+def test_span_whose_listener_goes_away_meanwhile_ends_in_silence(bus: TelemetryBus) -> None:
+    recorder = Recorder()
+    bus.attach("recorder", "app.job.*", recorder)
+
+    with bus.span(JOB, {"job": 7}):
+        bus.detach("recorder")
+
+    assert recorder.names == ["app.job.run.start"]
+
+
+@pytest.mark.parametrize("last", ["stop", "exception"])
+def test_span_of_which_only_the_end_is_listened_to_is_measured(
+    bus: TelemetryBus, last: str
+) -> None:
+    recorder = Recorder()
+    bus.attach("recorder", f"app.job.run.{last}", recorder)
+
+    with contextlib.suppress(KeyError), bus.span(JOB, {"job": 7}):
+        if last == "exception":
+            raise KeyError
+
+    assert recorder.names == [f"app.job.run.{last}"]
+
+
+def test_span_under_a_deadline_tells_the_time_that_is_left_at_its_ends() -> None:
+    clock = ManualClock()
+    bus = TelemetryBus(clock=clock.now, strict=True)
+    bus.time_left = lambda: max(0.0, 2.0 - clock.now())
+    recorder = Recorder()
+    bus.attach("recorder", "app.job.*", recorder)
+
+    with bus.span(JOB, {"job": 7}) as found:
+        found["rows"] = 3
+        clock.advance(1.5)
+
+    assert [numbers.get("time_left_s") for _, numbers, _ in recorder.seen] == [2.0, 0.5]
+
+
+async def test_a_runtime_gives_its_clock_to_a_bus_of_its_own_and_to_no_other(
+    runtime: st.Runtime,
+) -> None:
+    recorder = Recorder()
+    runtime.telemetry.attach("recorder", "app.job.*", recorder)
+    with runtime.telemetry.span(JOB, {"job": 7}):
+        began = runtime.now()
+        await asyncio.sleep(1.5)
+        took = runtime.now() - began
+
+    assert recorder.seen[-1][1]["duration_ns"] == pytest.approx(took * 1e9, rel=0.01)
+    clock = ManualClock()
+    theirs = TelemetryBus(clock=clock.now)
+    async with st.Runtime(telemetry=theirs):
+        assert theirs.clock == clock.now
+
+
+def test_optional_keys_may_come_or_stay_away() -> None:
+    event = Event("app.x.done", doc="Done.", optional={"why": "a reason", "left_s": "seconds"})
+
+    assert event.problems({}, {}) == []
+    assert event.problems({"left_s": 1.0}, {"why": "x"}) == []
+    assert event.problems({}, {"what": "x"}) == ["metadata 'what' is not declared"]
+    with pytest.raises(ValueError, match="a key must be one lower-case word"):
+        Event("app.x.done", optional={"Why": "a reason"})

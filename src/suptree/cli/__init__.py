@@ -1,1 +1,1 @@
-"""The command line: `suptree run | tree | info`."""
+"""The command line: `suptree run | tree | info | config`."""

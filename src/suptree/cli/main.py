@@ -3,9 +3,11 @@
     suptree run shop:Shop             run a whole program until it ends or is told to stop
     suptree tree [--json]             the supervision tree of a running system
     suptree info PID [--json]         one process: state, mailbox, links, timers, stack
+    suptree config check FILE         everything that is wrong with a configuration
+    suptree config show FILE          each setting, its value and where it comes from
 
-Exit codes: those of `run` are listed by `suptree run --help`; otherwise 0 fine, 2 usage
-or nothing to ask.
+Exit codes: those of `run` are listed by `suptree run --help`; otherwise 0 fine, 1 a wrong
+configuration, 2 usage or nothing to ask.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from suptree import __version__
-from suptree.cli.commands import info, run, tree
+from suptree.cli.commands import config, info, run, tree
 
 __all__ = ["main"]
 
 USAGE: Final = 2
-COMMANDS: Final = (run, tree, info)
+COMMANDS: Final = (run, tree, info, config)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

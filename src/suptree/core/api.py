@@ -26,7 +26,7 @@ from suptree.core.messages import (
 )
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import Process
-from suptree.core.propagation import attach, detach
+from suptree.core.propagation import attach, carry_with_timer, detach
 from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay
@@ -250,7 +250,8 @@ def send_after(delay: float, message: object, to: Target | None = None) -> Timer
     """Send *message* to this process, or *to*, once *delay* seconds have passed.
 
     The timer belongs to this process and dies with it.  A firing never overtakes
-    what is in the mailbox already.
+    what is in the mailbox already.  What travels beside messages from here (law 15)
+    goes along with it, but for the deadline.
 
     Args:
         delay: Seconds from now, 0 or more.
@@ -261,7 +262,11 @@ def send_after(delay: float, message: object, to: Target | None = None) -> Timer
     """
     process = require_process("send_after")
     check_delay("send_after", "delay", delay)
-    return process.runtime.ticker.send_after(process, process if to is None else to, delay, message)
+    runtime = process.runtime
+    timer = runtime.ticker.send_after(process, process if to is None else to, delay, message)
+    if runtime.propagator is not None:
+        carry_with_timer(runtime, timer)
+    return timer
 
 
 def send_interval(period: float, message: object) -> Timer:
@@ -273,7 +278,11 @@ def send_interval(period: float, message: object) -> Timer:
     """
     process = require_process("send_interval")
     check_delay("send_interval", "period", period, above_zero=True)
-    return process.runtime.ticker.send_after(process, process, period, message, period)
+    runtime = process.runtime
+    timer = runtime.ticker.send_after(process, process, period, message, period)
+    if runtime.propagator is not None:
+        carry_with_timer(runtime, timer)
+    return timer
 
 
 def cancel_timer(timer: Timer) -> float | None:

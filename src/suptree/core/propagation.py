@@ -4,8 +4,10 @@ A runtime with a propagator asks it, in the sender's context, what is to go alon
 each call, cast and `send`; the process that handles the message has it attached
 until it is done with it, async handlers and `Continue` included.  A direct call does
 the same as a queued one.  A plain process has what came with the message it received
-last, a task what its caller had.  Signals, timers and replies carry nothing, and
-neither does a request for a child: that outlives whoever asked for it.
+last, a task what its caller had.  A timer has what was current where it was started,
+and brings it along each time that it fires, but no deadline: nobody waits.  Signals and
+replies carry nothing, and neither does a request for a child: that outlives whoever
+asked for it.
 
 While no propagator is attached an envelope is a plain tuple, and nothing is asked.
 
@@ -38,6 +40,7 @@ from suptree.core.messages import CALL, Envelope
 if TYPE_CHECKING:
     from suptree.core.process import Process
     from suptree.core.runtime import Runtime
+    from suptree.core.timers import Timer
 
 __all__ = [
     "Carried",
@@ -48,6 +51,8 @@ __all__ = [
     "attach_direct",
     "carry",
     "carry_on",
+    "carry_with_timer",
+    "carrying",
     "current_deadline",
     "detach",
     "in_the_place_of",
@@ -125,7 +130,7 @@ class ContextPropagator:
     def attach(self, carrier: Any, deadline: float | None) -> list[Token[Any]]:
         """Set the variables."""
         tokens: list[Token[Any]] = [variable.set(value) for variable, value in carrier or ()]
-        if self.deadlines:
+        if deadline is not None and self.deadlines:
             tokens.append(self._deadline.set((deadline, _pid())))
         return tokens
 
@@ -209,7 +214,16 @@ def carry(runtime: Runtime, envelope: Envelope, timeout: float | None = None) ->
 
 def carry_on(process: Process, envelope: Envelope) -> Envelope:
     """Have *envelope* carry what is attached to *process*, but for the deadline: nobody waits."""
-    carried = process.carried
+    return carrying(envelope, process.carried)
+
+
+def carry_with_timer(runtime: Runtime, timer: Timer) -> None:
+    """What travels from here goes along with the message of *timer*, but for the deadline."""
+    timer.carried = pack(runtime)
+
+
+def carrying(envelope: Envelope, carried: Carried | None) -> Envelope:
+    """Have *envelope* carry the same as an earlier message, but for the deadline."""
     if carried is None or carried.carrier is None:
         return envelope
     return _with(envelope, carried.again())

@@ -50,7 +50,7 @@ from suptree.core.owned import Closers
 from suptree.core.pid import Pid
 from suptree.core.portal import Portal
 from suptree.core.process import Process
-from suptree.core.propagation import Propagator, carry
+from suptree.core.propagation import Propagator, carry, time_left
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
 from suptree.core.room import SHALLOW, require_room
@@ -128,7 +128,9 @@ class Runtime(Signals):
         self.seed = seed
         self.keep_frames = keep_frames
         self.stop_timeout = stop_timeout
+        self._own_bus = telemetry is None
         self.telemetry = TelemetryBus() if telemetry is None else telemetry
+        self.telemetry.time_left = time_left
         self.propagator: Propagator | None = None
         self.closing = False
         self.closed = True
@@ -170,6 +172,8 @@ class Runtime(Signals):
         self.thread_id = get_ident()
         self.os_pid = os.getpid()
         self.now = loop_clock(loop)
+        if self._own_bus:
+            self.telemetry.clock = self.now
         hiding = task_hiding(loop)
         self.can_hide = hiding is not None
         self.hide_task, self.show_task = hiding or TaskHiding(_hide_nothing, _show_nothing)

@@ -14,6 +14,7 @@ from typing import Final
 from suptree.core.messages import TIMER
 from suptree.core.pid import Pid
 from suptree.core.process import Process
+from suptree.core.propagation import carrying
 from suptree.core.runqueue import RunQueue
 from suptree.core.slot import Slot
 from suptree.core.timers import Timer, Timers
@@ -21,6 +22,7 @@ from suptree.core.timers import Timer, Timers
 __all__ = ["Ticker", "check_delay"]
 
 FOREVER: Final = math.inf
+RESOLUTION: Final = 2e-9  # asyncio calls back what is due within that of the system's clock
 LEAST_ABOVE_ZERO: Final = 1e-6  # less is lost in the rounding of a clock that has run for years
 
 
@@ -116,11 +118,14 @@ class Ticker:
             old.cancel()
 
     def _tick(self) -> None:
+        armed_for, self._armed_for = self._armed_for, FOREVER
         self._handle = None
-        self._armed_for = FOREVER
         try:
             self._runqueue.drain_first()  # after a stall, messages beat timers (law 9)
-            for timer in self.timers.expire(self.now()):
+            now = self.now()
+            if now < armed_for < now + RESOLUTION:
+                now = armed_for  # on a clock that stands still it would never come nearer
+            for timer in self.timers.expire(now):
                 self._fire(timer)
         finally:
             due = self.timers.next_due()
@@ -137,4 +142,7 @@ class Ticker:
         elif isinstance(target, Pid):
             target = target._process  # pyright: ignore[reportPrivateUsage]
         if isinstance(target, Process):
-            target.deliver((TIMER, timer))
+            if timer.carried is None:
+                target.deliver((TIMER, timer))
+            else:
+                target.deliver(carrying((TIMER, timer), timer.carried))

@@ -24,6 +24,7 @@ from suptree.core.slot import PENDING, Slot
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
+    from suptree.core.propagation import Carried
 
 __all__ = ["Timer", "Timers"]
 
@@ -41,9 +42,20 @@ class Timer(Ref):
         target: Who gets the message.
         period: Seconds between firings on an absolute grid; None fires once.
         callback: Called instead of sending, for the runtime's own timers.
+        carried: What travels with the message (law 15); None while no propagator is attached.
     """
 
-    __slots__ = ("active", "callback", "cancelled", "due", "message", "owner", "period", "target")
+    __slots__ = (
+        "active",
+        "callback",
+        "cancelled",
+        "carried",
+        "due",
+        "message",
+        "owner",
+        "period",
+        "target",
+    )
 
     def __init__(
         self,
@@ -64,6 +76,7 @@ class Timer(Ref):
         self.message = message
         self.period = period
         self.callback = callback
+        self.carried: Carried | None = None
 
 
 class Timers:

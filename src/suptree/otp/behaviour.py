@@ -28,6 +28,7 @@ from suptree.core import (
     SlotExpiredError,
     Target,
     Timer,
+    carry_with_timer,
     check_delay,
     current_process,
     find_runtime,
@@ -145,7 +146,8 @@ class Behaviour:
         """Send *message* to this server, or to *to*, once *delay* seconds have passed.
 
         The timer belongs to this server and dies with it.  A firing never overtakes
-        messages that are already in the mailbox.
+        messages that are already in the mailbox.  What travels beside messages from
+        here (law 15) goes along with it, but for the deadline.
 
         Args:
             delay: Seconds from now, 0 or more.
@@ -162,7 +164,11 @@ class Behaviour:
         process = self._process
         process.check_not_dead("send_after")
         target = process if to is None else to
-        return process.runtime.ticker.send_after(process, target, delay, message)
+        runtime = process.runtime
+        timer = runtime.ticker.send_after(process, target, delay, message)
+        if runtime.propagator is not None:
+            carry_with_timer(runtime, timer)
+        return timer
 
     def send_interval(self, period: float, message: object) -> Timer:
         """Send *message* to this server every *period* seconds, on an absolute grid.
@@ -172,7 +178,11 @@ class Behaviour:
         check_delay("send_interval", "period", period, above_zero=True)
         process = self._process
         process.check_not_dead("send_interval")
-        return process.runtime.ticker.send_after(process, process, period, message, period)
+        runtime = process.runtime
+        timer = runtime.ticker.send_after(process, process, period, message, period)
+        if runtime.propagator is not None:
+            carry_with_timer(runtime, timer)
+        return timer
 
     def cancel_timer(self, timer: Timer) -> float | None:
         """Stop a timer; the seconds that were left, None if it had fired.  It never delivers after."""

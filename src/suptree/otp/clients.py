@@ -36,6 +36,7 @@ from suptree.core import (
     Unanswered,
     attach_direct,
     carry,
+    detach,
     limited,
     safe_repr,
     stands_deep,
@@ -172,12 +173,9 @@ def _make_call(
                     except Exception as error:  # a proxy, or a class without a hash
                         bare = False
                         result = process.crash_of_direct(error, handler, args, kwargs)
-                    if (
-                        bare
-                        and process.state is RUNNING
-                        and process.current is None
-                        and process.carried is None
-                    ):
+                    if bare and process.state is RUNNING and process.current is None:
+                        if process.carried is not None:
+                            detach(process)
                         if process.mailbox:
                             process.leave_direct()
                         else:

@@ -24,11 +24,12 @@ from suptree.core import (
     SYSTEM,
     TIMER,
     CallMessage,
+    Carried,
     CastMessage,
     Envelope,
     ReplyTo,
     Timer,
-    carry_on,
+    carrying,
 )
 from suptree.errors import UnknownStateError
 from suptree.otp.directives import NOTHING, BadReturn, Hibernate, NoReply, Reply, Stop
@@ -181,7 +182,8 @@ class MachineBody(TurnBody):
         """What comes before the mailbox."""
         if self._queue:
             return self._queue.popleft()
-        return _internal(self._timeouts.take_due())
+        event, carried = self._timeouts.take_due()
+        return _carrying(_internal(event), carried)
 
     def _timer(self, envelope: Envelope) -> None:
         timer: Timer = envelope[1]
@@ -189,7 +191,7 @@ class MachineBody(TurnBody):
             return
         running = timer.message
         if isinstance(running, RunningTimeout):
-            self._handle(_internal(self._timeouts.fired(running)))
+            self._handle(self._goes_on(self._timeouts.fired(running)))
         else:
             self._handle(_Occurrence(Info(running), envelope))
 
@@ -343,9 +345,7 @@ class MachineBody(TurnBody):
 
     def _goes_on(self, event: Event) -> _Occurrence:
         """An inserted event carries what the message did from which it follows."""
-        occurrence = _internal(event)
-        occurrence.envelope = carry_on(self.process, occurrence.envelope)
-        return occurrence
+        return _carrying(_internal(event), self.process.carried)
 
     def _owe(self, reply_to: ReplyTo | None) -> None:
         """A call is left open: the death of this process answers it."""
@@ -390,6 +390,11 @@ def _internal(event: Any) -> _Occurrence:
     if isinstance(event, CallMessage):
         return _Occurrence(event, (CALL, event.sender, None, (event.request,), {}))
     return _Occurrence(event, (CONTINUE, event))
+
+
+def _carrying(occurrence: _Occurrence, carried: Carried | None) -> _Occurrence:
+    occurrence.envelope = carrying(occurrence.envelope, carried)
+    return occurrence
 
 
 def _function_name(state: Any) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, Final
 
-from suptree.core import Process, Timer
+from suptree.core import Carried, Process, Timer, carry_with_timer
 from suptree.otp.transitions import (
     UPDATE,
     Event,
@@ -48,7 +48,8 @@ class Timeouts:
     def __init__(self) -> None:
         self._process: Process | None = None
         self._running: dict[Hashable, RunningTimeout] = {}
-        self._due: dict[Hashable, Any] = {}  # of 0, in the order they were set
+        # Of 0, in the order they were set, each with what its event carries (law 15).
+        self._due: dict[Hashable, tuple[Any, Carried | None]] = {}
 
     def __bool__(self) -> bool:
         """Whether one of 0 is due: it comes before the mailbox (S66)."""
@@ -72,20 +73,25 @@ class Timeouts:
         if action.seconds == UPDATE:
             running = self._running.get(key)
             if running is None:
-                self._due[key] = action.content
+                self._is_due(key, action.content)
             else:
                 running.content = action.content
             return
         self.cancel(key)
         if action.seconds == 0:
-            self._due[key] = action.content
+            self._is_due(key, action.content)
         elif action.seconds is not None:
             process = self._process
             assert process is not None
             running = self._running[key] = RunningTimeout(key, action.content)
-            running.timer = process.runtime.ticker.send_after(
-                process, process, float(action.seconds), running
-            )
+            runtime = process.runtime
+            timer = runtime.ticker.send_after(process, process, float(action.seconds), running)
+            running.timer = timer
+            if runtime.propagator is not None:
+                carry_with_timer(runtime, timer)
+
+    def _is_due(self, key: Hashable, content: Any) -> None:
+        self._due[key] = content, None if self._process is None else self._process.carried
 
     def cancel(self, key: Hashable) -> None:
         """Stop the one of that key; it never delivers, even if it had fired (S67)."""
@@ -94,10 +100,11 @@ class Timeouts:
         if running is not None and running.timer is not None and self._process is not None:
             self._process.runtime.ticker.cancel(running.timer)
 
-    def take_due(self) -> Event:
-        """The event of the first one of 0."""
+    def take_due(self) -> tuple[Event, Carried | None]:
+        """The event of the first one of 0, and what it carries."""
         key = next(iter(self._due))
-        return _expired(key, self._due.pop(key))
+        content, carried = self._due.pop(key)
+        return _expired(key, content), carried
 
     def fired(self, running: RunningTimeout) -> Event:
         """The event of one whose timer fired."""

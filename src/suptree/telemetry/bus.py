@@ -30,11 +30,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, TypeAlias
 
 from suptree.clock import monotonic
 from suptree.telemetry.declare import HANDLER_FAILED, Event, Span
+from suptree.telemetry.span import QUIET, RunningSpan, SpanTracer
 
 __all__ = ["Attachment", "Handler", "Slot", "TelemetryBus"]
 
@@ -99,18 +99,28 @@ class TelemetryBus:
     """Connects emitters and handlers of one runtime.
 
     Args:
-        clock: Measures spans, in seconds; default: real monotonic time.
+        clock: Measures spans, in seconds; default: the clock of the runtime that owns the
+            bus, and real monotonic time without one.
         strict: Refuse to emit what differs from the declaration.  For tests: in
             production a wrong key must not hurt the emitter.
+
+    Attributes:
+        clock: See above.
+        tracer: Gives spans their ids; None, the default: they have none.
+        time_left: Says how long somebody waits for what runs here, for spans to tell; a
+            runtime sets it.
     """
 
-    __slots__ = ("_attached", "_clock", "_slots", "strict")
+    __slots__ = ("_attached", "_slots", "_spans", "clock", "strict", "time_left", "tracer")
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic, strict: bool = False) -> None:
+    def __init__(self, *, clock: Callable[[], float] | None = None, strict: bool = False) -> None:
         self.strict = strict
-        self._clock = clock
+        self.clock = monotonic if clock is None else clock
+        self.tracer: SpanTracer | None = None
+        self.time_left: Callable[[], float | None] | None = None
         self._attached: dict[str, Attachment] = {}
         self._slots: dict[str, Slot] = {}
+        self._spans: dict[str, tuple[Slot, Slot, Slot]] = {}
 
     # -- listening ---------------------------------------------------------------
 
@@ -183,11 +193,24 @@ class TelemetryBus:
     ) -> AbstractContextManager[dict[str, object]]:
         """Measure a block: emits `start`, then `stop`, or `exception` if the block raises.
 
+        With a `tracer` all three carry its ids (`trace_id`, `span_id`, ...).  Made on behalf
+        of a call with a deadline they measure `time_left_s`.  A block that nobody listened
+        to when it began emits nothing when it ends.
+
         Returns:
             A context manager for `with`, also in async code.  It gives a dict: what
             the block puts there is added to the metadata of `stop`.
         """
-        return _Span(self, span, {} if metadata is None else metadata, self._clock)
+        slots = self._spans.get(span.name)
+        if slots is None:
+            started, stopped, failed = span.events()
+            slots = self.slot(started), self.slot(stopped), self.slot(failed)
+            self._spans[span.name] = slots
+        if self.tracer is None and not (
+            slots[0].handlers or slots[1].handlers or slots[2].handlers
+        ):
+            return QUIET
+        return RunningSpan(self, span, slots, {} if metadata is None else metadata)
 
     # -- inside --------------------------------------------------------------------
 
@@ -207,40 +230,6 @@ class TelemetryBus:
         if event is not HANDLER_FAILED:
             facts = {"handler_id": attachment.id, "event": event.name, "error": error}
             self.emit(HANDLER_FAILED, {"count": 1}, facts)
-
-
-class _Span:
-    """The context manager behind `TelemetryBus.span`."""
-
-    __slots__ = ("_bus", "_clock", "_extra", "_metadata", "_span", "_t0")
-
-    def __init__(
-        self,
-        bus: TelemetryBus,
-        span: Span,
-        metadata: Mapping[str, object],
-        clock: Callable[[], float],
-    ) -> None:
-        self._bus, self._span, self._metadata, self._clock = bus, span, metadata, clock
-        self._extra: dict[str, object] = {}
-        self._t0 = 0.0
-
-    def __enter__(self) -> dict[str, object]:
-        self._bus.emit(self._span.started, {}, self._metadata)
-        self._t0 = self._clock()
-        return self._extra
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        took = {"duration_ns": round((self._clock() - self._t0) * 1e9)}
-        if error is None:
-            self._bus.emit(self._span.stopped, took, {**self._metadata, **self._extra})
-        else:
-            self._bus.emit(self._span.failed, took, {**self._metadata, "error": error})
 
 
 def _matches(pattern: str, name: str) -> bool:

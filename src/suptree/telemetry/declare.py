@@ -21,8 +21,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
-__all__ = ["HANDLER_FAILED", "Event", "Span", "table"]
+__all__ = ["HANDLER_FAILED", "SPAN_CONTEXT", "Event", "Span", "table"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,6 +43,7 @@ class Event:
             Durations end in `_s` or `_ns`, sizes in `_bytes` or `_len`.
         metadata: Each fact that comes with it, with its meaning.
         doc: One sentence: when it is emitted.
+        optional: Measurements and facts that come with it only at times.
 
     Raises:
         ValueError: A name is not written in that way.
@@ -51,6 +53,7 @@ class Event:
     measurements: Mapping[str, str] = field(default_factory=_nothing, compare=False)
     metadata: Mapping[str, str] = field(default_factory=_nothing, compare=False)
     doc: str = field(default="", compare=False)
+    optional: Mapping[str, str] = field(default_factory=_nothing, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -58,7 +61,7 @@ class Event:
                 f"Event: name must be lower-case words joined by dots; got {self.name!r}. "
                 "Write it like 'suptree.process.exited'."
             )
-        for key in (*self.measurements, *self.metadata):
+        for key in (*self.measurements, *self.metadata, *self.optional):
             if not _KEY.fullmatch(key):
                 raise ValueError(
                     f"Event {self.name}: a key must be one lower-case word; got {key!r}. "
@@ -66,6 +69,7 @@ class Event:
                 )
         object.__setattr__(self, "measurements", MappingProxyType(dict(self.measurements)))
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        object.__setattr__(self, "optional", MappingProxyType(dict(self.optional)))
 
     def problems(
         self, measurements: Mapping[str, object], metadata: Mapping[str, object]
@@ -79,7 +83,7 @@ class Event:
             )
             for trouble, keys in (
                 ("missing", declared.keys() - given.keys()),
-                ("not declared", given.keys() - declared.keys()),
+                ("not declared", given.keys() - declared.keys() - self.optional.keys()),
             )
             for key in sorted(keys)
         ]
@@ -88,9 +92,23 @@ class Event:
         return f"<Event {self.name}>"
 
 
+SPAN_CONTEXT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "time_left_s": "seconds that whoever asked still waits; under a deadline only",
+        "trace_id": "32 hexadecimal digits; this and the next three under a tracer only",
+        "span_id": "16 hexadecimal digits",
+        "parent_span_id": "that of the span around it, in whatever process, or None",
+        "trace_sampled": "whether the trace is one of those to be exported",
+    }
+)
+"""What every event of a span may carry."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Span:
     """Something that takes time: three events, `start`, then `stop` or `exception`.
+
+    Each may carry what is in `SPAN_CONTEXT` too.
 
     Args:
         name: Dotted, without the last word: `suptree.job.run`.
@@ -110,21 +128,18 @@ class Span:
     def __post_init__(self) -> None:
         took = {"duration_ns": "nanoseconds by the clock of the bus"}
         why = {"error": "the exception, live: keep its text, not the object"}
-        for attribute, event in (
-            ("started", Event(f"{self.name}.start", {}, self.metadata, f"{self.doc} Begins.")),
-            (
-                "stopped",
-                Event(
-                    f"{self.name}.stop", took, {**self.metadata, **self.stop}, f"{self.doc} Ends."
-                ),
-            ),
-            (
-                "failed",
-                Event(
-                    f"{self.name}.exception", took, {**self.metadata, **why}, f"{self.doc} Fails."
-                ),
-            ),
+        for attribute, word, numbers, facts, what in (
+            ("started", "start", {}, {}, "Begins."),
+            ("stopped", "stop", took, self.stop, "Ends."),
+            ("failed", "exception", took, why, "Fails."),
         ):
+            event = Event(
+                f"{self.name}.{word}",
+                numbers,
+                {**self.metadata, **facts},
+                f"{self.doc} {what}",
+                SPAN_CONTEXT,
+            )
             object.__setattr__(self, attribute, event)
 
     def events(self) -> tuple[Event, Event, Event]:

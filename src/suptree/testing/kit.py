@@ -85,22 +85,30 @@ async def wait_until(
         WaitTimeoutError: It stayed false.
         VirtualDeadlockError: It is false and nothing can happen any more.
     """
-    now = loop_clock(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    now = loop_clock(loop)
     deadline = now() + timeout
     spins = 0
+    settled = False
     while not (value := predicate()):
         if now() >= deadline:
             raise WaitTimeoutError(
                 what or f"wait_until({_source(predicate)})", timeout, f"it is still {value!r}"
             )
         spins += 1
+        if isinstance(loop, VirtualLoop) and not settled:
+            # Time must not move while what is going on in this pass may make it true.
+            await asyncio.sleep(0)
+            settled = loop.is_settled()
+            continue
+        settled = False
         try:
             await _turn()
         except VirtualDeadlockError:
             if value := predicate():  # it came true in what was the last thing to happen
                 return value
             raise
-        if spins > _SPINS and not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        if spins > _SPINS and not isinstance(loop, VirtualLoop):
             await asyncio.sleep(0.001)
     return value
 

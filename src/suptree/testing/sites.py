@@ -27,6 +27,7 @@ __all__ = ["Sites"]
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _FUTURES = os.path.dirname(concurrent.futures.__file__) + os.sep
+_AT_ONCE = 1e-6  # a loop runs what is due within its resolution, before the clock says so
 _QUIET = (_OURS, _FUTURES, threading.__file__, subprocess.__file__, contextlib.__file__)
 
 
@@ -83,7 +84,7 @@ class Sites:
         return [
             (f"{what} due in {timer.when() - now:.3g} s", site)
             for timer, what, site in timers
-            if timer is not None and not timer.cancelled() and timer.when() > now
+            if timer is not None and not timer.cancelled() and timer.when() > now + _AT_ONCE
         ]
 
     @contextlib.contextmanager

@@ -23,6 +23,8 @@ from suptree.testing import wait_down, wait_until
 
 from .helpers import Agent, agent, got, letters, router
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # it moves time by minutes
+
 coordinate = CoordinationManager.coordinate
 
 

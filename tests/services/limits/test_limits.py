@@ -314,6 +314,54 @@ async def test_a_full_line_refuses_at_once(runtime):
     await st.Task.await_many(waits, timeout=60.0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "limit", [TokenBucket(rate=5.0, burst=3), SlidingWindow(limit=4, per=1.0), Concurrency(limit=2)]
+)
+async def test_whatever_happens_the_limit_holds_and_nothing_is_left_behind(runtime, limit, seed):
+    chance = random.Random(seed)
+    limits = await service(limit, max_waiting=6)
+    passed: list[tuple[float, str]] = []
+    inside = {"ann": 0, "bob": 0}
+
+    async def come(who: str) -> None:
+        try:
+            async with asyncio.timeout(chance.choice([None, 0.3])):
+                if not isinstance(limit, Concurrency):
+                    await RateLimiter.acquire(limits, "mail", who, timeout=chance.choice([0, 1, 9]))
+                    passed.append((now(), who))
+                    return
+                async with RateLimiter.hold(limits, "mail", who, timeout=0.5):
+                    inside[who] += 1
+                    assert inside[who] <= 2
+                    try:
+                        await asyncio.sleep(chance.random() / 3)
+                    finally:
+                        inside[who] -= 1
+        except (LimitExceededError, TimeoutError):
+            return
+
+    crowd = []
+    for _ in range(60):
+        crowd.append(st.spawn(come, chance.choice(["ann", "bob"])))
+        await asyncio.sleep(chance.random() / 10)
+        if chance.random() < 0.2:
+            st.exit(chance.choice(crowd), st.KILL)
+    for one in crowd:
+        if one.is_alive():
+            await wait_down(one, timeout=60.0)
+
+    for begin, who in passed:
+        times = [at - begin for at, one in passed if one == who and at >= begin]
+        if isinstance(limit, TokenBucket):
+            assert all(number <= 3 + 5.0 * at + 1e-6 for number, at in enumerate(times, 1))
+        else:
+            assert sum(at < 1.0 - 1e-6 for at in times) <= 4
+    stats = await RateLimiter.stats(limits)
+    assert (stats.owners, stats.limiters["mail"].waiting, stats.limiters["mail"].held) == (0, 0, 0)
+    assert stats.limiters["mail"].allowed >= max(10, len(passed))
+
+
 async def test_many_lines_are_served_each_at_its_time(runtime):
     limits = await service(TokenBucket(rate=1.0, burst=1))
     chance = random.Random(7)
@@ -568,6 +616,7 @@ async def test_a_key_more_than_the_bound_takes_the_place_of_an_idle_one_or_does_
 async def test_the_clean_up_forgets_idle_keys_and_calls_nobody(runtime):
     """Gap: the original's clean-up called its own process from inside a callback."""
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test", "suptree.limit.keys.cleaned", lambda _, numbers, __: told.append(dict(numbers))
     )
@@ -606,6 +655,7 @@ async def test_a_clean_up_can_be_asked_for_and_forgets_nothing_that_counts(runti
 
 async def test_who_passes_and_who_does_not_is_told(runtime):
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test",
         "suptree.limit.*",

@@ -17,10 +17,10 @@ from suptree.services.parts.breaker import (
     Permit,
     TransitionReason,
 )
-from suptree.services.parts.window import Counts, Outcome
+from suptree.services.parts.window import CallOutcome, Counts
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
-SUCCESS, FAILURE, IGNORED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.IGNORED
+SUCCESS, FAILURE, IGNORED = CallOutcome.SUCCESS, CallOutcome.FAILURE, CallOutcome.IGNORED
 
 
 def machine(**fields: Any) -> Breaker:
@@ -33,7 +33,7 @@ def permitted(breaker: Breaker, now: float) -> Permit:
     return permit
 
 
-def tell(breaker: Breaker, *outcomes: Outcome, now: float = 0.0, duration: float = 0.0) -> Any:
+def tell(breaker: Breaker, *outcomes: CallOutcome, now: float = 0.0, duration: float = 0.0) -> Any:
     """One call after the other; the last transition."""
     transition = None
     for outcome in outcomes:
@@ -365,7 +365,7 @@ class Breakers(RuleBasedStateMachine):
             self.under_way.append((admission.permit, self.changes))
 
     @precondition(lambda self: self.under_way)
-    @rule(data=some.data(), outcome=some.sampled_from(list(Outcome)))
+    @rule(data=some.data(), outcome=some.sampled_from(list(CallOutcome)))
     def end_a_call(self, data, outcome):
         place = data.draw(some.integers(0, len(self.under_way) - 1))
         permit, then = self.under_way.pop(place)

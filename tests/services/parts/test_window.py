@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from suptree.services.parts.window import Counts, CountWindow, Outcome, TimeWindow
+from suptree.services.parts.window import CallOutcome, Counts, CountWindow, TimeWindow
 
-outcomes = some.sampled_from(list(Outcome))
+outcomes = some.sampled_from(list(CallOutcome))
 calls = some.lists(
     some.tuples(some.integers(0, 40), outcomes, some.booleans()), max_size=80
 )  # (quarters of a second since the one before, how it ended, slow)
 
 
-def counted(entries: list[tuple[Outcome, bool]]) -> Counts:
+def counted(entries: list[tuple[CallOutcome, bool]]) -> Counts:
     return Counts(
-        sum(one is Outcome.SUCCESS for one, _ in entries),
-        sum(one is Outcome.FAILURE for one, _ in entries),
-        sum(one is Outcome.IGNORED for one, _ in entries),
-        sum(slow and one is not Outcome.IGNORED for one, slow in entries),
+        sum(one is CallOutcome.SUCCESS for one, _ in entries),
+        sum(one is CallOutcome.FAILURE for one, _ in entries),
+        sum(one is CallOutcome.IGNORED for one, _ in entries),
+        sum(slow and one is not CallOutcome.IGNORED for one, slow in entries),
     )
 
 
@@ -49,12 +49,12 @@ def test_a_time_window_holds_what_is_younger_than_it_and_nothing_older_than_a_bu
 @given(calls, some.integers(1, 12))
 def test_a_count_window_holds_exactly_the_last_calls_that_count(calls, size):
     window = CountWindow(size)
-    entries: list[tuple[Outcome, bool]] = []
+    entries: list[tuple[CallOutcome, bool]] = []
     for _, outcome, slow in calls:
         window.record(outcome, 0.0, slow)
         entries.append((outcome, slow))
 
-    that_count = [place for place, (one, _) in enumerate(entries) if one is not Outcome.IGNORED]
+    that_count = [place for place, (one, _) in enumerate(entries) if one is not CallOutcome.IGNORED]
     if len(that_count) > size:
         entries = entries[that_count[-size - 1] + 1 :]  # all after the last one that is forgotten
     assert window.counts(1e9) == counted(entries)
@@ -62,8 +62,13 @@ def test_a_count_window_holds_exactly_the_last_calls_that_count(calls, size):
 
 def test_rates_are_parts_of_the_calls_that_count():
     window = CountWindow(10)
-    for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.IGNORED, Outcome.FAILURE):
-        window.record(outcome, 0.0, slow=outcome is Outcome.SUCCESS)
+    for outcome in (
+        CallOutcome.SUCCESS,
+        CallOutcome.FAILURE,
+        CallOutcome.IGNORED,
+        CallOutcome.FAILURE,
+    ):
+        window.record(outcome, 0.0, slow=outcome is CallOutcome.SUCCESS)
 
     counts = window.counts(0.0)
 
@@ -73,18 +78,18 @@ def test_rates_are_parts_of_the_calls_that_count():
 
 @pytest.mark.parametrize("window", [TimeWindow(5.0), CountWindow(5)])
 def test_a_cleared_window_is_empty(window):
-    for outcome in Outcome:
+    for outcome in CallOutcome:
         window.record(outcome, 1.0, slow=True)
     window.clear()
 
     assert window.counts(1.0) == Counts()
-    window.record(Outcome.FAILURE, 2.0)
+    window.record(CallOutcome.FAILURE, 2.0)
     assert window.counts(2.0) == Counts(failures=1)
 
 
 def test_a_long_silence_empties_a_time_window():
     window = TimeWindow(5.0)
-    window.record(Outcome.FAILURE, 1.0)
+    window.record(CallOutcome.FAILURE, 1.0)
 
     assert window.counts(1e9) == Counts()
 
@@ -92,7 +97,7 @@ def test_a_long_silence_empties_a_time_window():
 def test_the_memory_of_a_time_window_is_its_buckets():
     window = TimeWindow(10.0, buckets=4)
     for tick in range(10_000):
-        window.record(Outcome.SUCCESS, tick / 10)
+        window.record(CallOutcome.SUCCESS, tick / 10)
 
     assert len(window._buckets) <= 5
 

@@ -225,6 +225,7 @@ async def test_a_returned_error_is_no_success(runtime):
     """Gap: the original told a success when an error was returned."""
     retries = await service(RetryPolicy.immediate(max_attempts=3))
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test", "suptree.retry.run.*", lambda event, numbers, facts: told.append(event.name)
     )
@@ -334,6 +335,7 @@ async def test_without_the_service_nothing_more_is_tried(runtime):
 
 async def test_every_step_is_told(runtime):
     told = []
+    runtime.telemetry.strict = True
     runtime.telemetry.attach(
         "test",
         "suptree.retry.*",

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
 import logging
-import os
 import sys
-import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from suptree.cli.commands.targets import TargetError, find_target, kind_of
 from suptree.otp import Application, ExitCode, run_program
 from suptree.system import Inspector
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["TargetError", "add_parser", "execute", "load"]
+__all__ = ["add_parser", "execute", "load"]
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-
-
-class TargetError(Exception):
-    """What `suptree run` was asked to run cannot be found or is no application."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -88,34 +82,10 @@ def load(target: str) -> Application | type[Application]:
     Raises:
         TargetError: With what is wrong and what to write instead.
     """
-    module_name, colon, attribute = target.partition(":")
-    if not colon or not module_name or not attribute:
-        raise TargetError(f"MODULE:APPLICATION must look like shop:Shop; got {target!r}.")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    if module_name.endswith(".py"):
-        name = module_name.removesuffix(".py").replace("/", ".")
-        raise TargetError(f"{module_name!r} is a file; write the module: {name}:{attribute}.")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name + ".").startswith(error.name + "."):
-            raise TargetError(
-                f"no module {error.name!r}. Run it from the folder that holds it, or install it."
-            ) from None
-        raise TargetError(f"importing {module_name!r} failed:\n{traceback.format_exc()}") from error
-    except (Exception, SystemExit) as error:  # a script that exits is no module to import
-        raise TargetError(f"importing {module_name!r} failed:\n{traceback.format_exc()}") from error
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            names = dir(found)
-            known = [name for name in names if _is_application(getattr(found, name))]
-            hint = f" Applications there: {', '.join(known)}." if known else ""
-            raise TargetError(f"{module_name!r} has no {name!r}.{hint}")
-        found = getattr(found, name)
+    found = find_target(target, "MODULE:APPLICATION", "shop:Shop", _is_application, "Applications")
     if not _is_application(found):
         raise TargetError(
-            f"{target!r} is {_kind_of(found)}, no Application. "
+            f"{target!r} is {kind_of(found)}, no Application. "
             "Write a class derived from suptree.Application."
         )
     if isinstance(found, type):
@@ -124,17 +94,10 @@ def load(target: str) -> Application | type[Application]:
         except TypeError as why:
             raise TargetError(
                 f"{target!r} cannot be made without arguments: {why}. Make an instance in the "
-                f"module, such as `app = {found.__name__}(...)`, and run {module_name}:app."
+                f"module, such as `app = {found.__name__}(...)`, and run {target.partition(':')[0]}:app."
             ) from None
     application: Application | type[Application] = found
     return application
-
-
-def _kind_of(value: object) -> str:
-    if isinstance(value, type):
-        bases = ", ".join(base.__name__ for base in value.__bases__)
-        return f"the class {value.__name__} ({bases})"
-    return f"a {type(value).__name__}"
 
 
 def _is_application(value: object) -> bool:

@@ -1,13 +1,17 @@
-"""`suptree tree`: the supervision tree of a running system."""
+"""`suptree tree`: the supervision tree of a running system, or the plan of one that is to run."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from suptree.cli.commands.asking import NOT_FOUND, ask_system, plain, which_system
+from suptree.cli.commands.targets import TargetError, find_target, kind_of
+from suptree.errors import SuptreeError
+from suptree.system import Tree
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 _Left = tuple[dict[str, Any], str, bool, int | None]
 
 __all__ = ["add_parser", "execute", "render"]
+
+THE_SYSTEM: Final = "suptree.system:System"
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -27,12 +33,22 @@ def add_parser(commands: Subparsers) -> None:
         "whom it waits for, and whom that one waits for.",
     )
     which_system(parser)
+    parser.add_argument(
+        "--plan",
+        nargs="?",
+        const=THE_SYSTEM,
+        metavar="MODULE:SYSTEM",
+        help="nothing runs: print what a declared tree starts, in which order, and who needs whom "
+        f"(default: {THE_SYSTEM})",
+    )
     parser.add_argument("--depth", type=int, metavar="N", help="show N levels only")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Ask and print."""
+    if options.plan is not None:
+        return _print_plan(options.plan, as_json=options.json)
     snapshot = ask_system(options, {"ask": "tree"})
     if snapshot is None:
         return NOT_FOUND
@@ -41,6 +57,37 @@ def execute(options: argparse.Namespace) -> int:
     else:
         print("\n".join(render(snapshot, options.depth)))
     return 0
+
+
+def _print_plan(target: str, *, as_json: bool) -> int:
+    try:
+        tree = _declared(target)
+    except (TargetError, SuptreeError) as error:
+        print(f"suptree tree: {error}", file=sys.stderr)
+        return NOT_FOUND
+    if as_json:
+        print(json.dumps([line._asdict() for line in tree.lines()], indent=2))
+    else:
+        print(tree.plan())
+    return 0
+
+
+def _declared(target: str) -> Tree:
+    """The tree that ``module:name`` names, or that the application of that name has."""
+    found = find_target(target, "MODULE:SYSTEM", "shop:Shop", _has_tree, "Trees")
+    if isinstance(found, type):
+        found = found()
+    tree = found if isinstance(found, Tree) else getattr(found, "tree", None)
+    if not isinstance(tree, Tree):
+        raise TargetError(
+            f"{target!r} is {kind_of(found)}, without a declared tree. "
+            "Give an application an attribute `tree` of the class suptree.system.Tree."
+        )
+    return tree
+
+
+def _has_tree(value: object) -> bool:
+    return isinstance(value, Tree) or isinstance(getattr(value, "tree", None), Tree | property)
 
 
 def render(snapshot: dict[str, Any], depth: int | None = None) -> Iterator[str]:

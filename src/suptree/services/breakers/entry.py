@@ -14,7 +14,7 @@ from suptree.services.parts.breaker import (
     Permit,
     Transition,
 )
-from suptree.services.parts.window import Counts, Outcome
+from suptree.services.parts.window import CallOutcome, Counts
 
 __all__ = ["BreakerStatus", "Entry", "Grant"]
 
@@ -87,7 +87,7 @@ class Entry:
         self.breaker = breaker
         self.probers: dict[Permit, Pid[Any]] = {}  # who makes the probes under way
         self.permitted = self.rejected = self.opened = 0
-        self.totals = dict.fromkeys(Outcome, 0)
+        self.totals = dict.fromkeys(CallOutcome, 0)
         self.last_transition: Transition | None = None
         self._admission: Admission | None = None
         self._grant: Grant | None = None
@@ -122,9 +122,9 @@ class Entry:
             last_transition=self.last_transition,
             permitted=self.permitted,
             rejected=self.rejected,
-            successes=self.totals[Outcome.SUCCESS],
-            failures=self.totals[Outcome.FAILURE],
-            ignored=self.totals[Outcome.IGNORED],
+            successes=self.totals[CallOutcome.SUCCESS],
+            failures=self.totals[CallOutcome.FAILURE],
+            ignored=self.totals[CallOutcome.IGNORED],
             late=breaker.counts_late,
             opened=self.opened,
         )

@@ -11,7 +11,7 @@ from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
 from suptree.services.breakers.entry import Grant
 from suptree.services.breakers.errors import BreakerError, BreakerTimeoutError
-from suptree.services.parts.window import Outcome
+from suptree.services.parts.window import CallOutcome
 
 __all__ = ["Gate", "Guard", "run_protected"]
 
@@ -34,7 +34,13 @@ class Record(Protocol):
     """The request that tells an outcome."""
 
     def __call__(
-        self, server: ServerRef[Any], name: str, grant: Grant, outcome: Outcome, duration: float, /
+        self,
+        server: ServerRef[Any],
+        name: str,
+        grant: Grant,
+        outcome: CallOutcome,
+        duration: float,
+        /,
     ) -> Awaitable[None]: ...
 
 
@@ -72,14 +78,14 @@ async def run_protected(
             await _tell(gate, name, grant, grant.config.outcome_of(error), now() - started)
             raise
         told = True
-        await _tell(gate, name, grant, Outcome.SUCCESS, now() - started)
+        await _tell(gate, name, grant, CallOutcome.SUCCESS, now() - started)
         return value
     finally:
         if not told:  # whatever is no Exception: it was cancelled, or its process ends
             gate.drop(grant.server, name, grant, now() - started)
 
 
-async def _tell(gate: Gate, name: str, grant: Grant, outcome: Outcome, duration: float) -> None:
+async def _tell(gate: Gate, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
     try:
         await gate.record(grant.server, name, grant, outcome, duration)
     except (NoProcessError, ServerExitError, CallTimeoutError):
@@ -130,7 +136,7 @@ class Guard:
             except TimeoutError:
                 late = BreakerTimeoutError(self._name, grant.config.call_timeout or 0.0)
         if late is not None:
-            await _tell(self._gate, self._name, grant, Outcome.FAILURE, duration)
+            await _tell(self._gate, self._name, grant, CallOutcome.FAILURE, duration)
             raise late from error
         if error is not None and not isinstance(error, Exception):
             self._gate.drop(grant.server, self._name, grant, duration)

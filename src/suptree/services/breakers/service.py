@@ -58,7 +58,7 @@ from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
-from suptree.services.parts.window import Outcome
+from suptree.services.parts.window import CallOutcome
 
 __all__ = ["BreakersStats", "CircuitBreakers"]
 
@@ -279,10 +279,10 @@ class CircuitBreakers(GenServer):
     @cast
     def drop(self, name: str, grant: Grant, duration: float) -> None:
         """A call that had leave has no outcome.  For `run` and `guard`."""
-        self.record(name, grant, Outcome.IGNORED, duration)
+        self.record(name, grant, CallOutcome.IGNORED, duration)
 
     @call(timeout=1.0)
-    def record(self, name: str, grant: Grant, outcome: Outcome, duration: float) -> None:
+    def record(self, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
         """How a call went that had leave.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:

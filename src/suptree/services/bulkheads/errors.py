@@ -21,6 +21,8 @@ __all__ = [
     "UnknownBulkheadError",
 ]
 
+WhyNot = Literal["line_full", "timeout", "removed"]
+
 
 class BulkheadError(SuptreeError):
     """Base of what `Bulkheads` raises; *name* is the bulkhead's."""
@@ -41,13 +43,13 @@ class BulkheadFullError(BulkheadError):
     def __init__(
         self,
         name: str,
-        why: Literal["line_full", "timeout", "removed"],
+        why: WhyNot,
         limit: int | None,
         waiting: int | None,
     ) -> None:
         super().__init__(name, why, limit, waiting)
         self.name = name
-        self.why = why
+        self.why: WhyNot = why
         self.limit = limit
         self.waiting = waiting
 

@@ -282,7 +282,7 @@ class Bulkheads(GenServer):
         if entry is None:
             return UnknownBulkheadError(name, self._entries)
         permits = entry.permits
-        if not may_wait and not permits.is_free() and permits.waiting < permits.max_waiting:
+        if not may_wait and not permits.is_free():
             return _Line(entry.config.timeout)
         match self._turnstile.enter(entry, permits, ticket, self.sender):
             case Entered.HELD:

@@ -150,7 +150,8 @@ class CoordinationManager(GenServer):
         result = self._router.accept(to, message, self.sender, wait=wait, expires=expires)
         if isinstance(result, Rejected):
             return Reply(result)
-        self._arm()
+        if self._router.deadlines.soonest < self._timer_due or not self._sweeping:
+            self._arm()
         return _LATER
 
     @call(timeout=None)
@@ -464,11 +465,16 @@ class CoordinationManager(GenServer):
 
     def handle_info(self, message: object) -> None:
         """An answer, a moment, or the end of a process that something hangs on."""
-        if message.__class__ is Response:
+        if isinstance(message, Response):
             self._router.answered(message)
-        elif message is _TICK:
+            if self._router.deadlines.soonest < self._timer_due:
+                self._arm()
+            return
+        if message is _TICK:
+            # What the timer was started for is due, however the difference was rounded.
+            now = max(self._runtime.now(), self._timer_due)
             self._timer, self._timer_due = None, NEVER
-            self._router.tick(self._runtime.now())
+            self._router.tick(now)
         elif message is _SWEEP:
             self._sweeping = False
             self._router.sweep(self._runtime.now(), self._idle_after)

@@ -41,7 +41,7 @@ from suptree.services.coordination.outcomes import (
 )
 from suptree.services.parts.breaker import BreakerState, Transition
 from suptree.services.parts.deadlines import NEVER, Deadlines
-from suptree.services.parts.window import Outcome as Counted
+from suptree.services.parts.window import CallOutcome as Counted
 
 __all__ = ["CoordinationStats", "Router"]
 
@@ -164,19 +164,19 @@ class Router:
             now + wait,
             now + (policy.expires if expires is None else expires),
         )
-        if lane.in_flight is not None or lane.waiting or not self._is_open_way(lane, now):
-            refusal = self._queue(lane, entry, now)
-            if refusal is not None:
-                return refusal
-        else:
-            lane.waiting.append(entry)
         if others:
             entry.others = others
         if self._runtime.propagator is not None:
             entry.context = contextvars.copy_context()
+        if lane.in_flight is None and not lane.waiting and self._is_open_way(lane, now):
+            self._hand_over(lane, entry, now)
+        else:
+            refusal = self._queue(lane, entry, now)
+            if refusal is not None:
+                return refusal
+            self._deliver(lane, now)
         self.stats.accepted += 1
         lane.used_at = now
-        self._deliver(lane, now)
         self.deadlines.set(entry, entry.moment())
         return entry
 
@@ -265,23 +265,24 @@ class Router:
         """Hand the first message of *lane* to its receiver, if it may have one now."""
         if lane.in_flight is not None or not lane.waiting or (lane.due > now and lane.due != NEVER):
             return
+        self.deadlines.clear(lane)
         breaker = lane.breaker
-        if breaker is not None:
-            admission = breaker.permit(now)
-            if admission.transition is not None:
-                self._changed(lane, admission.transition)
-            if admission.permit is None:
-                after = admission.retry_after
-                self.deadlines.set(
-                    lane, now + (lane.policy.ack_timeout if after is None else after)
-                )
+        if breaker is not None and breaker.state is not CLOSED:
+            self._changed(lane, breaker.look(now))
+            after = breaker.retry_after(now)
+            if after is None or after > 0:
+                wait = lane.policy.ack_timeout if after is None else after
+                self.deadlines.set(lane, now + wait)
                 return
-            lane.permit = admission.permit
-        if lane.due != NEVER:
-            self.deadlines.clear(lane)
         entry = lane.waiting.popleft()
         if lane.parked:
             _unpark(lane)
+        self._hand_over(lane, entry, now)
+
+    def _hand_over(self, lane: Lane, entry: Entry, now: float) -> None:
+        """Put *entry* into the mailbox of the receiver, who has nothing of this lane."""
+        if lane.breaker is not None:
+            lane.permit = lane.breaker.permit(now).permit
         entry.state = IN_FLIGHT
         entry.attempts += 1
         lane.in_flight = entry
@@ -304,11 +305,14 @@ class Router:
             return
         now = self._runtime.now()
         lane.request = None
-        error = response.error
-        if error is None:
+        if not response.is_failed():
             self._settled(lane, Counted.SUCCESS, now)
             self._acknowledge(entry, response.value, now)
-        elif isinstance(error, BadRequestError):  # it lives, and said no
+            if lane.waiting:
+                self._deliver(lane, now)
+            return
+        error = response.value
+        if isinstance(error, BadRequestError):  # it lives, and said no
             self._settled(lane, Counted.SUCCESS, now)
             self._refused(entry, error, now)
         else:
@@ -337,17 +341,17 @@ class Router:
 
     def _attempt_failed(self, lane: Lane, entry: Entry, error: BaseException, now: float) -> None:
         """Nobody was there, the mailbox was full, or the receiver died over the message."""
-        absent = isinstance(error, NoProcessError)
-        if absent:
-            entry.attempts -= 1  # it was handed to nobody
-        self._settled(lane, Counted.IGNORED if absent else Counted.FAILURE, now)
+        never_handed = isinstance(error, (NoProcessError, MailboxFullError))
+        if never_handed:
+            entry.attempts -= 1
+        self._settled(lane, Counted.IGNORED if never_handed else Counted.FAILURE, now)
         reason = error.reason if isinstance(error, ServerExitError) else error
         if isinstance(lane.to, Pid) and not isinstance(error, MailboxFullError):
-            self._receiver_ended(lane, entry, NOPROC if absent else reason, now)
+            gone = NOPROC if isinstance(error, NoProcessError) else reason
+            self._receiver_ended(lane, entry, gone, now)
             return
-        if entry.state is ENDED or (
-            entry.others and self._pass_on(entry, now)
-        ):  # it expired in the receiver's hands
+        expired = entry.state is ENDED  # in the receiver's hands
+        if expired or (entry.others and self._pass_on(entry, now)):
             pass
         elif entry.attempts >= (lane.policy.retry.max_attempts or 1):
             self._give_up(entry, reason, now)
@@ -454,10 +458,10 @@ class Router:
             self.ended[entry.id] = outcome
             if len(self.ended) > self._history:
                 self.ended.popitem(last=False)
-        elif asker.__class__ is ReplyTo:
+        elif isinstance(asker, ReplyTo):
             self._runtime.reply(asker, outcome)
         else:
-            asker.collect(entry, outcome)  # type: ignore[union-attr]
+            asker.collect(entry, outcome)
         if entry.waiters is not None:
             for waiter in entry.waiters:
                 self.deadlines.clear(waiter)
@@ -468,12 +472,12 @@ class Router:
     def tick(self, now: float) -> None:
         """Do everything that is due."""
         while (item := self.deadlines.take_due(now)) is not None:
-            if item.__class__ is Lane:
+            if isinstance(item, Lane):
                 self._deliver(item, now)
-            elif item.__class__ is Entry:
+            elif isinstance(item, Entry):
                 self._look_at(item, now)
             else:
-                self._stop_waiting(item)  # type: ignore[arg-type]
+                self._stop_waiting(item)
 
     def _look_at(self, entry: Entry, now: float) -> None:
         """*entry* has come to a moment: its own, its sender's or its receiver's."""
@@ -511,10 +515,10 @@ class Router:
             )
         asker, entry.asker = entry.asker, None
         self.buffered[entry.id] = entry
-        if asker.__class__ is ReplyTo:
+        if isinstance(asker, ReplyTo):
             self._runtime.reply(asker, outcome)
-        else:
-            asker.collect(entry, outcome)  # type: ignore[union-attr]
+        elif asker is not None:
+            asker.collect(entry, outcome)
 
     def _stop_waiting(self, waiter: Waiter) -> None:
         entry = waiter.entry

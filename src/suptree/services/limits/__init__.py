@@ -4,7 +4,7 @@
 is the server and its clients.
 """
 
-from suptree.services.limits.book import LimiterStats, LimitStatus, Verdict
+from suptree.services.limits.book import LimiterStats, LimitStatus, LimitVerdict
 from suptree.services.limits.errors import (
     CostTooHighError,
     LimiterKindError,
@@ -33,5 +33,5 @@ __all__ = [
     "TooManyKeysError",
     "TooManyLimitersError",
     "UnknownLimiterError",
-    "Verdict",
+    "LimitVerdict",
 ]

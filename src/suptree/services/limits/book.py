@@ -12,7 +12,7 @@ from suptree.services.limits.rules import Concurrency, Limit, Meter, meter_of
 from suptree.services.parts.permits import Permits
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["DueTimes", "Key", "LimitStatus", "Limiter", "LimiterStats", "Verdict", "Waiter"]
+__all__ = ["DueTimes", "Key", "LimitStatus", "Limiter", "LimiterStats", "LimitVerdict", "Waiter"]
 
 _LOOKED_AT: Final = 8
 """Keys that are tried for one that is idle when a new one needs the place."""
@@ -20,7 +20,7 @@ _SHORTEST: Final = 1e-6
 """Seconds that nobody waits less than: what floats make of 0 must not spin."""
 
 
-class Verdict(NamedTuple):
+class LimitVerdict(NamedTuple):
     """The answer to `check` and `acquire`.
 
     Attributes:
@@ -120,11 +120,11 @@ class Key:
         assert self.meter is not None
         return not self.line and self.meter.look(now)[1] <= 0
 
-    def verdict(self, meter: Meter, allowed: bool, cost: int, now: float) -> Verdict:
+    def verdict(self, meter: Meter, allowed: bool, cost: int, now: float) -> LimitVerdict:
         """What is said to who came."""
         retry_after = 0.0 if allowed else max(meter.wait(cost, now), _SHORTEST)
         remaining, reset_in = meter.look(now)
-        return Verdict(allowed, remaining, retry_after, reset_in, self.limiter.limit.limit)
+        return LimitVerdict(allowed, remaining, retry_after, reset_in, self.limiter.limit.limit)
 
     def status(self, now: float) -> LimitStatus:
         """How it stands at *now*."""

@@ -27,6 +27,8 @@ __all__ = [
     "UnknownLimiterError",
 ]
 
+WhyNot = Literal["line_full", "timeout", "removed"]
+
 
 class LimitError(SuptreeError):
     """Base of what `RateLimiter` raises; *limiter* is the name."""
@@ -47,13 +49,13 @@ class LimitExceededError(LimitError):
         self,
         limiter: str,
         who: str,
-        why: Literal["timeout", "line_full", "removed"],
+        why: WhyNot,
         retry_after: float | None,
     ) -> None:
         super().__init__(limiter, who, why, retry_after)
         self.limiter = limiter
         self.who = who
-        self.why = why
+        self.why: WhyNot = why
         self.retry_after = retry_after
 
     def __str__(self) -> str:

@@ -1,7 +1,9 @@
 """Limits as values, and the meters that keep them for one key.  No clock: `now` is a parameter.
 
 `TokenBucket` lets `burst` through at once and `rate` a second in the long run: never more than
-``burst + rate * t`` in any `t` seconds.
+``burst + rate * t`` in any `t` seconds.  The timers of an event loop are late by a millisecond or
+so, and what a full bucket cannot hold is lost meanwhile: above some hundred a second, those who
+wait reach the rate only with a burst of what comes in a few milliseconds.
 
 `SlidingWindow` lets `limit` through in any `per` seconds, wherever they begin: there is no edge
 at which twice as many pass.  With a limit up to `precision` each pass is remembered, and a

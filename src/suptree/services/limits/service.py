@@ -31,7 +31,7 @@ from suptree.services.limits.book import (
     Limiter,
     LimiterStats,
     LimitStatus,
-    Verdict,
+    LimitVerdict,
 )
 from suptree.services.limits.errors import (
     CostTooHighError,
@@ -55,7 +55,7 @@ from suptree.services.limits.sweep import Sweep
 from suptree.services.parts.checks import check_count, check_name, check_number
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
-from suptree.services.parts.plain import from_plain, to_plain
+from suptree.services.parts.plain import from_plain, is_mapping, to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.turnstile import Ticket, Turnstile
 
@@ -154,7 +154,7 @@ class RateLimiter(GenServer):
     @staticmethod
     async def check(
         server: ServerRef[RateLimiter], limiter: str, who: str = "", *, cost: int = 1
-    ) -> Verdict:
+    ) -> LimitVerdict:
         """Pass if that is possible at once.  Nobody passes those who wait.
 
         Args:
@@ -175,7 +175,7 @@ class RateLimiter(GenServer):
         """
         _check_key("RateLimiter.check", who, cost)
         answer: object = await RateLimiter._take(server, limiter, who, cost)
-        return answer if isinstance(answer, Verdict) else _right(Verdict, answer)
+        return answer if isinstance(answer, LimitVerdict) else _right(LimitVerdict, answer)
 
     @staticmethod
     async def acquire(
@@ -185,7 +185,7 @@ class RateLimiter(GenServer):
         *,
         cost: int = 1,
         timeout: float | None = 5.0,
-    ) -> Verdict:
+    ) -> LimitVerdict:
         """Pass, when it is one's turn.
 
         Args:
@@ -201,7 +201,9 @@ class RateLimiter(GenServer):
         """
         _check_key("RateLimiter.acquire", who, cost)
         check_number("RateLimiter.acquire", "timeout", timeout, least=0, optional=True)
-        verdict = _right(Verdict, await RateLimiter._take(server, limiter, who, cost, timeout == 0))
+        verdict = _right(
+            LimitVerdict, await RateLimiter._take(server, limiter, who, cost, timeout == 0)
+        )
         if verdict.allowed:
             return verdict
         if timeout == 0:
@@ -217,7 +219,7 @@ class RateLimiter(GenServer):
         finally:
             if not answered:
                 RateLimiter._withdraw(server, ticket)
-        return _right(Verdict, answer)
+        return _right(LimitVerdict, answer)
 
     @staticmethod
     def hold(
@@ -298,7 +300,7 @@ class RateLimiter(GenServer):
     # -- requests of the functions above -----------------------------------------------------------------
 
     @call
-    def _take(self, name: str, who: str, cost: int, last: bool = True) -> Verdict | LimitError:
+    def _take(self, name: str, who: str, cost: int, last: bool = True) -> LimitVerdict | LimitError:
         now = self._now()
         key = self._key(name, who, "check", cost, now)
         if not isinstance(key, Key):
@@ -316,7 +318,7 @@ class RateLimiter(GenServer):
     @call
     def _wait(
         self, name: str, who: str, cost: int, ticket: Ticket
-    ) -> Verdict | LimitError | NoReply:
+    ) -> LimitVerdict | LimitError | NoReply:
         now = self._now()
         key = self._key(name, who, "acquire", cost, now)
         if not isinstance(key, Key):
@@ -529,7 +531,7 @@ _KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in get_args(Lim
 
 def _limit_of(data: object) -> Limit:
     """A limit as it was stored."""
-    if not isinstance(data, Mapping) or data.get("kind") not in _KINDS:
+    if not is_mapping(data) or data.get("kind") not in _KINDS:
         raise ValueError(f"RateLimiter: stored data must be a limit with its kind; got {data!r}.")
     fields = {key: value for key, value in data.items() if key != "kind"}
     limit: Limit = from_plain(_KINDS[data["kind"]], fields)

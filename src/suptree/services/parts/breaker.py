@@ -16,7 +16,7 @@ holds a breaker half open.
 >>> breaker = Breaker(BreakerConfig(failure_threshold=2, reset_timeout=30.0))
 >>> for second in (0.0, 1.0):
 ...     permit = breaker.permit(second).permit
-...     transition = breaker.record(permit, Outcome.FAILURE, second)
+...     transition = breaker.record(permit, CallOutcome.FAILURE, second)
 >>> transition.after, breaker.permit(11.0).retry_after
 (<BreakerState.OPEN: 'open'>, 20.0)
 >>> breaker.permit(31.0).transition.after
@@ -31,7 +31,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from suptree.services.parts.checks import check_classes, check_count, check_number
-from suptree.services.parts.window import Counts, CountWindow, Outcome, TimeWindow, Window
+from suptree.services.parts.window import CallOutcome, Counts, CountWindow, TimeWindow, Window
 
 __all__ = [
     "Admission",
@@ -144,13 +144,13 @@ class BreakerConfig:
                         f"{needed}. So many calls are never in the window."
                     )
 
-    def outcome_of(self, error: BaseException | None) -> Outcome:
+    def outcome_of(self, error: BaseException | None) -> CallOutcome:
         """How a call counts that ended with *error*, or without one."""
         if error is None:
-            return Outcome.SUCCESS
+            return CallOutcome.SUCCESS
         if not isinstance(error, Exception) or isinstance(error, self.ignores):
-            return Outcome.IGNORED  # cancelled, or this process ends: nobody else's fault
-        return Outcome.FAILURE if isinstance(error, self.counts) else Outcome.SUCCESS
+            return CallOutcome.IGNORED  # cancelled, or this process ends: nobody else's fault
+        return CallOutcome.FAILURE if isinstance(error, self.counts) else CallOutcome.SUCCESS
 
 
 class Permit(NamedTuple):
@@ -252,7 +252,7 @@ class Breaker:
         return Admission(None, self.retry_after(now), transition)
 
     def record(
-        self, permit: Permit, outcome: Outcome, now: float, duration: float = 0.0
+        self, permit: Permit, outcome: CallOutcome, now: float, duration: float = 0.0
     ) -> Transition | None:
         """Tell how the call of *permit* went.
 
@@ -270,9 +270,9 @@ class Breaker:
         if permit.probe:
             return self._record_probe(permit, outcome, now, slow)
         self._window.record(outcome, now, slow)
-        if outcome is Outcome.SUCCESS and not slow:
+        if outcome is CallOutcome.SUCCESS and not slow:
             return self._opened_by_rate(now)
-        if outcome is Outcome.IGNORED:
+        if outcome is CallOutcome.IGNORED:
             return None
         return self._opened_by_number(now) or self._opened_by_rate(now)
 
@@ -354,14 +354,14 @@ class Breaker:
     # -- inside --------------------------------------------------------------------------------
 
     def _record_probe(
-        self, permit: Permit, outcome: Outcome, now: float, slow: bool
+        self, permit: Permit, outcome: CallOutcome, now: float, slow: bool
     ) -> Transition | None:
         if self._probes.pop(permit.probe, None) is None:
             self.counts_late += 1  # released before, or told twice
             return None
-        if outcome is Outcome.IGNORED:
+        if outcome is CallOutcome.IGNORED:
             return None
-        if outcome is Outcome.FAILURE or slow:
+        if outcome is CallOutcome.FAILURE or slow:
             return self._enter(OPEN, TransitionReason.PROBE_FAILED, now)
         self._successes += 1
         if self._successes < self.config.success_threshold:

@@ -47,12 +47,13 @@ class Permits(Generic[T]):
         check_count("Permits", "max_waiting", max_waiting, least=0)
         self.limit = limit
         self.max_waiting = max_waiting
+        # Invariant: nobody waits while there is a permit; `_let_in` ends whatever frees one.
         self._holding: dict[T, None] = {}
         self._line: dict[T, None] = {}  # the first is the next
 
     def enter(self, ticket: T) -> Entered:
         """Take a permit, or a place in the line; nobody passes those who wait."""
-        if len(self._holding) < self.limit and not self._line:
+        if self.is_free():
             self._holding[ticket] = None
             return Entered.HELD
         if len(self._line) < self.max_waiting:
@@ -62,7 +63,7 @@ class Permits(Generic[T]):
 
     def is_free(self) -> bool:
         """Whether `enter` would give a permit at once."""
-        return len(self._holding) < self.limit and not self._line
+        return len(self._holding) < self.limit
 
     def leave(self, ticket: T) -> list[T]:
         """Give a permit, or a place in the line, back; who holds one now for that.

@@ -3,6 +3,7 @@
 A field that is a tuple of exception classes becomes their names, `module:name`; a class that
 cannot be found again by that name is refused when it is written, not when it is read.
 
+>>> from suptree.services import RetryPolicy
 >>> to_plain(RetryPolicy.fixed(retry_on=(OSError,)))["retry_on"]
 ('builtins:OSError',)
 >>> from_plain(RetryPolicy, to_plain(RetryPolicy.fixed())) == RetryPolicy.fixed()
@@ -13,14 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["from_plain", "to_plain"]
+__all__ = ["from_plain", "is_mapping", "to_plain"]
 
 C = TypeVar("C", bound="DataclassInstance")
 
@@ -40,29 +41,35 @@ def from_plain(kind: type[C], data: object) -> C:
     Raises:
         ValueError: It is no such data, or a class is not there any more.
     """
-    if not isinstance(data, Mapping):
+    if not is_mapping(data):
         raise ValueError(f"{kind.__name__}: stored data must be a mapping; got {data!r}.")
     fields = {field.name for field in dataclasses.fields(kind)}
-    stored: Mapping[Any, Any] = data
-    given = {str(key): _live(value) for key, value in stored.items()}
+    given = {str(key): _live(value) for key, value in data.items()}
     if unknown := given.keys() - fields:
         raise ValueError(f"{kind.__name__}: stored data has unknown fields {sorted(unknown)}.")
     return kind(**given)
 
 
+def is_mapping(data: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether *data* is a mapping, of whatever."""
+    return isinstance(data, Mapping)
+
+
+def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, (tuple, list))
+
+
 def _plain(value: Any) -> object:
-    if isinstance(value, tuple):
-        several: tuple[Any, ...] = value
-        return tuple(_plain(one) for one in several)
+    if _is_several(value):
+        return tuple(_plain(one) for one in value)
     if isinstance(value, type):
         return _name_of(cast("type[Any]", value))
     return value.value if isinstance(value, Enum) else value
 
 
 def _live(value: Any) -> object:
-    if isinstance(value, (tuple, list)):
-        several: Iterable[Any] = value
-        return tuple(_class_at(str(one)) for one in several)
+    if _is_several(value):
+        return tuple(_class_at(str(one)) for one in value)
     return value
 
 

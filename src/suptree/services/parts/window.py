@@ -11,8 +11,8 @@ A `CountWindow` is exact: it holds the last `calls` outcomes that count.  Those 
 not count take no place in it.
 
 >>> window = TimeWindow(seconds=10.0)
->>> window.record(Outcome.SUCCESS, 0.0)
->>> window.record(Outcome.FAILURE, 9.0)
+>>> window.record(CallOutcome.SUCCESS, 0.0)
+>>> window.record(CallOutcome.FAILURE, 9.0)
 >>> window.counts(9.0).failure_rate, window.counts(15.0).failure_rate
 (0.5, 1.0)
 """
@@ -26,10 +26,10 @@ from typing import Final, Protocol
 
 from suptree.services.parts.checks import check_count, check_number
 
-__all__ = ["CountWindow", "Counts", "Outcome", "TimeWindow", "Window"]
+__all__ = ["CountWindow", "Counts", "CallOutcome", "TimeWindow", "Window"]
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How a call ended."""
 
     SUCCESS = "success"
@@ -38,9 +38,9 @@ class Outcome(StrEnum):
     """Neither: it says nothing about the one who was called."""
 
 
-SUCCESS: Final = Outcome.SUCCESS
-FAILURE: Final = Outcome.FAILURE
-IGNORED: Final = Outcome.IGNORED
+SUCCESS: Final = CallOutcome.SUCCESS
+FAILURE: Final = CallOutcome.FAILURE
+IGNORED: Final = CallOutcome.IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Window(Protocol):
     ignored: int
     slow: int
 
-    def record(self, outcome: Outcome, now: float, slow: bool = False) -> None:
+    def record(self, outcome: CallOutcome, now: float, slow: bool = False) -> None:
         """Count one outcome at *now*."""
         ...
 
@@ -117,7 +117,7 @@ class _Sums:
         """Forget everything."""
         self.successes = self.failures = self.ignored = self.slow = 0
 
-    def add(self, outcome: Outcome, slow: bool) -> None:
+    def add(self, outcome: CallOutcome, slow: bool) -> None:
         """Count one outcome."""
         if outcome is SUCCESS:
             self.successes += 1
@@ -164,7 +164,7 @@ class TimeWindow(_Sums):
         self._newest = _Bucket(0)
         self._begins = self._ends = 0.0  # the newest bucket's; equal: there is none
 
-    def record(self, outcome: Outcome, now: float, slow: bool = False) -> None:
+    def record(self, outcome: CallOutcome, now: float, slow: bool = False) -> None:
         """Count one outcome at *now*."""
         if not self._begins <= now < self._ends:
             self._begin_bucket(now)
@@ -216,10 +216,10 @@ class CountWindow(_Sums):
         check_count("CountWindow", "calls", calls)
         super().__init__()
         self.calls = calls
-        self._entries: deque[tuple[Outcome, bool, int]] = deque()
+        self._entries: deque[tuple[CallOutcome, bool, int]] = deque()
         self._ignored = 0  # since the last one that counts
 
-    def record(self, outcome: Outcome, now: float, slow: bool = False) -> None:
+    def record(self, outcome: CallOutcome, now: float, slow: bool = False) -> None:
         """Count one outcome; *now* does not matter."""
         self.add(outcome, slow)
         if outcome is IGNORED:

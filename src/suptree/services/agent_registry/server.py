@@ -1,0 +1,239 @@
+"""The process behind `AgentRegistry`: what it keeps, and how it handles requests.
+
+It owns the table of the entries, watches whoever is in it, and is the only one that
+writes.  Its clients, and everything that reads, are in `registry.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from suptree.clock import wall_clock
+from suptree.core import Down, Pid, Table, TableTransfer, whereis
+from suptree.otp import GenServer, NoReply, call
+from suptree.services.agent_registry import events
+from suptree.services.agent_registry.entry import AgentEntry
+from suptree.services.agent_registry.errors import AgentRegistryError, BatchError
+from suptree.services.agent_registry.keeper import AgentKeeper
+from suptree.services.agent_registry.operations import (
+    BatchFailure,
+    BatchResult,
+    OnError,
+    Operation,
+    Register,
+    Replace,
+    Unregister,
+    Update,
+)
+from suptree.services.agent_registry.schema import AgentSchema
+from suptree.services.agent_registry.tables import AgentTables, Change
+from suptree.services.agent_registry.view import AgentView, table_name
+from suptree.services.parts.owners import Owners
+from suptree.telemetry import Event
+
+__all__ = ["AgentRegistryServer", "AgentRegistryStats"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistryStats:
+    """What a registry has done since it started.
+
+    Attributes:
+        agents: Registered now.
+        registered, updated, unregistered, died, refused: How often each happened.
+        queries: Queries answered; *scans* of them looked at every agent.
+    """
+
+    agents: int
+    registered: int
+    updated: int
+    unregistered: int
+    died: int
+    refused: int
+    queries: int
+    scans: int
+
+
+class AgentRegistryServer(GenServer):
+    """The entries and their owners; see `AgentRegistry` for the arguments."""
+
+    def __init__(
+        self,
+        schema: AgentSchema | None = None,
+        *,
+        max_agents: int = 100_000,
+        max_batch: int = 1_000,
+        keeper: str | None = None,
+    ) -> None:
+        for field, value in (("max_agents", max_agents), ("max_batch", max_batch)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise AgentRegistryError(
+                    f"AgentRegistry: {field} must be an int of at least 1; got {value!r}."
+                )
+        self.schema = AgentSchema() if schema is None else schema
+        self.max_agents = max_agents
+        self.max_batch = max_batch
+        self.keeper = keeper
+        self.owners: Owners[str] = Owners()
+        self.counts = dict.fromkeys(("registered", "updated", "unregistered", "died", "refused"), 0)
+
+    async def init(self) -> None:
+        """Take what the keeper has of the registry before this one, or begin with nothing."""
+        entries = await self._entries()
+        self.tables = AgentTables(entries, self.schema, self.max_agents)
+        self.view = AgentView(self.pid, self.tables)
+        directory: Table[str, AgentView] = Table(table_name(self.pid))
+        directory["view"] = self.view
+        for entry in entries.values():
+            self.owners.add(entry.pid, entry.id)
+
+    async def _entries(self) -> Table[str, AgentEntry]:
+        if self.keeper is None:
+            return Table()
+        keeper = whereis(self.keeper)
+        if keeper is None:
+            raise AgentRegistryError(
+                f"AgentRegistry: keeper must be the name of a live AgentKeeper; got {self.keeper!r}. "
+                "Start it first, as AgentRegistry.kept does."
+            )
+        table = await AgentKeeper.take(keeper)
+        if table is None:
+            return Table(heir=keeper)
+        table.set_heir(keeper)
+        return table
+
+    # -- handlers ----------------------------------------------------------------------------
+
+    @call
+    def apply(self, operation: Operation) -> AgentEntry | NoReply:
+        """Do one operation; returns the entry that it wrote or took out."""
+        try:
+            change = self.tables.decide(_checked(operation), wall_clock())
+        except AgentRegistryError as error:
+            self._refused(operation, error)
+            return self._fail(error)
+        self._commit(change)
+        return change.entry
+
+    @call
+    def apply_all(self, operations: tuple[Operation, ...]) -> BatchResult | NoReply:
+        """Do all of them or none; `batch` in mode 'rollback'."""
+        if len(operations) > self.max_batch:
+            return self._fail(
+                AgentRegistryError(
+                    f"AgentRegistry.batch: a batch of mode 'rollback' must have at most "
+                    f"{self.max_batch} operations; got {len(operations)}. Split it, or use 'stop'."
+                )
+            )
+        try:
+            checked = [_checked(operation) for operation in operations]
+            changes = self.tables.decide_all(checked, wall_clock())
+        except BatchError as error:
+            self._refused(error.operation, error.error)
+            self._ended("rollback", 0, 1, len(operations) - 1)
+            return self._fail(error)
+        except AgentRegistryError as error:
+            return self._fail(error)
+        for change in changes:
+            self._commit(change)
+        self._ended("rollback", len(changes), 0, 0)
+        return BatchResult(tuple(change.entry for change in changes))
+
+    @call
+    def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> BatchResult:
+        """Do each for itself; `batch` in the other modes."""
+        done: list[AgentEntry] = []
+        failed: list[BatchFailure] = []
+        for index, operation in enumerate(operations):
+            if failed and stop:
+                break
+            try:
+                change = self.tables.decide(_checked(operation), wall_clock())
+            except AgentRegistryError as error:
+                self._refused(operation, error)
+                failed.append(BatchFailure(index, operation, error))
+            else:
+                self._commit(change)
+                done.append(change.entry)
+        skipped = operations[len(done) + len(failed) :]
+        self._ended("stop" if stop else "continue", len(done), len(failed), len(skipped))
+        return BatchResult(tuple(done), tuple(failed), skipped)
+
+    @call
+    def stats(self) -> AgentRegistryStats:
+        """What it has done since it started."""
+        return AgentRegistryStats(
+            agents=len(self.tables.entries),
+            queries=self.view.queries,
+            scans=self.view.scans,
+            **self.counts,
+        )
+
+    def handle_info(self, message: object) -> None:
+        """An agent has ended: what it was registered under goes."""
+        if isinstance(message, Down):
+            for id in self.owners.gone(message):
+                self._died(id, message)
+        elif not isinstance(message, TableTransfer):  # which init has waited for
+            super().handle_info(message)
+
+    # -- private ---------------------------------------------------------------------------
+
+    def _commit(self, change: Change) -> None:
+        self.tables.commit(change)
+        before, entry = change.before, change.entry
+        facts: dict[str, object] = {"agent_id": entry.id, "agent": entry.pid}
+        match change.operation:
+            case Register():
+                # A dead one that held the id is still watched: its end is told when it comes.
+                self.owners.add(entry.pid, entry.id)
+                self.counts["registered"] += 1
+                facts["replaced"] = None if before is None else before.pid
+                self._emit(events.AGENT_REGISTERED, facts)
+            case Unregister():
+                self.owners.discard(entry.pid, entry.id)
+                self.counts["unregistered"] += 1
+                self._emit(events.AGENT_UNREGISTERED, facts)
+            case Update() | Replace():
+                assert before is not None
+                self.counts["updated"] += 1
+                facts |= {"before": before.metadata, "after": entry.metadata}
+                self._emit(events.AGENT_UPDATED, facts)
+
+    def _died(self, id: str, down: Down) -> None:
+        assert isinstance(down.process, Pid)
+        entry = self.tables.remove(id, down.process)
+        self.counts["died"] += 1
+        facts = {"agent_id": id, "agent": down.process, "reason": down.reason}
+        self._emit(events.AGENT_DIED, {**facts, "replaced": entry is None})
+
+    def _emit(self, event: Event, facts: dict[str, object]) -> None:
+        slot = self.pid.runtime.telemetry.slot(event)
+        if slot.handlers:
+            slot.emit({"agents_count": len(self.tables.entries)}, {"registry": self.pid, **facts})
+
+    def _refused(self, operation: object, error: AgentRegistryError) -> None:
+        self.counts["refused"] += 1
+        slot = self.pid.runtime.telemetry.slot(events.OPERATION_REFUSED)
+        if slot.handlers:
+            facts = {"registry": self.pid, "operation": operation, "error": error}
+            slot.emit({"count": 1}, facts)
+
+    def _ended(self, mode: OnError, done: int, failed: int, skipped: int) -> None:
+        slot = self.pid.runtime.telemetry.slot(events.BATCH_APPLIED)
+        if slot.handlers:
+            numbers = {"done_count": done, "failed_count": failed, "skipped_count": skipped}
+            slot.emit(numbers, {"registry": self.pid, "on_error": mode})
+
+    def _fail(self, error: AgentRegistryError) -> NoReply:
+        self.sender.fail(error.with_traceback(None))  # raised in the caller
+        return NoReply()
+
+
+def _checked(operation: object) -> Operation:
+    if isinstance(operation, Register | Update | Replace | Unregister):
+        return operation
+    raise AgentRegistryError(
+        f"AgentRegistry: an operation must be a Register, Update, Replace or Unregister; "
+        f"got {operation!r}."
+    )

@@ -1,0 +1,52 @@
+"""Feature flags: switched while the system runs, by percentage, by id, and in stages.
+
+`FeatureFlags` holds flags and migrations; `MigrationControl` gives up stages that do badly.
+"""
+
+from suptree.services.flags.control import ControlStats, MigrationControl, Readiness
+from suptree.services.flags.declared import START, Flag, FlagSetting, FlagValue, Migration, Stage
+from suptree.services.flags.errors import (
+    FlagDeclarationError,
+    FlagError,
+    FlagListFullError,
+    FlagOwnedError,
+    FlagStateError,
+    FlagValueError,
+    StageOrderError,
+    UnknownFlagError,
+)
+from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMoved
+from suptree.services.flags.rollout import bucket
+from suptree.services.flags.server import FeatureFlags
+from suptree.services.flags.standing import FlagState, Move, Progress
+from suptree.services.flags.watch import Guard, Report
+
+__all__ = [
+    "START",
+    "ControlStats",
+    "FeatureFlags",
+    "Flag",
+    "FlagChanged",
+    "FlagDeclarationError",
+    "FlagError",
+    "FlagListFullError",
+    "FlagOwnedError",
+    "FlagSetting",
+    "FlagState",
+    "FlagStateError",
+    "FlagValue",
+    "FlagValueError",
+    "FlagsStats",
+    "Guard",
+    "Migration",
+    "MigrationControl",
+    "MigrationMoved",
+    "Move",
+    "Progress",
+    "Readiness",
+    "Report",
+    "Stage",
+    "StageOrderError",
+    "UnknownFlagError",
+    "bucket",
+]

@@ -1,0 +1,79 @@
+"""How everybody looks at flags: in the tables of the server, without a message."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from suptree.core import Table, find_runtime
+from suptree.errors import NoTableError
+from suptree.services.flags.errors import UnknownFlagError
+from suptree.services.flags.events import FLAG_EVALUATED
+from suptree.services.flags.standing import FlagState, Progress
+
+__all__ = ["TABLE", "FlagReading", "migrations_of"]
+
+TABLE: Final = "feature_flags"
+
+
+class FlagReading:
+    """The part of `FeatureFlags` that sends no message."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def enabled(
+        flag: str, agent: str | None = None, *, table: str = TABLE, fallback: bool | None = None
+    ) -> bool:
+        """Whether a flag is on for *agent*; sends no message.
+
+        Args:
+            flag: Its name.
+            agent: An id, of an agent or of whatever else is served; None: for everybody.
+            table: The server's.
+            fallback: The answer while the server is being started again; None: raise.
+
+        Raises:
+            UnknownFlagError: It is not declared.
+            NoTableError: No such server runs, and there is no *fallback*.
+        """
+        runtime = find_runtime("FeatureFlags.enabled")
+        flags: Table[str, FlagState] | None = runtime.tables.get(table)
+        if flags is None:
+            if fallback is None:
+                raise NoTableError(table, "no FeatureFlags server has a table of that name")
+            return fallback
+        try:
+            state = flags[flag]
+        except KeyError:
+            raise UnknownFlagError(flag, flags) from None
+        on = state.is_on(agent)
+        slot = runtime.telemetry.slot(FLAG_EVALUATED)
+        if slot.handlers:
+            slot.emit({"count": 1}, {"flag": flag, "agent": agent, "on": on})
+        return on
+
+    @staticmethod
+    def state(flag: str, *, table: str = TABLE) -> FlagState:
+        """A flag as it stands; raises as `enabled` does."""
+        flags: Table[str, FlagState] = Table.lookup(table)
+        if flag not in flags:
+            raise UnknownFlagError(flag, flags)
+        return flags[flag]
+
+    @staticmethod
+    def list_all(*, table: str = TABLE) -> dict[str, FlagState]:
+        """Every flag as it stands, in the order in which they were declared."""
+        return dict(Table.lookup(table))
+
+    @staticmethod
+    def progress(migration: str, *, table: str = TABLE) -> Progress:
+        """How far a migration is, with its last moves; raises as `enabled` does."""
+        migrations: Table[str, Progress] = Table.lookup(migrations_of(table))
+        if migration not in migrations:
+            raise UnknownFlagError(migration, migrations, "migration")
+        return migrations[migration]
+
+
+def migrations_of(table: str) -> str:
+    """The name of the table of migrations that goes with *table*."""
+    return f"{table}.migrations"

@@ -1,0 +1,231 @@
+"""`HealthMonitor`: looks at everything that is registered, and says how the system is.
+
+Checks run beside it, many at once (`max_concurrent`), each with its timeout; those that
+hung the last time have at most half of the places, so that they delay nobody else.
+First looks are spread by a random delay, and then come on a grid of their own.
+
+A watched process that dies is dead at once.  One that was watched by its name is looked
+at again as soon as somebody has the name; one that was watched by its pid is shown, and
+counts, for `keep_dead` seconds, and is then forgotten.
+
+What is given as `checks` is there after every restart.  What is registered later is too
+if a `table` keeps it (that of a `StateOwner`, which starts first).
+
+>>> import asyncio, suptree as st
+>>> from suptree.services import Health, HealthCheck, HealthMonitor
+>>> async def main():
+...     async with st.Runtime() as rt:
+...         checks = [HealthCheck("disk", lambda: Health.DEGRADED, critical=False)]
+...         health = await HealthMonitor.start_link(checks)
+...         await HealthMonitor.register_agent(health, "worker", rt.spawn(st.receive))
+...         await HealthMonitor.force_health_check_all(health)
+...         print(await HealthMonitor.verdict(health))
+>>> asyncio.run(main())
+Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its check said so',))
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from suptree.core import (
+    Pid,
+)
+from suptree.otp import NoReply, ServerRef, call
+from suptree.services.monitoring.checks import (
+    CheckRecord,
+    CheckStatus,
+    Function,
+    HealthCheck,
+    HealthStats,
+)
+from suptree.services.monitoring.entries import Forced
+from suptree.services.monitoring.errors import (
+    MonitoringError,
+    TooManyChecksError,
+)
+from suptree.services.monitoring.looking import Looking
+from suptree.services.monitoring.verdict import Verdict
+from suptree.services.monitoring.watch import Target
+
+__all__ = ["HealthMonitor"]
+
+
+class HealthMonitor(Looking):
+    """Checks, what they found, and the verdict.
+
+    Args:
+        checks: Those that are there from the start, and after every restart.
+        table: Name of a public table that keeps what is registered later; None: a restart
+            forgets it.
+        max_concurrent: How many looks may run at a time.
+        max_checks: How many checks there may be.
+        history: How many looks are remembered of each.
+        jitter: The part of its interval (0 to 1) within which a check is first looked at.
+        keep_dead: Seconds that a process that died is still shown.
+        max_dead: How many such are shown; the oldest goes first.
+    """
+
+    # -- registering ---------------------------------------------------------------------
+
+    @staticmethod
+    async def register_check(
+        server: ServerRef[HealthMonitor], check: HealthCheck, *, owner: Pid[Any] | None = None
+    ) -> None:
+        """Look at *check* from now on; one of the same name is replaced, and its history forgotten.
+
+        Args:
+            server: The health monitor.
+            check: What to look at, and how.
+            owner: The process that it belongs to: the check goes when that ends.
+
+        Raises:
+            TooManyChecksError: There are `max_checks` already.
+        """
+        refused = await HealthMonitor._register(server, check, owner)
+        if refused is not None:
+            raise refused
+
+    @staticmethod
+    async def register_agent(
+        server: ServerRef[HealthMonitor],
+        name: str,
+        process: Target,
+        check: Function | None = None,
+        *,
+        interval: float = 30.0,
+        timeout: float = 5.0,
+        critical: bool = True,
+    ) -> None:
+        """Watch a process, by its pid or by its name; see `register_check` and `HealthCheck`.
+
+        Raises:
+            WatchError: A wrong value.
+            TooManyChecksError: There are `max_checks` already.
+        """
+        spec = HealthCheck(name, check, process, interval, timeout, critical)
+        await HealthMonitor.register_check(server, spec)
+
+    @call
+    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> MonitoringError | None:
+        old = self._entries.get(spec.name)
+        if old is None and len(self._entries) >= self._max_checks:
+            return TooManyChecksError(self._max_checks)
+        if old is not None:
+            self._remove(old)
+        self._kept[spec.name] = spec, owner
+        self._add(spec, owner)
+        self._judge()
+        self._arm()
+        return None
+
+    @call
+    def unregister(self, name: str) -> bool:
+        """Look at it no more, and forget it; says whether there was one."""
+        entry = self._entries.get(name)
+        if entry is None:
+            return False
+        self._remove(entry)
+        self._judge()
+        self._pump()
+        return True
+
+    # -- asking --------------------------------------------------------------------------
+
+    @call
+    def verdict(self) -> Verdict:
+        """How the system is, and what is not healthy."""
+        return self._judged()
+
+    @staticmethod
+    async def get_health_status(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
+        """What is known of one check.  UnknownCheckError if there is none of that name."""
+        status: CheckStatus = _found(await HealthMonitor._get_status(server, name))
+        return status
+
+    @call
+    def _get_status(self, name: str) -> Any:
+        entry = self._entries.get(name)
+        return (
+            self._unknown(name)
+            if entry is None
+            else entry.status(stuck=self._jobs.is_stuck(entry.look))
+        )
+
+    @call
+    def get_all_health_statuses(self) -> dict[str, CheckStatus]:
+        """What is known of every check, in the order in which they were registered."""
+        return {
+            name: entry.status(stuck=self._jobs.is_stuck(entry.look))
+            for name, entry in self._entries.items()
+        }
+
+    @staticmethod
+    async def get_history(server: ServerRef[HealthMonitor], name: str) -> list[CheckRecord]:
+        """The last looks, oldest first.  UnknownCheckError if there is no such check."""
+        records: list[CheckRecord] = _found(await HealthMonitor._get_history(server, name))
+        return records
+
+    @call
+    def _get_history(self, name: str) -> Any:
+        entry = self._entries.get(name)
+        return self._unknown(name) if entry is None else list(entry.history)
+
+    @call
+    def stats(self) -> HealthStats:
+        """What was done, and is under way."""
+        return HealthStats(
+            checks_count=len(self._entries),
+            by_health=dict(Counter(one.track.health for one in self._entries.values())),
+            dead_count=len(self._dead),
+            running_count=self._jobs.running_count,
+            waiting_count=self._queue.waiting_count,
+            stuck_count=self._jobs.stuck_count,
+            looks_count=self._looks,
+            timeouts_count=self._timeouts,
+            abandoned_count=self._jobs.abandoned_count,
+            deaths_count=self._deaths,
+            forgotten_count=self._forgotten,
+            verdicts_count=self._verdicts,
+        )
+
+    # -- looking now ---------------------------------------------------------------------
+
+    @staticmethod
+    async def force_health_check(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
+        """Look now, or share the look that is under way; returns what is known after it.
+
+        Raises:
+            UnknownCheckError: There is no such check, or it was unregistered meanwhile.
+        """
+        status: CheckStatus = _found(await HealthMonitor._force(server, name))
+        return status
+
+    @staticmethod
+    async def force_health_check_all(server: ServerRef[HealthMonitor]) -> dict[str, CheckStatus]:
+        """Look at everything now, as many at a time as may; returns what is known after it."""
+        found: dict[str, CheckStatus] = await HealthMonitor._force(server, None)
+        return found
+
+    @call(timeout=None)  # every look ends in time
+    def _force(self, name: str | None) -> Any:
+        if name is not None and name not in self._entries:
+            return self._unknown(name)
+        entries = list(self._entries.values()) if name is None else [self._entries[name]]
+        wanted = [entry for entry in entries if not entry.gone]
+        if not wanted:
+            return self._forced_answer(name)
+        forced = Forced(self.sender, {entry.number for entry in wanted}, name)
+        for entry in wanted:
+            entry.forced.append(forced)
+        for entry in wanted:
+            self._begin(entry)
+        self._arm()
+        return NoReply()
+
+
+def _found(answer: Any) -> Any:
+    if isinstance(answer, MonitoringError):
+        raise answer
+    return answer

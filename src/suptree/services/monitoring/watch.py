@@ -1,0 +1,202 @@
+"""What is watched and how, what is written about it, and the look that every process answers.
+
+A check is a function of the process, async or plain, run beside the monitor: it returns
+None, a bool, a `Health` or a `Finding`, and what it raises means unhealthy.  A plain one
+must not block: nothing can interrupt it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from suptree.core import Pid, ViaName, safe_repr
+from suptree.errors import NoProcessError, ServerExitError, SystemRequestError
+from suptree.otp import sys
+from suptree.services.monitoring.errors import WatchError
+from suptree.services.monitoring.health import Finding, Health, Thresholds
+
+__all__ = [
+    "Answer",
+    "Check",
+    "HealthChange",
+    "HealthSink",
+    "MonitorStatus",
+    "Target",
+    "Watch",
+    "answers",
+    "check_seconds",
+]
+
+Target: TypeAlias = Pid[Any] | str | ViaName
+"""What is watched: a process, or a name, and then whoever has it."""
+
+Answer: TypeAlias = Health | Finding | bool | None
+Check: TypeAlias = Callable[[Pid[Any]], Awaitable[Answer] | Answer]
+
+
+async def answers(process: Pid[Any]) -> Health:
+    """The look that needs nothing of its author: does the process answer?
+
+    Every server, state machine and supervisor answers it between two messages, without
+    running any of its own code, and when it is suspended too.  It takes its turn: a server that is busy, or
+    has a long queue, answers late.  A process that is none of these can only be alive.
+    """
+    try:
+        await sys.get_statistics(process, timeout=None)
+    except SystemRequestError:
+        return Health.HEALTHY
+    except (NoProcessError, ServerExitError):
+        return Health.UNKNOWN  # it has just ended: its Down says so
+    return Health.HEALTHY
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one monitor watches, and how.
+
+    Args:
+        target: A pid, a name, or `via(registry, key)`.
+        check: Called with the process; None asks it to answer (`answers`).
+        interval: Seconds between two looks.
+        timeout: Seconds that a look may take; then the process is unresponsive.
+        fall: Looks in a row that must be worse, to go down.
+        rise: Looks in a row that must be better, to come up.
+        rebind_within: Seconds that a name may be nobody's before the monitor ends; None
+            waits for ever.  Of no matter to a pid.
+        jitter: The part of the interval (0 to 1) that is random, so that monitors that
+            began together do not look together.
+
+    Raises:
+        WatchError: A wrong value.
+    """
+
+    target: Target
+    check: Check | None = None
+    interval: float = 30.0
+    timeout: float = 5.0
+    fall: int = 2
+    rise: int = 2
+    rebind_within: float | None = 60.0
+    jitter: float = 0.1
+
+    def __post_init__(self) -> None:
+        who = f"Watch of {safe_repr(self.target, 100)}"
+        target: object = self.target
+        if not (isinstance(target, (Pid, str)) or hasattr(target, "whereis")):
+            raise WatchError(
+                f"{who}: target must be a pid, a name or via(registry, key); got {target!r}."
+            )
+        if self.check is not None and not callable(self.check):
+            raise WatchError(f"{who}: check must be a function of a pid; got {self.check!r}.")
+        check_seconds(who, "interval", self.interval)
+        check_seconds(who, "timeout", self.timeout)
+        if self.rebind_within is not None and self.rebind_within != 0:
+            check_seconds(who, "rebind_within", self.rebind_within)
+        if not 0 <= self.jitter <= 1:
+            raise WatchError(f"{who}: jitter must be from 0 to 1; got {self.jitter!r}.")
+        try:
+            Thresholds(self.fall, self.rise)
+        except ValueError as error:
+            raise WatchError(f"{who}: {error}") from None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """How many looks it takes to change the health."""
+        return Thresholds(self.fall, self.rise)
+
+    @property
+    def by_name(self) -> bool:
+        """Whether a name is watched, whoever has it."""
+        return not isinstance(self.target, Pid)
+
+
+def check_seconds(who: str, field: str, value: object) -> None:
+    """Refuse what is no number of seconds above 0."""
+    if (
+        not isinstance(value, (int, float))
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or value <= 0
+    ):
+        raise WatchError(f"{who}: {field} must be a number of seconds above 0; got {value!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """A change of health, as it is written to a `HealthSink`.
+
+    Attributes:
+        target: What is watched.
+        process: The process that was looked at; None if a name is nobody's.
+        health: What it is now.
+        previous: What was written last; unknown at first.
+        reason: Why it is not healthy.
+        at: Seconds since 1970, for people.
+    """
+
+    target: Target
+    process: Pid[Any] | None
+    health: Health
+    previous: Health
+    reason: str
+    at: float
+
+
+class HealthSink(Protocol):
+    """Where monitors write health, on change only: a registry, a table, a process.
+
+    It runs beside the monitor, has `write_timeout` seconds, and is tried again if it
+    fails; a newer change takes the place of one that could not be written.
+    """
+
+    async def write(self, change: HealthChange) -> None:
+        """Take down that something is now as *change* says."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorStatus:
+    """One monitor and what it knows.
+
+    Attributes:
+        target: What it watches.
+        process: The process; None if it is dead or the name is nobody's.
+        health: What it counts as.
+        reason: Why it is not healthy.
+        written: What the sink was last told; unknown: nothing yet.
+        last: What the last look found, which may not count yet.
+        checked_at: When that was, in seconds since 1970; None: never.
+        checks_count: Looks that were begun.
+        failures_count: Looks that found it down.
+        timeouts_count: Looks that were not in time.
+        abandoned_count: Checks and writes that went on after they were cancelled.
+        stuck_count: Those and others that still run although their time is over.
+        changes_count: Changes of the health.
+        flaps_count: Changes that went back the way of the one before.
+        deaths_count: Ends of the process, or of those that had the name.
+        rebinds_count: Next processes of the name that were found.
+        writes_count: Writes to the sink.
+        write_failures_count: Writes that failed.
+    """
+
+    target: Target
+    process: Pid[Any] | None
+    health: Health
+    reason: str
+    written: Health
+    last: Finding
+    checked_at: float | None
+    checks_count: int
+    failures_count: int
+    timeouts_count: int
+    abandoned_count: int
+    stuck_count: int
+    changes_count: int
+    flaps_count: int
+    deaths_count: int
+    rebinds_count: int
+    writes_count: int
+    write_failures_count: int

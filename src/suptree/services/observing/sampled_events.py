@@ -1,0 +1,199 @@
+"""`SampledEvents`: events that are emitted once per interval, or many at a time.
+
+A server; its clients are emitters that would else flood whoever listens.  All are casts:
+emitting never waits, and never fails.  What it holds is emitted when it ends in order, and
+lost if it is killed; after a restart it batches as it was told to, and remembers no key.
+
+`emit_if` needs no server.
+
+>>> DISK_FULL = Event("app.disk.filled", metadata={"path": "which"}, doc="A disk is full.")
+>>> SampledEvents.emit_once_per(
+...     "events", DISK_FULL, 60.0, {}, {"path": "/var"}, key="/var")     # doctest: +SKIP
+>>> SampledEvents.batch("events", SENT, {"size_bytes": 120}, {})           # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from suptree.core import Timer
+from suptree.otp import GenServer, call, cast
+from suptree.services.observing.batching import Batch, Batched, Batches
+from suptree.services.observing.once import OncePer
+from suptree.telemetry import Event, TelemetryBus
+
+__all__ = ["SampledEvents", "SampledEventsStats", "emit_if"]
+
+
+def emit_if(
+    bus: TelemetryBus,
+    condition: bool | Callable[[], bool],
+    event: Event,
+    make: Callable[[], tuple[Mapping[str, float], Mapping[str, object]]],
+) -> bool:
+    """Emit *event* if somebody listens and *condition* holds; say whether it was emitted.
+
+    Args:
+        condition: A truth, or a function that is asked only if somebody listens.
+        make: Gives measurements and metadata; called only if they are needed.
+    """
+    slot = bus.slot(event)
+    if not slot.handlers or not (condition() if callable(condition) else condition):
+        return False
+    slot.emit(*make())
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class SampledEventsStats:
+    """What a `SampledEvents` did.
+
+    Attributes:
+        emitted_count: Events emitted, a batch being one.
+        suppressed_count: Not emitted, because one of their kind was within the interval.
+        keys_count: Keys remembered now.
+        evicted_count: Keys forgotten early for want of room.
+        batched_count: Events that went into batches.
+        held_count: Of those, in batches that are open now.
+        early_count: Batches closed early because too many were open.
+        refused_count: Intervals and keys that are none, measurements that are no numbers, and
+            what was no event at all.
+    """
+
+    emitted_count: int
+    suppressed_count: int
+    keys_count: int
+    evicted_count: int
+    batched_count: int
+    held_count: int
+    early_count: int
+    refused_count: int
+
+
+class SampledEvents(GenServer):
+    """See the module text.
+
+    Args:
+        batches: How to batch which event; those not named go by `Batch()`.
+        max_keys: How many keys are remembered at once.
+        forget_after: The longest interval of `emit_once_per`, in seconds; default: 300.
+    """
+
+    trap_exit = True  # so that `terminate` runs, and what is held is emitted
+
+    def __init__(
+        self,
+        *,
+        batches: Mapping[Event, Batch] | None = None,
+        max_keys: int = 10_000,
+        forget_after: float = 300.0,
+    ) -> None:
+        self._once = OncePer(max_keys=max_keys, forget_after=forget_after)
+        self._forget_after = forget_after
+        self._batches = Batches(batches)
+        self._emitted = self._batched = self._refused = 0
+        self._timer: Timer | None = None
+        self._armed_for = math.inf
+
+    @cast
+    def emit_once_per(
+        self,
+        event: Event,
+        interval: float,
+        measurements: Mapping[str, float],
+        metadata: Mapping[str, object],
+        *,
+        key: Hashable = None,
+    ) -> None:
+        """Emit *event*, unless one with the same *key* was emitted within *interval* seconds.
+
+        With an interval that is 0 or less, or longer than `forget_after`, or a key that
+        cannot be one, it is emitted, and counted in `refused_count`.
+        """
+        if not _is_emission(event, measurements, metadata):
+            self._refused += 1
+            return
+        if not (0 < interval <= self._forget_after and isinstance(key, Hashable)):
+            self._refused += 1
+        elif not self._once.is_first((event.name, key), interval, self._now()):
+            return
+        self._emit([(event, dict(measurements), dict(metadata))])
+
+    @cast
+    def batch(
+        self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
+    ) -> None:
+        """Add *event* to its batch, which is emitted as `batched_event(event)` when it is full or due."""
+        if not _is_emission(event, measurements, metadata):
+            self._refused += 1
+            return
+        self._batched += 1
+        self._emit(self._batches.add(event, measurements, metadata, self._now()))
+        self._arm()
+
+    @call
+    def flush(self) -> None:
+        """Emit what is held, now."""
+        self._emit(self._batches.flush())
+
+    @call
+    def stats(self) -> SampledEventsStats:
+        """What was done so far."""
+        self._once.forget(self._now())
+        return SampledEventsStats(
+            emitted_count=self._emitted,
+            suppressed_count=self._once.suppressed_count,
+            keys_count=len(self._once),
+            evicted_count=self._once.evicted_count,
+            batched_count=self._batched,
+            held_count=self._batches.held_count(),
+            early_count=self._batches.early_count,
+            refused_count=self._refused + self._batches.refused_count,
+        )
+
+    def handle_info(self, message: object) -> None:
+        """The timer: a batch may be due."""
+        if isinstance(message, _Due):
+            self._timer, self._armed_for = None, math.inf
+            self._emit(self._batches.due(self._now()))
+            self._arm()
+
+    def terminate(self, reason: object) -> None:
+        """Nothing that is held is lost when it ends in order."""
+        self._emit(self._batches.flush())
+
+    def _arm(self) -> None:
+        """One timer for all batches.  One that is too early finds nothing due, and is set again."""
+        due = self._batches.next_due()
+        if due is None or due >= self._armed_for:
+            return
+        if self._timer is not None:
+            self.cancel_timer(self._timer)
+        self._timer = self.send_after(max(0.0, due - self._now()), _Due())
+        self._armed_for = due
+
+    def _emit(self, events: Iterable[Batched]) -> None:
+        bus = self._process.runtime.telemetry
+        for event, numbers, facts in events:
+            self._emitted += 1
+            bus.emit(event, numbers, facts)
+
+    def _now(self) -> float:
+        return self._process.runtime.now()
+
+
+def _is_emission(event: object, measurements: object, metadata: object) -> bool:
+    """What is no emission must not end the server, which holds those of others."""
+    return (
+        isinstance(event, Event)
+        and isinstance(measurements, Mapping)
+        and isinstance(metadata, Mapping)
+    )
+
+
+class _Due:
+    """The message of the timer."""
+
+    __slots__ = ()
