@@ -11,7 +11,7 @@ from suptree.services.pools.errors import (
     PoolOverloadedError,
     PoolTimeoutError,
 )
-from suptree.services.pools.lease import Borrowed, Lease
+from suptree.services.pools.lease import Borrowed, PoolLease
 from suptree.services.pools.pool import ConnectionPool
 from suptree.services.pools.spec import PoolSpec
 from suptree.services.pools.stats import PoolClosing, PoolStats
@@ -19,7 +19,7 @@ from suptree.services.pools.stats import PoolClosing, PoolStats
 __all__ = [
     "Borrowed",
     "ConnectionPool",
-    "Lease",
+    "PoolLease",
     "PoolClosedError",
     "PoolClosing",
     "PoolError",

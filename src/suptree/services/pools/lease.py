@@ -1,4 +1,4 @@
-"""`Lease`: a connection that is lent; `Borrowed`: the same for one `async with` block."""
+"""`PoolLease`: a connection that is lent; `Borrowed`: the same for one `async with` block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from suptree.core import Pid
 from suptree.errors import UsageError
 
-__all__ = ["Borrowed", "Lease", "Outcome"]
+__all__ = ["Borrowed", "PoolLease", "Outcome"]
 
 C_co = TypeVar("C_co", covariant=True)
 C = TypeVar("C")
@@ -19,7 +19,7 @@ Outcome = Literal["returned", "discarded", "interrupted", "abandoned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Lease(Generic[C_co]):
+class PoolLease(Generic[C_co]):
     """The right to use *connection* until it is given back.
 
     Attributes:
@@ -54,12 +54,12 @@ class Borrowed(Generic[C]):
 
     def __init__(
         self,
-        checkout: Callable[[], Awaitable[Lease[C]]],
-        give_back: Callable[[Lease[C], Outcome], object],
+        checkout: Callable[[], Awaitable[PoolLease[C]]],
+        give_back: Callable[[PoolLease[C], Outcome], object],
     ) -> None:
         self._checkout = checkout
         self._give_back = give_back
-        self._lease: Lease[C] | None = None
+        self._lease: PoolLease[C] | None = None
         self._discarded = False
 
     def discard(self) -> None:

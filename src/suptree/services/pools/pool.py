@@ -34,7 +34,7 @@ from suptree.core import current_process, find_runtime
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerRef, ServerStart, Supervisor, TaskSupervisor, child
 from suptree.services.parts.checks import check_number
-from suptree.services.pools.lease import Borrowed, Lease, Outcome
+from suptree.services.pools.lease import Borrowed, Outcome, PoolLease
 from suptree.services.pools.server import PoolServer, Wish
 from suptree.services.pools.spec import PoolSpec
 from suptree.services.pools.stats import PoolClosing, PoolStats
@@ -101,14 +101,14 @@ class ConnectionPool(Supervisor):
 
     @overload
     @staticmethod
-    async def checkout(pool: PoolSpec[C], *, timeout: float | None = None) -> Lease[C]: ...
+    async def checkout(pool: PoolSpec[C], *, timeout: float | None = None) -> PoolLease[C]: ...
     @overload
     @staticmethod
-    async def checkout(pool: ServerRef[Any], *, timeout: float | None = None) -> Lease[Any]: ...
+    async def checkout(pool: ServerRef[Any], *, timeout: float | None = None) -> PoolLease[Any]: ...
     @staticmethod
     async def checkout(
         pool: PoolSpec[Any] | ServerRef[Any], *, timeout: float | None = None
-    ) -> Lease[Any]:
+    ) -> PoolLease[Any]:
         """A connection until `checkin` or `discard`; `connection` is safer, and does both.
 
         Args:
@@ -128,7 +128,7 @@ class ConnectionPool(Supervisor):
         wish = Wish(find_runtime(who).next_id(), owner, timeout)
         server = _server(pool)
         try:
-            answer: Lease[Any] | Exception = await PoolServer.checkout(server, wish)
+            answer: PoolLease[Any] | Exception = await PoolServer.checkout(server, wish)
         except (asyncio.CancelledError, CallTimeoutError):
             PoolServer.give_back(server, wish.id, "abandoned")
             raise
@@ -137,12 +137,12 @@ class ConnectionPool(Supervisor):
         return answer
 
     @staticmethod
-    def checkin(lease: Lease[Any]) -> None:
+    def checkin(lease: PoolLease[Any]) -> None:
         """Give the connection back.  A second time is no error, and is counted."""
         ConnectionPool._give_back(lease, "returned")
 
     @staticmethod
-    def discard(lease: Lease[Any]) -> None:
+    def discard(lease: PoolLease[Any]) -> None:
         """Give the connection back to be closed: it is broken."""
         ConnectionPool._give_back(lease, "discarded")
 
@@ -171,7 +171,7 @@ class ConnectionPool(Supervisor):
         return closing
 
     @staticmethod
-    def _give_back(lease: Lease[Any], outcome: Outcome) -> None:
+    def _give_back(lease: PoolLease[Any], outcome: Outcome) -> None:
         PoolServer.give_back(lease.pool, lease.id, outcome)
 
 

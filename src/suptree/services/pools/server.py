@@ -31,7 +31,7 @@ from suptree.services.pools.errors import (
     PoolOverloadedError,
     PoolTimeoutError,
 )
-from suptree.services.pools.lease import Lease, Outcome
+from suptree.services.pools.lease import Outcome, PoolLease
 from suptree.services.pools.policy import Look, look, next_look, retires_at, shortfall
 from suptree.services.pools.shelf import Entry, EntryState, Shelf
 from suptree.services.pools.spec import PoolSpec
@@ -190,7 +190,7 @@ class PoolServer(GenServer):
             self._close(entry, "max_age")
         return None
 
-    def _lend(self, entry: Entry[Any], wish: Wish, waited: float, now: float) -> Lease[Any]:
+    def _lend(self, entry: Entry[Any], wish: Wish, waited: float, now: float) -> PoolLease[Any]:
         self.shelf.move(entry, EntryState.LENT)
         self.due.discard(("look", entry.number))
         entry.lease = wish.id
@@ -202,7 +202,7 @@ class PoolServer(GenServer):
         self.tell.checked_out(
             wish.owner, waited, self.shelf.count(EntryState.LENT), len(self.waiting)
         )
-        return Lease(wish.id, entry.connection, self.pid, self.spec.broken_on)
+        return PoolLease(wish.id, entry.connection, self.pid, self.spec.broken_on)
 
     def _take_back(self, lent: _Lent, outcome: Outcome | Literal["lost"]) -> None:
         """It is not lent any more; what becomes of the connection is as it came back."""
