@@ -35,6 +35,7 @@ from suptree.services import (
     SchedulerManager,
     Signal,
     SignalBus,
+    SignalReceived,
     TokenBucket,
     load_configuration,
     where,
@@ -48,7 +49,7 @@ DECLARED = Declarations(
     breakers={"bank": BreakerConfig()},
     retries={"mail": RetryPolicy.fixed(delay=0.1)},
     limits={"api": TokenBucket(rate=10.0, burst=10)},
-    bulkheads={"db": BulkheadConfig(max_running=2)},
+    bulkheads={"db": BulkheadConfig(limit=2)},
     resources={"gpu": 4},
     flags=(Flag("new_path", default=True),),
 )
@@ -93,22 +94,22 @@ async def exercise(round: str) -> None:
     assert (await CircuitBreakers.status(path("breakers"), "bank")).state == "closed"
     assert "mail" in await RetryService.policies(path("retries"))
     assert (await RateLimiter.check(path("limits"), "api", round)).allowed
-    assert (await Bulkheads.status(path("bulkheads"), "db")).running == 0
+    assert (await Bulkheads.status(path("bulkheads"), "db")).inside == 0
     token = await ResourceManager.acquire(path("resources"), "gpu")
     await ResourceManager.release(path("resources"), token)
     assert FeatureFlags.enabled("new_path")
     await SignalBus.subscribe(path("signals"), f"{round}.*")
     await SignalBus.publish(path("signals"), Signal(type=f"{round}.done", source="/test"))
-    assert (await st.receive(timeout=5.0)).signal.type == f"{round}.done"
+    received = await st.receive(SignalReceived, timeout=5.0)
+    assert received.signal.type == f"{round}.done"
     lease = await Leases.acquire(path("leases"), round, ttl=5.0)
-    await Leases.release(path("leases"), round, lease)
+    assert await Leases.release(path("leases"), lease)
     assert (await Elections.stand(path("elections"), round)).leader == st.current()
     await Elections.resign(path("elections"), round)
     assert ConfigServer.current(SystemSettings).value.coordination.buffer == 100
     assert (await Metrics.snapshot(path("metrics"))) is not None
-    await SchedulerManager.after(path("scheduler"), round, 1.0, message=f"{round} fired")
-    fired = await st.receive(timeout=5.0)
-    assert fired.message == f"{round} fired"
+    await SchedulerManager.after(path("scheduler"), 1.0, f"{round} fired")
+    assert await st.receive(str, timeout=5.0) == f"{round} fired"
     await exercise_agents(round)
 
 

@@ -83,6 +83,18 @@ def test_the_plan_shows_order_strategy_intensity_and_needs():
     ]
 
 
+def test_what_a_branch_needs_each_service_in_it_needs_and_a_branch_stands_for_its_services():
+    tree = Tree(
+        Branch(
+            "root",
+            Branch("late", part("x", "y"), part("y"), needs=["early"]),
+            Branch("early", part("a"), part("b")),
+        )
+    )
+
+    assert tree.needs() == {"x": ("a", "b", "y"), "y": ("a", "b"), "a": (), "b": ()}
+
+
 # -- refused -----------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from suptree.errors import NoTableError
 from suptree.services import AgentNotFoundError, AgentRegistry, Health, HealthChange, where
 
 __all__ = ["RegistrySink"]

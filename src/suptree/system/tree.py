@@ -152,9 +152,9 @@ class Tree:
         return ".".join(self._places[name].path)
 
     def needs(self) -> dict[str, tuple[str, ...]]:
-        """Each service with what it needs, in declared order; branches left out."""
+        """Each service with the services that it needs, itself or as part of a branch."""
         return {
-            name: tuple(one for one in place.node.needs)
+            name: tuple(dict.fromkeys(self._services_needed(place)))
             for name, place in self._places.items()
             if isinstance(place.node, Service)
         }
@@ -219,6 +219,11 @@ class Tree:
             for child in node.children:
                 yield from self._needs_inside(child)
 
+    def _services_needed(self, place: _Place) -> Iterator[str]:
+        for above in place.path:
+            for needed in self._places[above].node.needs:
+                yield from _services_of(self._places[needed].node)
+
     def _spec_of(self, node: Service | Branch) -> ChildSpec[Any]:
         path = ".".join(self._places[node.name].path)
         if isinstance(node, Service):
@@ -240,6 +245,14 @@ def _below(node: Service | Branch) -> Iterator[str]:
             yield child.name
 
 
+def _services_of(node: Service | Branch) -> Iterator[str]:
+    if isinstance(node, Service):
+        yield node.name
+    else:
+        for child in node.children:
+            yield from _services_of(child)
+
+
 def _options(spec: ChildSpec[Any]) -> str:
     label = spec.start.label
     shutdown = spec.shutdown if isinstance(spec.shutdown, str) else f"{spec.shutdown:g} s"
@@ -248,12 +261,13 @@ def _options(spec: ChildSpec[Any]) -> str:
 
 def _drawn(lines: list[PlanLine]) -> Iterator[str]:
     width = max(len(line.path) for line in lines)
+    digits = len(str(max(line.number or 0 for line in lines)))
     open_above: list[bool] = []
     for line in lines:
         del open_above[line.depth :]
         indent = "".join("│  " if more else "   " for more in open_above[1:])
         mark = "" if not line.depth else "└─ " if line.last else "├─ "
-        number = "" if line.number is None else f"{line.number}  "
+        number = "" if line.number is None else f"{line.number:>{digits}}  "
         needs = f", needs {', '.join(line.needs)}" if line.needs else ""
         path = line.path if line.number is None else line.path.ljust(width)
         yield f"{indent}{mark}{number}{path}  {line.what}{needs}".rstrip()
