@@ -101,12 +101,22 @@ def test_a_change_by_half_an_hour_loses_no_quarter():
     assert moments == ["02:00", "02:15", "02:30", "02:45"]
 
 
-def test_a_midnight_that_comes_twice_does_not_send_the_search_back():
-    cron = Cron("* */26 */2 5-10 * *", "America/St_Johns")  # 2010: 00:01 became 23:01
+def test_a_change_by_half_an_hour_hides_no_half_hour():
+    cron = Cron("30 * * * *", "Australia/Lord_Howe")
 
-    moments = list(islice(cron._from(at("2010-11-06T22:00", cron.tz)), 3000))
+    assert read(cron, "2026-10-04T01:45", 2) == ["04 02:30:00 +1100", "04 03:30:00 +1100"]
+
+
+@pytest.mark.parametrize("expression", ["* */26 */2 5-10 * *", "*/7 0 7 * *", "*/7 0 7 11 *"])
+def test_a_midnight_that_comes_twice_does_not_send_the_search_back(expression):
+    cron = Cron(expression, "America/St_Johns")  # 2010: 00:01 became 23:01
+
+    moments = list(islice(cron._from(at("2010-11-06T22:00", cron.tz)), 200))
 
     assert moments == sorted(set(moments))
+    assert moments[:5] == Brute(expression, cron.tz).between(
+        at("2010-11-06T22:00", cron.tz), moments[4]
+    )
 
 
 # -- every field ----------------------------------------------------------------------------------

@@ -196,6 +196,20 @@ async def test_a_task_supervisor_that_hangs_holds_up_neither_the_scheduler_nor_i
     assert len(work.began) == 1
 
 
+async def test_a_run_whose_time_is_over_before_it_has_a_task_does_not_begin():
+    await st.sys.suspend("tasks")
+    work = Work(100.0)
+    await S.after("scheduler", 1.0, Run(work), owner=None, timeout=0.5)
+    await asyncio.sleep(3.0)
+    assert ((await stats()).timed_out, (await stats()).jobs) == (1, 0)
+
+    await st.sys.resume("tasks")
+    await asyncio.sleep(1.0)
+
+    assert work.began == []
+    assert await st.TaskSupervisor.children("tasks") == []
+
+
 async def test_all_that_waits_for_a_task_supervisor_that_hangs_is_given_up_together():
     await st.sys.suspend("tasks")
     for _ in range(5):

@@ -6,6 +6,7 @@ left in `to_start`, for a task of the scheduler.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -102,7 +103,8 @@ class Dispatch:
         run = self._runtime.next_id()
         if isinstance(job.what, Run):
             self._track(entry, run, moment, is_task=True)
-            self.to_start.append(ToStart(run, job.id, job.what))
+            until = math.inf if job.timeout is None else moment.now + job.timeout
+            self.to_start.append(ToStart(run, job.id, job.what, until))
         else:
             message = job.what
             if message is None or job.is_tracked:

@@ -229,11 +229,6 @@ class Job:
             raise ScheduleError("jitter", "no longer than the period", self.jitter)
 
     @property
-    def is_run(self) -> bool:
-        """Whether it runs a function."""
-        return isinstance(self.what, Run)
-
-    @property
     def is_tracked(self) -> bool:
         """Whether the scheduler is told when a run is over."""
         return self.overlap != "allow" or isinstance(self.what, Run)

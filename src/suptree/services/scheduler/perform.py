@@ -21,11 +21,12 @@ START_TIMEOUT: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ToStart:
-    """A run that waits for its task."""
+    """A run that waits for its task; *until* then, on the runtime's clock."""
 
     run: int
     job: str
     what: Run
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ async def start_each(scheduler: Pid[Any], tasks: ServerRef[Any], batch: Iterable
     for one in batch:
         try:
             async with asyncio.timeout(max(0.0, start_by - now())):
+                until = min(start_by, one.until)
                 pid = await TaskSupervisor.start_child(
-                    tasks, perform, scheduler, one.job, one.run, one.what, start_by=start_by
+                    tasks, perform, scheduler, one.job, one.run, one.what, start_by=until
                 )
         except (SuptreeError, TimeoutError) as error:
             send(scheduler, RunNotStarted(one.run, f"{type(error).__name__}: {error}"))

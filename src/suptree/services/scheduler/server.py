@@ -451,7 +451,9 @@ class SchedulerManager(GenServer):
 
     def _task_started(self, run: int, pid: Pid[Any]) -> None:
         running = self._dispatch.runs.open.get(run)
-        if running is None:  # it is over: it was quick, or its time is
+        if running is None:  # it is over: it was quick, or its time was before it began
+            if pid.is_alive():
+                exit(pid, KILL)
             return
         self._dispatch.runs.in_process(run, pid)
         entry = self._agenda.entries.get(running.job)
