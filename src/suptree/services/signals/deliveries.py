@@ -109,7 +109,7 @@ class Deliveries:
             self._subscribers.discard(lane.process.pid, lane.id)
         for waiter in list(lane.blocked.values()):
             self._settle(waiter, SignalOutcome.GONE, now)
-        left = lane.left()
+        left = lane.close()
         if lane.delivery.ack and reason != "unsubscribed":
             for parcel in left:
                 lane.dead_lettered += 1
