@@ -9,7 +9,14 @@ import time
 
 import pytest
 
-from suptree.clock import ManualClock, SystemClock, loop_clock, monotonic, wall_clock
+from suptree.clock import (
+    ManualClock,
+    SystemClock,
+    loop_clock,
+    loop_wall_clock,
+    monotonic,
+    wall_clock,
+)
 
 HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
 
@@ -62,6 +69,20 @@ def test_system_clock_is_shifted_so_that_mixed_clocks_show() -> None:
 
     assert shifted.now() - before > 9_000
     assert SystemClock(offset=0.0).now() >= after
+
+
+def test_the_wall_of_a_loop_is_the_real_one_unless_the_loop_tells_its_own() -> None:
+    class Odd(asyncio.SelectorEventLoop):
+        def wall_time(self) -> float:
+            return 42.0
+
+    stock, odd = asyncio.SelectorEventLoop(), Odd()
+    try:
+        assert loop_wall_clock(stock) is wall_clock
+        assert loop_wall_clock(odd)() == 42.0
+    finally:
+        stock.close()
+        odd.close()
 
 
 def test_wall_clock_counts_from_1970() -> None:

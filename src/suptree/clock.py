@@ -22,7 +22,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "loop_clock", "monotonic", "wall_clock"]
+__all__ = [
+    "Clock",
+    "ManualClock",
+    "SystemClock",
+    "loop_clock",
+    "loop_wall_clock",
+    "monotonic",
+    "wall_clock",
+]
 
 
 class Clock(Protocol):
@@ -72,6 +80,16 @@ def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     if uvloop is not None:
         stock.append(uvloop.Loop.time)
     return time.monotonic if type(loop).time in stock else loop.time
+
+
+def loop_wall_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return the function that tells the time on the wall, in seconds since 1970, as *loop* has it.
+
+    That is `wall_clock`, unless the loop tells its own: on a virtual loop a day that is
+    slept through is over on the wall too.
+    """
+    own: Callable[[], float] | None = getattr(loop, "wall_time", None)
+    return wall_clock if own is None else own
 
 
 class SystemClock:

@@ -61,6 +61,18 @@ def test_time_stands_still_while_somebody_runs() -> None:
     assert run(main()) == 0.0
 
 
+def test_the_clock_on_the_wall_goes_on_with_the_time_of_the_loop() -> None:
+    async def main() -> tuple[float, float]:
+        before = current().wall_time()
+        await asyncio.sleep(86_400)
+        return before, current().wall_time()
+
+    real = time.time()
+    before, after = run(main())
+    assert before == pytest.approx(real, abs=60.0)
+    assert after - before == 86_400
+
+
 def test_timer_runs_at_its_exact_time_however_the_sum_rounds() -> None:
     async def main() -> list[tuple[float, float]]:
         loop, seen = current(), []

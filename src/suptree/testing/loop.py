@@ -44,7 +44,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from suptree.clock import ManualClock
+from suptree.clock import ManualClock, wall_clock
 from suptree.errors import SuptreeError
 from suptree.testing.idle import IdleSelector
 from suptree.testing.stacks import describe_tasks
@@ -95,6 +95,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         max_jumps: float = 1_000_000,
     ) -> None:
         self.clock = ManualClock() if clock is None else clock
+        self._wall_offset = wall_clock() - self.clock.now()
         self.grace = grace
         self.patience = patience
         self.max_jumps = max_jumps
@@ -117,6 +118,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual time in seconds."""
         return self.clock.now()
+
+    def wall_time(self) -> float:
+        """Return what a clock on the wall shows, in seconds since 1970: it goes as `time` goes.
+
+        It begins with the real time at which the loop was made.
+        """
+        return self._wall_offset + self.clock.now()
 
     def run_forever(self) -> None:
         """Run until `stop()`; the count of jumps begins anew."""

@@ -17,6 +17,8 @@ class Store(Protocol):
 
     Values are plain data (None, bool, int, float, str, bytes, and lists, tuples and dicts
     of those), so that every store can keep them; never pids, functions or open things.
+    A store that has an attribute `by_reference` which is true lives in this program and gives back
+    the very values that it got, so it may be given any.
     """
 
     async def load(self, space: str) -> Mapping[str, object]:

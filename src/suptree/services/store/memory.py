@@ -19,7 +19,7 @@ the program, or if the owner is killed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from suptree.core import Table
 from suptree.otp import GenServer
@@ -49,6 +49,9 @@ class MemoryStore:
     """
 
     __slots__ = ("_table",)
+
+    by_reference: ClassVar[bool] = True
+    """Values are not copied, and never leave this program."""
 
     def __init__(self, table: str = "state") -> None:
         self._table = table

@@ -1,0 +1,30 @@
+"""Pools of connections that their users make: few, checked, renewed, and never more than allowed.
+
+`ConnectionPool` is the tree and the client; `spec.py` has what the user gives, `server.py`
+who has which connection, `connection.py` the process that each connection lives in, and
+`policy.py` what is opened and closed when, as pure functions.
+"""
+
+from suptree.services.pools.errors import (
+    PoolClosedError,
+    PoolError,
+    PoolOverloadedError,
+    PoolTimeoutError,
+)
+from suptree.services.pools.lease import Borrowed, PoolLease
+from suptree.services.pools.pool import ConnectionPool
+from suptree.services.pools.spec import PoolSpec
+from suptree.services.pools.stats import PoolClosing, PoolStats
+
+__all__ = [
+    "Borrowed",
+    "ConnectionPool",
+    "PoolLease",
+    "PoolClosedError",
+    "PoolClosing",
+    "PoolError",
+    "PoolOverloadedError",
+    "PoolSpec",
+    "PoolStats",
+    "PoolTimeoutError",
+]

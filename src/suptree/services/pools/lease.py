@@ -1,0 +1,87 @@
+"""`PoolLease`: a connection that is lent; `Borrowed`: the same for one `async with` block."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeVar
+
+from suptree.core import Pid
+from suptree.errors import UsageError
+
+__all__ = ["Borrowed", "PoolLease", "Outcome"]
+
+C_co = TypeVar("C_co", covariant=True)
+C = TypeVar("C")
+
+Outcome = Literal["returned", "discarded", "interrupted", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLease(Generic[C_co]):
+    """The right to use *connection* until it is given back.
+
+    Attributes:
+        id: Unique in the runtime.
+        connection: What `connect` made.
+        pool: The process that lent it.
+        broken_on: Errors after which it is closed.
+    """
+
+    id: int
+    connection: C_co
+    pool: Pid[Any]
+    broken_on: tuple[type[Exception], ...]
+
+    def outcome(self, kind: type[BaseException] | None) -> Outcome:
+        """What becomes of the connection when the block that used it ends with *kind*."""
+        if kind is None:
+            return "returned"
+        if issubclass(kind, self.broken_on):
+            return "discarded"
+        return "returned" if issubclass(kind, Exception) else "interrupted"
+
+
+class Borrowed(Generic[C]):
+    """``async with borrowed as connection``: lent when the block begins, given back when it ends.
+
+    It runs in the borrower, and never waits at the end of the block.  After an error of
+    `PoolSpec.broken_on`, or `discard()`, the connection is closed and not lent again.
+    """
+
+    __slots__ = ("_checkout", "_discarded", "_give_back", "_lease")
+
+    def __init__(
+        self,
+        checkout: Callable[[], Awaitable[PoolLease[C]]],
+        give_back: Callable[[PoolLease[C], Outcome], object],
+    ) -> None:
+        self._checkout = checkout
+        self._give_back = give_back
+        self._lease: PoolLease[C] | None = None
+        self._discarded = False
+
+    def discard(self) -> None:
+        """The connection is broken: close it when the block ends."""
+        self._discarded = True
+
+    async def __aenter__(self) -> C:
+        if self._lease is not None:
+            raise UsageError(
+                "ConnectionPool.connection: this block has a connection already. "
+                "Ask the pool for each block anew."
+            )
+        self._discarded = False
+        self._lease = await self._checkout()
+        return self._lease.connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        lease, self._lease = self._lease, None
+        assert lease is not None
+        self._give_back(lease, "discarded" if self._discarded else lease.outcome(kind))
