@@ -34,6 +34,7 @@ TICK: Final = "suptree.signals.tick"
 """The message by which the timer of a bus fires."""
 DRAIN: Final = 0.02
 """Seconds until the bus looks again at a mailbox that was full."""
+SENT: Final = SignalOutcome.SENT
 AT_ONCE: Final = 1000
 """Signals of one lane, and lanes, that are looked after in one turn."""
 
@@ -108,7 +109,7 @@ class Deliveries:
             self._subscribers.discard(lane.process.pid, lane.id)
         for waiter in list(lane.blocked.values()):
             self._settle(waiter, SignalOutcome.GONE, now)
-        left = lane.left()
+        left = lane.close()
         if lane.delivery.ack and reason != "unsubscribed":
             for parcel in left:
                 lane.dead_lettered += 1
@@ -145,19 +146,26 @@ class Deliveries:
                 process = self._present(lane, now)
                 if process is not None and lane.pending:
                     self._flush(lane, now)
-            if (
-                process is not None
-                and not lane.pending
-                and not lane.blocked
-                and lane.has_room(process)
-                and self._send(lane, process, Parcel(signal, seq), now)
-            ):
-                outcomes.append((lane.id, SignalOutcome.SENT))
-                continue
             if process is None and lane.subscription.name is None:
                 outcome = self._gone(lane, Parcel(signal, seq), now)
-            else:
+            elif process is None or lane.pending or lane.blocked or not lane.has_room(process):
                 outcome = self._keep(lane, Parcel(signal, seq), ticket, len(outcomes), now)
+            elif lane.delivery.ack:
+                parcel = Parcel(signal, seq)
+                if self._send(lane, process, parcel, now):
+                    outcome = SENT
+                else:
+                    outcome = self._keep(lane, parcel, ticket, len(outcomes), now)
+            else:  # as `_send` does for one that is not acknowledged, in fewer steps
+                try:
+                    message = SignalReceived(signal, lane.id, seq, 1, self._bus, False)
+                    self._runtime.send(process.pid, message)
+                except MailboxFullError:
+                    outcome = self._keep(lane, Parcel(signal, seq), ticket, len(outcomes), now)
+                else:
+                    lane.sent_count += 1
+                    self.totals.sent += 1
+                    outcome = SENT
             outcomes.append((lane.id, outcome))
         if ticket is not None:
             ticket.outcomes.append(outcomes)

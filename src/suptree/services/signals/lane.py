@@ -219,10 +219,14 @@ class Lane:
         self.pending.extendleft(p for p in reversed(returned) if p not in given_up)
         return given_up
 
-    def left(self) -> list[Parcel]:
-        """Everything that is on its way or held, oldest first."""
+    def close(self) -> list[Parcel]:
+        """It has ended; returns what was on its way or held, oldest first."""
         left = sorted((*self.sent.values(), *self.retrying.values()), key=_seq)
         left += self.pending
+        self.sent.clear()
+        self.retrying.clear()
+        self.pending.clear()
+        self.armed = math.inf
         return left
 
     def change(self, subscription: Subscription) -> None:
@@ -253,12 +257,12 @@ class Lane:
         return absent and now >= self.absent_since + self.delivery.absence
 
     def _next_look(self, now: float) -> float:
-        if self.declared and not self.pending:
-            return math.inf
-        ends = self.absent_since + self.delivery.absence
-        if self.declared and now >= ends:  # nobody has come for long: look less often
-            return now + max(1.0, self.delivery.retry_delay)
-        return min(max(ends, now), now + max(0.001, self.delivery.retry_delay))
+        """When to look for the name again: the longer nobody has had it, the less often."""
+        ends = math.inf if self.declared else self.absent_since + self.delivery.absence
+        if not self.pending:  # who takes the name is found when there is something for it
+            return max(ends, now)
+        pause = max(self.delivery.retry_delay, min((now - self.absent_since) / 4, 1.0), 0.001)
+        return min(max(ends, now), now + pause)
 
     def info(self) -> SubscriptionInfo:
         """What it looks like now."""

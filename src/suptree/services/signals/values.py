@@ -87,7 +87,7 @@ class SignalReceipt:
     """What became of one signal.
 
     Attributes:
-        signal: As it was published, after all middleware.
+        signal: As it was published, after all middleware; as it was given, if it was halted.
         seq: Its number in the bus; 0 if it was halted.
         outcomes: Subscription and outcome, in the order of delivery.
         halted: Why a middleware stopped it; None if none did.
