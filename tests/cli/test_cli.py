@@ -232,3 +232,46 @@ def test_control_characters_in_labels_never_reach_the_terminal() -> None:
     }
 
     assert all("\x1b" not in line and "\r" not in line for line in render(snapshot))
+
+
+def test_tree_plan_prints_what_a_declared_tree_starts_and_in_which_order(folder):
+    (folder / "plan.py").write_text(
+        "import suptree as st\n"
+        "from suptree.system import Branch, Service, Tree\n"
+        "class Till(st.GenServer): pass\n"
+        "class Shop(st.Application):\n"
+        "    tree = Tree(Branch('shop', Service('till', st.child(Till), needs=['ledger']),\n"
+        "                       Service('ledger', st.child(Till))))\n"
+    )
+
+    done = suptree(folder, "tree", "--plan", "plan:Shop")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "shop  one_for_one, 3 restarts in 5 s",
+        "├─ 1  shop.ledger  Till, permanent, shutdown 5 s",
+        "└─ 2  shop.till    Till, permanent, shutdown 5 s, needs ledger",
+    ]
+
+
+def test_tree_plan_shows_the_whole_system_when_nothing_is_named(folder):
+    done = suptree(folder, "tree", "--plan", "--json")
+
+    lines = json.loads(done.stdout)
+    assert lines[0]["path"] == "system"
+    assert [line["path"] for line in lines if line["number"] == 1] == ["system.state"]
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("shop:Shop", "'shop:Shop' is the class Shop (Application), without a declared tree"),
+        ("shop", "MODULE:SYSTEM must look like shop:Shop; got 'shop'"),
+        ("nowhere:Shop", "no module 'nowhere'"),
+    ],
+)
+def test_tree_plan_of_something_else_says_what_is_wrong(folder, target, text):
+    done = suptree(folder, "tree", "--plan", target)
+
+    assert done.returncode == 2
+    assert text in done.stderr

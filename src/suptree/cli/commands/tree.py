@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from suptree.cli.commands.asking import NOT_FOUND, ask_system, plain, which_system
 from suptree.cli.commands.targets import TargetError, find_target, kind_of
 from suptree.errors import SuptreeError
-from suptree.system import Tree
+from suptree.otp import Application
 
 if TYPE_CHECKING:
+    from suptree.system import Tree
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _Left = tuple[dict[str, Any], str, bool, int | None]
@@ -74,20 +76,28 @@ def _print_plan(target: str, *, as_json: bool) -> int:
 
 def _declared(target: str) -> Tree:
     """The tree that ``module:name`` names, or that the application of that name has."""
-    found = find_target(target, "MODULE:SYSTEM", "shop:Shop", _has_tree, "Trees")
-    if isinstance(found, type):
-        found = found()
-    tree = found if isinstance(found, Tree) else getattr(found, "tree", None)
+    from suptree.system import Tree  # here: asking a running system needs no service
+
+    def has_tree(value: object) -> bool:
+        return isinstance(value, Tree) or isinstance(getattr(value, "tree", None), Tree)
+
+    found = find_target(target, "MODULE:SYSTEM", "shop:Shop", has_tree, "Trees")
+    made = found
+    if isinstance(found, type) and issubclass(found, Application) and not has_tree(found):
+        try:
+            made = found()
+        except TypeError as why:
+            raise TargetError(
+                f"{target!r} cannot be made without arguments: {why}. Make an instance in the "
+                "module, and name that."
+            ) from None
+    tree = made if isinstance(made, Tree) else getattr(made, "tree", None)
     if not isinstance(tree, Tree):
         raise TargetError(
             f"{target!r} is {kind_of(found)}, without a declared tree. "
             "Give an application an attribute `tree` of the class suptree.system.Tree."
         )
     return tree
-
-
-def _has_tree(value: object) -> bool:
-    return isinstance(value, Tree) or isinstance(getattr(value, "tree", None), Tree | property)
 
 
 def render(snapshot: dict[str, Any], depth: int | None = None) -> Iterator[str]:
