@@ -81,21 +81,20 @@ def _declared(target: str) -> Tree:
     def has_tree(value: object) -> bool:
         return isinstance(value, Tree) or isinstance(getattr(value, "tree", None), Tree)
 
-    found = find_target(target, "MODULE:SYSTEM", "shop:Shop", has_tree, "Trees")
-    made = found
-    if isinstance(found, type) and issubclass(found, Application) and not has_tree(found):
+    found: object = find_target(target, "MODULE:SYSTEM", "shop:Shop", has_tree, "Trees")
+    trouble = f"{target!r} is {kind_of(found)}, without a declared tree"
+    tree: object = found if isinstance(found, Tree) else getattr(found, "tree", None)
+    if not isinstance(tree, Tree) and isinstance(found, type) and issubclass(found, Application):
         try:
-            made = found()
+            tree = getattr(found(), "tree", None)
         except TypeError as why:
             raise TargetError(
                 f"{target!r} cannot be made without arguments: {why}. Make an instance in the "
                 "module, and name that."
             ) from None
-    tree = made if isinstance(made, Tree) else getattr(made, "tree", None)
     if not isinstance(tree, Tree):
         raise TargetError(
-            f"{target!r} is {kind_of(found)}, without a declared tree. "
-            "Give an application an attribute `tree` of the class suptree.system.Tree."
+            f"{trouble}. Give an application an attribute `tree` of the class suptree.system.Tree."
         )
     return tree
 
