@@ -21,6 +21,8 @@ from suptree.services import (
 )
 from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_restarted, wait_until
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 CONFIG = BreakerConfig(failure_threshold=2, reset_timeout=10.0, success_threshold=1)
 

@@ -21,6 +21,8 @@ from suptree.services import (
 from suptree.services.parts.turnstile import Ticket
 from suptree.testing import wait_down, wait_restarted
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 CONFIG = BulkheadConfig(limit=2, max_waiting=2, timeout=5.0)
 
 

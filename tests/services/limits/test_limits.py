@@ -26,6 +26,8 @@ from suptree.services import (
 from suptree.services.parts.turnstile import Ticket
 from suptree.testing import wait_down, wait_restarted, wait_until
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 BUCKET = TokenBucket(rate=1.0, burst=3)
 WINDOW = SlidingWindow(limit=3, per=10.0)
 

@@ -20,6 +20,8 @@ from suptree.services import (
 from suptree.testing import wait_down
 from tests.services.pools.world import Connection, World
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 MOST = 4
 EXPECTED = (
     PoolTimeoutError,

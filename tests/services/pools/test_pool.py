@@ -22,6 +22,8 @@ from suptree.services.pools import events
 from suptree.testing import wait_down, wait_mailbox_empty, wait_until
 from tests.services.pools.world import Connection, World
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 borrow, stats = ConnectionPool.connection, ConnectionPool.stats
 WAITS = RetryPolicy.fixed(delay=1.0, max_attempts=None, total_time=1e9)
 

@@ -20,6 +20,8 @@ from suptree.services import (
 from suptree.testing import wait_down, wait_mailbox_empty
 from tests.services.primitives.people import Person, hear, people, settle
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 
 async def comes(person: Any, barriers: Any, parties: Any, what: str = "x", **options: Any) -> None:
     Person.do(person, what, Barriers.arrive, barriers, "gate", parties, **options)

@@ -23,6 +23,8 @@ from suptree.services.primitives.ballot import Ballot
 from suptree.testing import wait_down, wait_mailbox_empty
 from tests.services.primitives.people import Person, hear, people, settle
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 
 async def opened(number: int = 3, **options: Any) -> tuple[Any, str, list[Any]]:
     consensus = await Consensus.start_link()

@@ -21,6 +21,8 @@ from suptree.services import (
 from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted
 from tests.services.primitives.people import Person, hear, people, settle
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 
 async def asks(person: Any, leases: Any, what: str = "x", **options: Any) -> None:
     """*person* asks, and is in the queue afterwards."""

@@ -18,6 +18,8 @@ from suptree.services import (
 )
 from suptree.testing import wait_down, wait_mailbox_empty
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 LIMITS = {
     "core": ResourceLimit(4),
     "agent": ResourceLimit(5, costs={"memory": 2}),

@@ -25,6 +25,8 @@ from suptree.services import (
 from suptree.services.resources import events
 from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted, wait_until
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 acquire, release, usage = ResourceManager.acquire, ResourceManager.release, ResourceManager.usage
 
 

@@ -25,6 +25,8 @@ from suptree.services import (
 )
 from suptree.testing import turn, wait_down, wait_mailbox_empty, wait_restarted
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 POLICY = RetryPolicy.exponential(first=1.0, jitter=0, max_attempts=4, total_time=None)
 
 

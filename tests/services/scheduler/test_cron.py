@@ -304,6 +304,16 @@ EXPRESSIONS = some.tuples(
 ).map(lambda parts: " ".join(part for part in parts if part is not None))
 
 
+def test_a_midnight_that_the_clocks_jump_over_is_no_midnight():
+    """On 22 March 2018 Tehran went from 23:59:59 to 01:00: what follows the clock has no hour 0 there."""
+    cron = Cron("* 0 * * *", "Asia/Tehran")
+    begin = datetime(2018, 3, 21, 12, tzinfo=ZoneInfo("Asia/Tehran")).timestamp()
+
+    [first] = cron.upcoming(begin, 1)
+
+    assert first.isoformat() == "2018-03-23T00:00:00+04:30"
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=some.data(), expression=EXPRESSIONS, tz=some.sampled_from(ZONES))
 def test_cron_names_what_a_search_over_all_minutes_names(data, expression, tz):

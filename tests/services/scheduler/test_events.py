@@ -14,7 +14,8 @@ from suptree.services.scheduler import events
 from suptree.testing import wait_down
 from tests.services.scheduler.conftest import Wall, stall
 
-pytestmark = pytest.mark.usefixtures("scheduler")
+# They count seconds, hours and days, exactly.
+pytestmark = [pytest.mark.usefixtures("scheduler"), pytest.mark.suptree_loop("virtual")]
 S = SchedulerManager
 
 Seen = list[tuple[str, dict[str, float], dict[str, Any]]]

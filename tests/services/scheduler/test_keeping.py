@@ -33,6 +33,8 @@ from suptree.services.scheduler.record import from_plain, same_job, to_plain, wh
 from suptree.testing import wait_down, wait_restarted, wait_until
 from tests.services.scheduler.conftest import Agent, Wall
 
+pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
+
 S = SchedulerManager
 
 

@@ -11,7 +11,8 @@ import pytest
 from suptree.services import SchedulerManager
 from tests.services.scheduler.conftest import Agent, Wall, stall
 
-pytestmark = pytest.mark.usefixtures("scheduler")
+# They count seconds, hours and days, exactly.
+pytestmark = [pytest.mark.usefixtures("scheduler"), pytest.mark.suptree_loop("virtual")]
 S = SchedulerManager
 
 

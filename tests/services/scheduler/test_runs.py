@@ -12,7 +12,8 @@ from suptree.services import JobFired, Run, SchedulerManager
 from suptree.testing import wait_down, wait_until
 from tests.services.scheduler.conftest import Agent
 
-pytestmark = pytest.mark.usefixtures("scheduler")
+# They count seconds, hours and days, exactly.
+pytestmark = [pytest.mark.usefixtures("scheduler"), pytest.mark.suptree_loop("virtual")]
 S = SchedulerManager
 
 

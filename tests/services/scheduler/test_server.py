@@ -26,7 +26,8 @@ from suptree.services import (
 from suptree.testing import wait_down
 from tests.services.scheduler.conftest import Agent, Wall, stall
 
-pytestmark = pytest.mark.usefixtures("scheduler")
+# They count seconds, hours and days, exactly.
+pytestmark = [pytest.mark.usefixtures("scheduler"), pytest.mark.suptree_loop("virtual")]
 S = SchedulerManager
 
 

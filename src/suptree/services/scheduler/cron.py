@@ -183,7 +183,8 @@ class _Search(CronSim):
 
     It goes on by whole hours and by the minutes that are missing, as if a change could not
     come between: then it jumps over 02:00 to 02:29 on Lord Howe.  And the midnight that it
-    goes on to may be the first of two, as in Newfoundland in 2010: then it goes back for ever.
+    goes on to may be the first of two, as in Newfoundland in 2010: then it goes back for ever;
+    or it is none, as in Tehran in 2018, and an hour later on the clock.
     """
 
     def advance_month(self) -> None:
@@ -201,8 +202,14 @@ class _Search(CronSim):
 
     def _not_back(self, before: datetime) -> None:
         moved = self.dt is not before and self.dt.tzinfo is not None
-        if moved and self.dt.timestamp() < before.timestamp():
+        if not moved:
+            return
+        if self.dt.timestamp() < before.timestamp():
             self.dt = self.dt.replace(fold=1)
+        # A midnight that the clocks jump over reads as what they show then.
+        there = datetime.fromtimestamp(self.dt.timestamp(), self.dt.tzinfo)
+        if there.replace(fold=0) != self.dt.replace(fold=0):
+            self.dt = there
 
     def advance_hour(self) -> bool:
         """Go to the next hour that is asked for, by the tops of hours as the clock shows them."""
