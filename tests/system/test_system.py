@@ -189,6 +189,27 @@ async def test_a_service_of_the_users_own_stands_in_the_same_tree(runtime):
     assert isinstance(outcome, Acknowledged)
 
 
+class OwnSettings(SystemSettings, frozen=True):
+    """Those of the system, and one more."""
+
+    shop: str = "corner"
+
+
+def test_settings_of_ones_own_stand_beside_those_of_the_system():
+    own = load_configuration(OwnSettings, overrides={"shop": "market", "agents.max_children": 7})
+
+    system = System(own)
+
+    assert system.configuration.value.agents.max_children == 7
+    assert own.value.shop == "market"
+
+
+@pytest.mark.parametrize("wrong", [SystemSettings(), {"agents": 1}])
+def test_a_configuration_is_what_load_configuration_gives(wrong):
+    with pytest.raises(TypeError, match=r"load_configuration\(SystemSettings"):
+        System(wrong)
+
+
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("SUPTREE_COORDINATION__BUFFER", "7")
 

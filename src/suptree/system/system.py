@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from suptree.core import Pid
 from suptree.otp import Application, ChildSpec, DynamicSupervisor, TaskSupervisor, child
@@ -74,6 +74,8 @@ __all__ = ["Declarations", "System"]
 
 ROOT: Final = "system"
 
+S = TypeVar("S")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declarations:
@@ -119,6 +121,7 @@ class System(Application):
 
     Raises:
         SpecError, DependencyError: The user's own services do not fit into the tree.
+        TypeError: *configuration* is no `Configuration` of `SystemSettings`, or of a class below it.
         ConfigurationInvalidError: The environment sets something wrong.
 
     Attributes:
@@ -137,6 +140,7 @@ class System(Application):
     ) -> None:
         if configuration is None:
             configuration = load_configuration(SystemSettings)
+        _check_settings(configuration)
         self.configuration = configuration
         settings = configuration.value
         self.max_restarts = settings.supervision.max_restarts
@@ -155,7 +159,7 @@ class System(Application):
         """
         return self.tree.path_of(service)
 
-    async def start_agent(self, spec: ChildSpec[Any]) -> Pid[Any]:
+    async def start_agent(self, spec: ChildSpec[S]) -> Pid[S]:
         """Start an agent under the supervisor of agents; there is no other way to start one.
 
         Raises:
@@ -191,6 +195,15 @@ def declare(configuration: Configuration[SystemSettings], declared: Declarations
         needs=["agents"],
     )
     return Tree(_root(configuration.value, [*branches, readiness]))
+
+
+def _check_settings(configuration: object) -> None:
+    value = configuration.value if isinstance(configuration, Configuration) else None
+    if not isinstance(value, SystemSettings):
+        raise TypeError(
+            f"System: configuration must be a Configuration of SystemSettings; got {configuration!r}. "
+            "Make one with load_configuration(SystemSettings, file=..., overrides=...)."
+        )
 
 
 def _root(settings: SystemSettings, branches: list[Service | Branch]) -> Branch:
