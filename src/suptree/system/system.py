@@ -32,6 +32,7 @@ from suptree.services import (
     AgentSchema,
     Barriers,
     BreakerConfig,
+    Budget,
     BulkheadConfig,
     Bulkheads,
     CircuitBreakers,
@@ -50,11 +51,13 @@ from suptree.services import (
     Leases,
     Limit,
     MemoryStore,
+    Metric,
     Metrics,
     Migration,
     MonitorSupervisor,
     RateLimiter,
     ReadinessBoard,
+    Receiver,
     ResourceLimit,
     ResourceManager,
     RetryPolicy,
@@ -62,8 +65,10 @@ from suptree.services import (
     SchedulerManager,
     SignalBus,
     StateOwner,
+    Subscription,
     Watch,
     load_configuration,
+    platform_metrics,
 )
 from suptree.system.announcer import Announcer
 from suptree.system.health_sink import RegistrySink
@@ -87,6 +92,10 @@ class Declarations:
         limits: Rate limits by name.
         bulkheads: Bulkheads by name.
         resources: Limits of resources by type.
+        budgets: What those types draw from, by name.
+        metrics: What is kept beside `platform_metrics()`.
+        subscriptions: Who gets which signals, by name.
+        lanes: How the messages to single receivers are treated.
         flags: Feature flags.
         migrations: Staged migrations over them.
         jobs: Scheduled jobs.
@@ -103,6 +112,10 @@ class Declarations:
     resources: Mapping[str, ResourceLimit | int] = field(
         default_factory=dict[str, "ResourceLimit | int"]
     )
+    budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
+    metrics: Collection[Metric] = ()
+    subscriptions: Collection[Subscription] = ()
+    lanes: Mapping[Receiver, LanePolicy] = field(default_factory=dict[Receiver, LanePolicy])
     flags: Collection[Flag] = ()
     migrations: Collection[Migration] = ()
     jobs: Collection[Job] = ()
@@ -197,8 +210,9 @@ def declare(configuration: Configuration[SystemSettings], declared: Declarations
     return Tree(_root(configuration.value, [*branches, readiness]))
 
 
-def _check_settings(configuration: object) -> None:
-    value = configuration.value if isinstance(configuration, Configuration) else None
+def _check_settings(configuration: Configuration[SystemSettings]) -> None:
+    given: object = configuration
+    value: object = configuration.value if isinstance(given, Configuration) else None
     if not isinstance(value, SystemSettings):
         raise TypeError(
             f"System: configuration must be a Configuration of SystemSettings; got {configuration!r}. "
@@ -238,8 +252,11 @@ def _services(settings: SystemSettings, declared: Declarations) -> Branch:
     store = _store()
     return Branch(
         "services",
-        Service("metrics", child(Metrics)),
-        Service("resources", child(ResourceManager, dict(declared.resources))),
+        Service("metrics", child(Metrics, (*platform_metrics(), *declared.metrics))),
+        Service(
+            "resources",
+            child(ResourceManager, dict(declared.resources), budgets=dict(declared.budgets)),
+        ),
         Service("breakers", child(CircuitBreakers, dict(declared.breakers), store=store)),
         Service("retries", child(RetryService, dict(declared.retries), store=store)),
         Service(
@@ -266,6 +283,7 @@ def _services(settings: SystemSettings, declared: Declarations) -> Branch:
             "signals",
             child(
                 SignalBus,
+                subscriptions=tuple(declared.subscriptions),
                 log_entries=settings.signals.log_entries,
                 max_subscriptions=settings.signals.max_subscriptions,
                 store=store,
@@ -333,6 +351,7 @@ def _managers(settings: SystemSettings, declared: Declarations) -> Branch:
             child(
                 CoordinationManager,
                 policy=policy,
+                policies=dict(declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 lanes=coordination.lanes,
             ),

@@ -283,8 +283,9 @@ def _word(name: object) -> str:
     return name
 
 
-def _spec(name: object, spec: object) -> ChildSpec[Any]:
-    if not isinstance(spec, ChildSpec):
+def _spec(name: object, spec: ChildSpec[Any]) -> ChildSpec[Any]:
+    given: object = spec
+    if not isinstance(given, ChildSpec):
         raise SpecError(
             f"Service {name!r}: spec must be a child spec; got {spec!r}. "
             "Write Service(name, st.child(Class, ...))."
