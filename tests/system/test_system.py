@@ -13,22 +13,27 @@ from suptree.services import (
     Acknowledged,
     AgentRegistry,
     BreakerConfig,
+    Budget,
     BulkheadConfig,
     Bulkheads,
     CircuitBreakers,
     ConfigServer,
     ConfigurationInvalidError,
     CoordinationManager,
+    DeadLettered,
     DeadLetterQueue,
     Elections,
     FeatureFlags,
     Flag,
     HealthMonitor,
+    LanePolicy,
     Leases,
+    Metric,
     Metrics,
     MonitorSupervisor,
     RateLimiter,
     ReadinessBoard,
+    ResourceLimit,
     ResourceManager,
     RetryPolicy,
     RetryService,
@@ -36,8 +41,10 @@ from suptree.services import (
     Signal,
     SignalBus,
     SignalReceived,
+    Subscription,
     TokenBucket,
     load_configuration,
+    platform_metrics,
     where,
 )
 from suptree.system import Branch, Declarations, Service, System, SystemSettings
@@ -60,6 +67,13 @@ class Worker(st.GenServer):
 
     def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
         return f"did {request}"
+
+
+class Frail(st.GenServer):
+    """An agent that dies of every message."""
+
+    def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
+        raise ValueError(request)
 
 
 def path(name: str) -> str:
@@ -187,6 +201,54 @@ async def test_a_service_of_the_users_own_stands_in_the_same_tree(runtime):
 
     assert system.path_of("till") == "system.shop.till"
     assert isinstance(outcome, Acknowledged)
+
+
+async def test_metrics_signals_budgets_and_lanes_are_as_declared_after_each_restart(runtime):
+    declared = Declarations(
+        resources={"agent": ResourceLimit(10, costs={"memory": 2})},
+        budgets={"memory": Budget(4)},
+        metrics=(Metric.counter("shop.lamp.sold"),),
+        subscriptions=(Subscription("shop.*", "till", "sales"),),
+        lanes={"frail": LanePolicy(retry=RetryPolicy.fixed(delay=0.1, max_attempts=1))},
+    )
+    system = System(load_configuration(SystemSettings, environ={}), declared=declared)
+    await runtime.start(system)
+    for name in ("metrics", "resources", "signals"):
+        killed = st.whereis(path(name))
+        assert killed is not None
+        st.exit(killed, st.KILL)
+        await wait_down(killed)
+    await settled()
+
+    kept = (await Metrics.snapshot(path("metrics"))).metrics
+    assert kept == (*platform_metrics(), Metric.counter("shop.lamp.sold"))
+    assert (await ResourceManager.usage(path("resources"))).budgets["memory"].limit == 4
+    assert [one.id for one in await SignalBus.subscriptions(path("signals"))] == ["sales"]
+    await system.start_agent(st.child(Frail).with_(name="frail"))
+    outcome = await CoordinationManager.coordinate(path("coordination"), "frail", "an order")
+    assert isinstance(outcome, DeadLettered)
+    assert outcome.attempts == 1
+
+
+class OwnSettings(SystemSettings, frozen=True):
+    """Those of the system, and one more."""
+
+    shop: str = "corner"
+
+
+def test_settings_of_ones_own_stand_beside_those_of_the_system():
+    own = load_configuration(OwnSettings, overrides={"shop": "market", "agents.max_children": 7})
+
+    system = System(own)
+
+    assert system.configuration.value.agents.max_children == 7
+    assert own.value.shop == "market"
+
+
+@pytest.mark.parametrize("wrong", [SystemSettings(), {"agents": 1}])
+def test_a_configuration_is_what_load_configuration_gives(wrong):
+    with pytest.raises(TypeError, match=r"load_configuration\(SystemSettings"):
+        System(wrong)
 
 
 def test_settings_come_from_the_environment(monkeypatch):

@@ -140,6 +140,16 @@ def test_needs_are_a_list_and_not_one_name():
         Service("till", st.child(Part, "till"), needs="ledger")
 
 
+def test_a_service_is_given_a_child_spec():
+    with pytest.raises(st.SpecError, match=r"spec must be a child spec.*st\.child\(Class"):
+        Service("a", Part)
+
+
+def test_a_branch_is_given_services_and_branches():
+    with pytest.raises(st.SpecError, match="must be a Service or a Branch"):
+        Branch("root", st.child(Part, "a"))
+
+
 def test_a_wrong_option_of_a_branch_is_refused_when_the_tree_is_made():
     with pytest.raises(st.SupervisorOptionsError):
         Tree(Branch("root", strategy="one_for_most"))  # type: ignore[arg-type]

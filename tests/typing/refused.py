@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import suptree as st
+from suptree.services import ResourceManager
 
 
 class Counter(st.GenServer):
@@ -39,6 +40,7 @@ async def client(pid: st.Pid[Counter], other: st.Pid[Other]) -> None:
     st.child(Counter, 5).with_(nmae="counter")  # refused
     await Counter.increment(other)  # refused
     Counter.reset(other, 0)  # refused
+    await ResourceManager.acquire(other, "upload")  # refused
     st.Keep("what")  # refused
     st.NextEvent("what")  # refused
     print(text)

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SAMPLES = ("sample_server.py", "sample_machine.py")
+SAMPLES = ("sample_server.py", "sample_machine.py", "sample_services.py")
 
 
 def check(checker: str, *files: str) -> subprocess.CompletedProcess[str]:

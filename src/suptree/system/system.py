@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from suptree.core import Pid
 from suptree.otp import Application, ChildSpec, DynamicSupervisor, TaskSupervisor, child
@@ -32,6 +32,7 @@ from suptree.services import (
     AgentSchema,
     Barriers,
     BreakerConfig,
+    Budget,
     BulkheadConfig,
     Bulkheads,
     CircuitBreakers,
@@ -50,11 +51,13 @@ from suptree.services import (
     Leases,
     Limit,
     MemoryStore,
+    Metric,
     Metrics,
     Migration,
     MonitorSupervisor,
     RateLimiter,
     ReadinessBoard,
+    Receiver,
     ResourceLimit,
     ResourceManager,
     RetryPolicy,
@@ -62,8 +65,10 @@ from suptree.services import (
     SchedulerManager,
     SignalBus,
     StateOwner,
+    Subscription,
     Watch,
     load_configuration,
+    platform_metrics,
 )
 from suptree.system.announcer import Announcer
 from suptree.system.health_sink import RegistrySink
@@ -73,6 +78,8 @@ from suptree.system.tree import Branch, Service, Tree
 __all__ = ["Declarations", "System"]
 
 ROOT: Final = "system"
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,10 @@ class Declarations:
         limits: Rate limits by name.
         bulkheads: Bulkheads by name.
         resources: Limits of resources by type.
+        budgets: What those types draw from, by name.
+        metrics: What is kept beside `platform_metrics()`.
+        subscriptions: Who gets which signals, by name.
+        lanes: How the messages to single receivers are treated.
         flags: Feature flags.
         migrations: Staged migrations over them.
         jobs: Scheduled jobs.
@@ -101,6 +112,10 @@ class Declarations:
     resources: Mapping[str, ResourceLimit | int] = field(
         default_factory=dict[str, "ResourceLimit | int"]
     )
+    budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
+    metrics: Collection[Metric] = ()
+    subscriptions: Collection[Subscription] = ()
+    lanes: Mapping[Receiver, LanePolicy] = field(default_factory=dict[Receiver, LanePolicy])
     flags: Collection[Flag] = ()
     migrations: Collection[Migration] = ()
     jobs: Collection[Job] = ()
@@ -119,6 +134,7 @@ class System(Application):
 
     Raises:
         SpecError, DependencyError: The user's own services do not fit into the tree.
+        TypeError: *configuration* is no `Configuration` of `SystemSettings`, or of a class below it.
         ConfigurationInvalidError: The environment sets something wrong.
 
     Attributes:
@@ -137,6 +153,7 @@ class System(Application):
     ) -> None:
         if configuration is None:
             configuration = load_configuration(SystemSettings)
+        _check_settings(configuration)
         self.configuration = configuration
         settings = configuration.value
         self.max_restarts = settings.supervision.max_restarts
@@ -155,7 +172,7 @@ class System(Application):
         """
         return self.tree.path_of(service)
 
-    async def start_agent(self, spec: ChildSpec[Any]) -> Pid[Any]:
+    async def start_agent(self, spec: ChildSpec[S]) -> Pid[S]:
         """Start an agent under the supervisor of agents; there is no other way to start one.
 
         Raises:
@@ -193,6 +210,16 @@ def declare(configuration: Configuration[SystemSettings], declared: Declarations
     return Tree(_root(configuration.value, [*branches, readiness]))
 
 
+def _check_settings(configuration: Configuration[SystemSettings]) -> None:
+    given: object = configuration
+    value: object = configuration.value if isinstance(given, Configuration) else None
+    if not isinstance(value, SystemSettings):
+        raise TypeError(
+            f"System: configuration must be a Configuration of SystemSettings; got {configuration!r}. "
+            "Make one with load_configuration(SystemSettings, file=..., overrides=...)."
+        )
+
+
 def _root(settings: SystemSettings, branches: list[Service | Branch]) -> Branch:
     limits = settings.supervision
     return Branch(
@@ -225,8 +252,11 @@ def _services(settings: SystemSettings, declared: Declarations) -> Branch:
     store = _store()
     return Branch(
         "services",
-        Service("metrics", child(Metrics)),
-        Service("resources", child(ResourceManager, dict(declared.resources))),
+        Service("metrics", child(Metrics, (*platform_metrics(), *declared.metrics))),
+        Service(
+            "resources",
+            child(ResourceManager, dict(declared.resources), budgets=dict(declared.budgets)),
+        ),
         Service("breakers", child(CircuitBreakers, dict(declared.breakers), store=store)),
         Service("retries", child(RetryService, dict(declared.retries), store=store)),
         Service(
@@ -253,6 +283,7 @@ def _services(settings: SystemSettings, declared: Declarations) -> Branch:
             "signals",
             child(
                 SignalBus,
+                subscriptions=tuple(declared.subscriptions),
                 log_entries=settings.signals.log_entries,
                 max_subscriptions=settings.signals.max_subscriptions,
                 store=store,
@@ -320,6 +351,7 @@ def _managers(settings: SystemSettings, declared: Declarations) -> Branch:
             child(
                 CoordinationManager,
                 policy=policy,
+                policies=dict(declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 lanes=coordination.lanes,
             ),

@@ -43,7 +43,7 @@ class Service:
 
     def __init__(self, name: str, spec: ChildSpec[Any], *, needs: Collection[str] = ()) -> None:
         self.name = _word(name)
-        self.spec = spec
+        self.spec = _spec(name, spec)
         self.needs = _needs(name, needs)
 
 
@@ -71,7 +71,7 @@ class Branch:
         needs: Collection[str] = (),
     ) -> None:
         self.name = _word(name)
-        self.children = children
+        self.children = tuple(_node(name, child) for child in children)
         self.strategy: Strategy = strategy
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
@@ -281,6 +281,25 @@ def _word(name: object) -> str:
             "It becomes a part of a registered name, as in 'system.dead_letters'."
         )
     return name
+
+
+def _spec(name: object, spec: ChildSpec[Any]) -> ChildSpec[Any]:
+    given: object = spec
+    if not isinstance(given, ChildSpec):
+        raise SpecError(
+            f"Service {name!r}: spec must be a child spec; got {spec!r}. "
+            "Write Service(name, st.child(Class, ...))."
+        )
+    return spec
+
+
+def _node(branch: object, child: object) -> Service | Branch:
+    if not isinstance(child, Service | Branch):
+        raise SpecError(
+            f"Branch {branch!r}: each child must be a Service or a Branch; got {child!r}. "
+            "Write Service(name, st.child(Class, ...))."
+        )
+    return child
 
 
 def _needs(name: object, needs: Collection[str]) -> tuple[str, ...]:

@@ -419,6 +419,15 @@ async def test_a_check_goes_with_its_owner(runtime):
     assert await M.get_all_health_statuses(pid) == {}
 
 
+async def test_a_function_is_no_check_and_what_to_write_is_said(runtime):
+    pid = await monitor()
+
+    with pytest.raises(WatchError, match=r"Write HealthCheck\(name, function\)"):
+        await M.register_check(pid, FakeCheck())
+
+    assert await M.get_all_health_statuses(pid) == {}
+
+
 async def test_the_number_of_checks_is_bounded(runtime):
     pid = await monitor(max_checks=2)
     for number in range(2):

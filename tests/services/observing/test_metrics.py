@@ -203,6 +203,8 @@ def test_a_tag_whose_text_raises_does_not_hurt_the_emitter():
         (lambda: Metric.counter(SENT, tags=("que",)), "did you mean 'queue'?"),
         (lambda: Metric.counter(SENT, name="Mail Sent"), "lower-case words"),
         (lambda: Metric.sum(SENT, "size_bytes", scale=0), "scale must be finite"),
+        (lambda: Metric.sum(JOB, "duration_ns"), "`stopped` or `failed` of a Span"),
+        (lambda: Metric.counter(7), "an Event or its name"),
         (lambda: Metric.distribution(SENT, "size_bytes", buckets=(2, 1)), "bounds that rise"),
         (lambda: Metric.distribution(SENT, "size_bytes", buckets=(1, math.inf)), "finite bounds"),
         (lambda: table(Metric.counter(SENT), Metric.counter(SENT)), "used once"),

@@ -15,6 +15,7 @@ from suptree.services.parts.near import did_you_mean, near
         ("tick", ["Tick"], "Tick"),
         ("zzz", ["tick"], None),
         ("tick", [], None),
+        (None, ["tick"], None),
     ],
 )
 def test_the_name_that_looks_most_like_it_is_found_in_whatever_letters(name, known, found):

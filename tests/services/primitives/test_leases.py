@@ -287,6 +287,17 @@ async def test_a_wrong_request_is_refused(runtime, options, text):
     assert await holder(leases) is None
 
 
+@pytest.mark.parametrize("wrong", ["door", None])
+async def test_what_is_no_lease_is_refused_and_costs_nobody_a_lease(runtime, wrong):
+    leases = await Leases.start_link()
+    await Leases.acquire(leases, "door")
+
+    for ask in (Leases.release, Leases.renew):
+        with pytest.raises(LeaseError, match="Give back what acquire returned"):
+            await ask(leases, wrong)
+    assert await holder(leases) == st.current()
+
+
 async def test_a_dead_holder_is_refused(runtime):
     leases = await Leases.start_link()
     (dead,) = await people(1)

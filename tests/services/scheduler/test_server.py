@@ -516,6 +516,13 @@ async def test_a_time_that_no_calendar_has_is_no_time(agent):
 # -- refusals ----------------------------------------------------------------------------------------
 
 
+async def test_what_is_no_job_is_refused_and_the_scheduler_goes_on(agent):
+    with pytest.raises(ScheduleError, match=r"a Job; got 'sweep'\. Write Job\(trigger="):
+        await S.schedule("scheduler", "sweep")
+
+    assert (await stats()).jobs == 0
+
+
 async def test_a_time_that_is_over_is_refused(agent, wall: Wall):
     with pytest.raises(ScheduleError, match="moment must be in the future"):
         await S.at("scheduler", wall() - 5.0, "x", to=agent)

@@ -143,5 +143,5 @@ class CriteriaError(AgentRegistryError, ValueError):
 
 def near(word: str, known: Iterable[str]) -> str:
     """', did you mean ...?' if one that is *known* is close, else ''."""
-    found = difflib.get_close_matches(word, known, 1)
+    found = difflib.get_close_matches(str(word), known, 1)
     return f", did you mean {found[0]!r}?" if found else ""

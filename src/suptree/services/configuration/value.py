@@ -16,7 +16,7 @@ from suptree.services.configuration.show import as_json, as_lines
 
 __all__ = ["ABSENT", "Change", "Configuration", "Sources", "diff_configurations"]
 
-S = TypeVar("S", bound=msgspec.Struct)
+S_co = TypeVar("S_co", bound=msgspec.Struct, covariant=True)
 
 
 class _Absent:
@@ -32,7 +32,7 @@ ABSENT: Final = _Absent()
 
 
 @dataclass(frozen=True, slots=True)
-class Sources(Generic[S]):
+class Sources(Generic[S_co]):
     """Where a configuration is read from, and can be read from again.
 
     Attributes:
@@ -43,7 +43,7 @@ class Sources(Generic[S]):
         overrides: What code says.
     """
 
-    schema: type[S]
+    schema: type[S_co]
     file: str | None
     environ: Mapping[str, str] | None = field(repr=False)  # may hold secrets, as overrides may
     prefix: str
@@ -51,7 +51,7 @@ class Sources(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Configuration(Generic[S]):
+class Configuration(Generic[S_co]):
     """A checked configuration; it does not change.
 
     Attributes:
@@ -61,9 +61,9 @@ class Configuration(Generic[S]):
         ignored: Variables that begin with the prefix, and were not taken for settings.
     """
 
-    value: S
+    value: S_co
     entries: Mapping[str, Entry] = field(repr=False)
-    sources: Sources[S]
+    sources: Sources[S_co]
     section: Section = field(repr=False)
     ignored: tuple[str, ...] = ()
 

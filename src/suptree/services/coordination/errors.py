@@ -46,7 +46,7 @@ class ContextNotFoundError(CoordinationError):
     def __init__(self, name: str, names: Iterable[str]) -> None:
         super().__init__(name)
         self.name = name
-        self.near = next(iter(difflib.get_close_matches(name, list(names), 1)), None)
+        self.near = next(iter(difflib.get_close_matches(str(name), list(names), 1)), None)
 
     def __str__(self) -> str:
         hint = "" if self.near is None else f", did you mean {self.near!r}?"

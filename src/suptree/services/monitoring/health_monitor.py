@@ -44,6 +44,7 @@ from suptree.services.monitoring.entries import Forced
 from suptree.services.monitoring.errors import (
     MonitoringError,
     TooManyChecksError,
+    WatchError,
 )
 from suptree.services.monitoring.looking import Looking
 from suptree.services.monitoring.verdict import Verdict
@@ -82,7 +83,14 @@ class HealthMonitor(Looking):
 
         Raises:
             TooManyChecksError: There are `max_checks` already.
+            WatchError: *check* is no `HealthCheck`; nothing was sent.
         """
+        given: object = check
+        if not isinstance(given, HealthCheck):
+            raise WatchError(
+                f"HealthMonitor: check must be a HealthCheck; got {given!r}. "
+                "Write HealthCheck(name, function)."
+            )
         refused = await HealthMonitor._register(server, check, owner)
         if refused is not None:
             raise refused

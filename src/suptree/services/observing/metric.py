@@ -22,7 +22,7 @@ from typing import Final
 
 from suptree.services.observing.errors import MetricError
 from suptree.services.observing.tags import tag_values
-from suptree.telemetry import Event
+from suptree.telemetry import Event, Span
 
 __all__ = ["Metric", "MetricKind", "platform_metrics"]
 
@@ -168,6 +168,7 @@ def _make(
     doc: str,
     scale: float = 1.0,
 ) -> Metric:
+    _check_event(event, name)
     event_name = event.name if isinstance(event, Event) else event
     default = f"{event_name}.{measurement}" if measurement else event_name
     own_name = default if name is None else name
@@ -185,6 +186,15 @@ def _make(
             if key not in event.metadata and key not in event.optional:
                 _refuse(own_name, "tags", event_name, key, (*event.metadata, *event.optional))
     return cls(kind, event_name, measurement, keys, own_name, doc, scale)
+
+
+def _check_event(event: object, name: str | None) -> None:
+    if isinstance(event, Event | str):
+        return
+    what = "an Event or its name"
+    if isinstance(event, Span):
+        what = "an Event, such as the `started`, `stopped` or `failed` of a Span"
+    raise MetricError(name or "", "event", what, event)
 
 
 def _with(metric: Metric, *, monotonic: bool = True, buckets: tuple[float, ...] = ()) -> Metric:

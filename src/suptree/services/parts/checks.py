@@ -12,7 +12,7 @@ __all__ = ["check_classes", "check_count", "check_name", "check_number", "did_yo
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`, did you mean 'payments'?`, or nothing when no name is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(str(name), list(known), n=1)
     return f", did you mean {near[0]!r}?" if near else "."
 
 

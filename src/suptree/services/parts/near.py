@@ -23,7 +23,7 @@ SHOWN: Final = 12
 def near(name: str, known: Iterable[str]) -> str | None:
     """The name of *known* that looks most like *name*, if one does."""
     spelled = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold(), spelled, n=1)
+    found = difflib.get_close_matches(str(name).casefold(), spelled, n=1)
     return spelled[found[0]] if found else None
 
 

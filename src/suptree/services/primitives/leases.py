@@ -133,8 +133,9 @@ class Leases(Primitive[tuple[str, object]]):
 
         Raises:
             LeaseLostError: It is not held any more.
+            LeaseError: A wrong ttl, or *lease* is not what `acquire` returned.
         """
-        wrong = None if ttl is None else _wrong_ttl(ttl)
+        wrong = _no_lease(lease) or (None if ttl is None else _wrong_ttl(ttl))
         if wrong is not None:
             return self.fail(wrong)
         renewed = self.table.renew(lease.name, lease.token, ttl, self.now())
@@ -146,9 +147,14 @@ class Leases(Primitive[tuple[str, object]]):
         return renewed
 
     @call
-    def release(self, lease: Lease) -> bool:
-        """Give the lease back; whether it was held until now."""
-        return self._end_of(lease, "released")
+    def release(self, lease: Lease) -> bool | NoReply:
+        """Give the lease back; whether it was held until now.
+
+        Raises:
+            LeaseError: *lease* is not what `acquire` returned.
+        """
+        wrong = _no_lease(lease)
+        return self._end_of(lease, "released") if wrong is None else self.fail(wrong)
 
     @call
     def status(self, name: str) -> LeaseStatus:
@@ -256,6 +262,14 @@ class Leases(Primitive[tuple[str, object]]):
 
 def _facts(lease: Lease) -> dict[str, object]:
     return {"lease": lease.name, "holder": lease.holder, "token": lease.token}
+
+
+def _no_lease(lease: object) -> LeaseError | None:
+    if isinstance(lease, Lease):
+        return None
+    return LeaseError(
+        f"Leases: lease must be a Lease; got {lease!r}. Give back what acquire returned."
+    )
 
 
 def _wrong_ttl(ttl: object) -> LeaseError | None:

@@ -110,7 +110,7 @@ class ResourceManager(GenServer):
 
     @staticmethod
     async def acquire(
-        manager: ServerRef[Any],
+        manager: ServerRef[ResourceManager],
         type: str,
         amount: int = 1,
         *,
@@ -173,7 +173,7 @@ class ResourceManager(GenServer):
         return answer
 
     @staticmethod
-    async def release(manager: ServerRef[Any], token: ResourceToken) -> bool:
+    async def release(manager: ServerRef[ResourceManager], token: ResourceToken) -> bool:
         """Give *token* back.
 
         Returns:
@@ -189,7 +189,7 @@ class ResourceManager(GenServer):
     @staticmethod
     @asynccontextmanager
     async def hold(
-        manager: ServerRef[Any],
+        manager: ServerRef[ResourceManager],
         type: str,
         amount: int = 1,
         *,

@@ -233,6 +233,10 @@ class SchedulerManager(GenServer):
     @call
     async def schedule(self, job: Job) -> str | NoReply:
         """Add a job as it stands, its owner included; else as `every`."""
+        given: object = job
+        if not isinstance(given, Job):
+            how = "Write Job(trigger=..., what=...)."
+            return self._refuse(ScheduleError("what is scheduled", "a Job", given, how))
         if not job.id:
             job = dataclasses.replace(job, id=self._book.unused_id())
         refusal = self._book.refusal(job)
