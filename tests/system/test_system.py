@@ -88,7 +88,7 @@ async def started(runtime: st.Runtime, **options: Any) -> System:
     configuration = load_configuration(
         SystemSettings,
         environ={},
-        overrides={"supervision.max_restarts": 100, "agents.max_restarts": 100},
+        overrides={"supervision.max_restarts": 100},
     )
     system = System(configuration, declared=DECLARED, **options)
     await runtime.start(system)
@@ -186,6 +186,22 @@ async def test_an_agent_has_a_supervisor(runtime):
 
     infos = await st.DynamicSupervisor.which_children(path("agents"))
     assert len(infos) == 1
+
+
+async def test_poison_that_kills_one_agent_leaves_the_others_alone(runtime):
+    class Frail(Worker):
+        def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
+            raise RuntimeError("poison")
+
+    system = await started(runtime)
+    others = [await system.start_agent(st.child(Worker)) for _ in range(3)]
+    await system.start_agent(st.child(Frail).with_(name="frail"))
+
+    for n in range(5):
+        await CoordinationManager.coordinate(path("coordination"), "frail", n, wait=60.0)
+
+    assert all(st.is_alive(one) for one in others)
+    assert st.whereis("frail") is not None
 
 
 async def test_a_service_of_the_users_own_stands_in_the_same_tree(runtime):

@@ -4,7 +4,7 @@ In a file each section is a table, in the environment `SUPTREE_COORDINATION__BUF
 What is `Fixed` holds from the start to the end; all of it is, as yet.
 
 >>> load_configuration(SystemSettings, overrides={"agents.max_children": 10}).value.agents
-AgentSettings(max_children=10, max_restarts=3, max_seconds=5.0)
+AgentSettings(max_children=10, max_restarts=1000, max_seconds=5.0)
 """
 
 from __future__ import annotations
@@ -91,10 +91,14 @@ class HealthSettings(msgspec.Struct, frozen=True):
 
 
 class AgentSettings(msgspec.Struct, frozen=True):
-    """The supervisor of agents."""
+    """The supervisor of agents.
+
+    It allows many restarts, as Jido's does: one that gives up starts again without agents, and
+    a few that crash must not take the others along.
+    """
 
     max_children: Fixed[Count | None] = None
-    max_restarts: Fixed[Annotated[int, msgspec.Meta(ge=0)]] = 3
+    max_restarts: Fixed[Annotated[int, msgspec.Meta(ge=0)]] = 1000
     max_seconds: Fixed[Seconds] = 5.0
 
 
