@@ -275,3 +275,15 @@ def test_tree_plan_of_something_else_says_what_is_wrong(folder, target, text):
 
     assert done.returncode == 2
     assert text in done.stderr
+
+
+def test_an_application_that_refuses_its_configuration_ends_with_a_line_and_not_with_a_traceback(
+    folder, monkeypatch
+):
+    monkeypatch.setenv("SUPTREE_COORDINATION__BUFER", "7")
+
+    done = suptree(folder, "run", "suptree.system:System", "--no-socket")
+
+    assert done.returncode == 2
+    assert "did you mean" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from suptree.cli.commands.targets import TargetError, find_target, kind_of
+from suptree.errors import SuptreeError
 from suptree.otp import Application, ExitCode, run_program
 from suptree.system import Inspector
 
@@ -61,7 +62,9 @@ def execute(options: argparse.Namespace) -> int:
     )
     try:
         application = load(options.target)
-    except TargetError as error:
+        if isinstance(application, type):
+            application = application()
+    except (TargetError, SuptreeError) as error:  # it may refuse its configuration
         print(f"suptree run: {error}", file=sys.stderr)
         return int(ExitCode.USAGE)
     companions = [] if options.no_socket else [Inspector.child(options.socket)]
