@@ -185,6 +185,37 @@ async def test_wait_lets_a_sender_wait_for_a_place(runtime):
     assert [(await one).value for one in sending] == [0, 1, 2, 3]
 
 
+async def test_without_a_buffer_senders_that_wait_are_served_one_after_the_other(runtime):
+    await router(policy=LanePolicy(buffer=0, overflow="wait", expires=600.0))
+    await agent("slow")
+    before = runtime.now()
+
+    outcomes = await asyncio.gather(
+        *(coordinate("router", "slow", ("sleep", 1.0, n), wait=60.0) for n in range(4))
+    )
+
+    assert [one.value for one in outcomes] == list(range(4))
+    assert runtime.now() - before == pytest.approx(4.0)
+
+
+async def test_a_message_that_is_tried_again_lets_no_more_senders_into_a_full_buffer(runtime):
+    await router(policy=LanePolicy(buffer=1, overflow="wait"))
+    pid = await st.child(Agent).with_(name="worker").start_link()
+    st.unlink(pid)
+    for n in range(2):
+        await coordinate("router", "worker", ("hold", n), wait=0.0)
+    parked = [
+        CoordinationManager.coordinate.send_request("router", "worker", n, wait=3.0)
+        for n in range(3)
+    ]
+    st.exit(pid, st.KILL)
+
+    outcomes = [await one for one in parked]
+
+    assert [one.why for one in outcomes] == ["buffer_full"] * 3
+    assert (await lane("worker")).waiting_count == 2
+
+
 async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
     await router(policy=LanePolicy(buffer=1, overflow="wait", expires=600.0))
     await agent("slow")

@@ -248,6 +248,10 @@ class Lane:
         """How many messages it holds."""
         return len(self.waiting) + len(self.parked) + (self.in_flight is not None)
 
+    def is_empty(self) -> bool:
+        """Whether nothing waits behind the one in flight, if there is one."""
+        return not self.waiting and not self.parked
+
     def position(self, entry: Entry) -> int:
         """The place of *entry*: 1 is delivered next, 0 is with the receiver."""
         if entry is self.in_flight:
