@@ -320,6 +320,22 @@ async def test_without_a_queue_dead_letters_are_counted_as_lost(runtime):
 # -- whoever sends --------------------------------------------------------------------------------
 
 
+async def test_letters_that_a_full_queue_refuses_are_counted_as_lost(runtime):
+    bound = st.MailboxBound(1, overflow="reject")
+    queue = await st.child(DeadLetterQueue).with_(name="letters", bound=bound).start_link()
+    await router(policy=LanePolicy(expires=1.0), dead_letters="letters")
+    await agent("slow")
+    for n in range(4):
+        await coordinate("router", "slow", ("hold", n), wait=0.0)
+    await st.sys.suspend(queue)
+
+    await asyncio.sleep(2.0)
+
+    assert (await CoordinationManager.stats("router")).letters_lost == 3
+    await st.sys.resume(queue)
+    assert len(await DeadLetterQueue.letters("letters")) == 1
+
+
 async def test_a_sender_that_is_cancelled_leaves_its_message_on_its_way(runtime):
     await router()
     await agent("slow")

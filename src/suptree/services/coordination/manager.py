@@ -35,7 +35,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from suptree.core import Pid, Runtime, Timer, current_process, find_runtime
-from suptree.errors import SuptreeError
+from suptree.errors import MailboxFullError, SuptreeError
 from suptree.otp import GenServer, NoReply, Reply, Response, ServerRef, call
 from suptree.services.coordination import events
 from suptree.services.coordination.contexts import Context, ContextInfo, Contexts
@@ -466,7 +466,12 @@ class CoordinationManager(GenServer):
         if queue is None or self._runtime.find(queue, "dead_letters") is None:
             self._router.stats.letters_lost += 1
             return
-        DeadLetterQueue.add(queue, entry.lane.to, entry.message, reason, entry.attempts, entry.id)
+        try:
+            DeadLetterQueue.add(
+                queue, entry.lane.to, entry.message, reason, entry.attempts, entry.id
+            )
+        except MailboxFullError:
+            self._router.stats.letters_lost += 1
 
     # -- what comes by itself ---------------------------------------------------------------------------
 
