@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import Any
 
@@ -486,3 +487,67 @@ async def test_what_travels_goes_with_the_message_even_if_it_waits(runtime):
     await CoordinationManager.outcome("router", 3, wait=60.0)
 
     assert seen == ["one", "two", "three"]
+
+
+class Helper(st.GenServer):
+    """Takes a moment."""
+
+    @st.call
+    async def help(self) -> str:
+        await asyncio.sleep(0.1)
+        return "helped"
+
+
+class Helped(st.GenServer):
+    """Has each message done by a helper."""
+
+    def __init__(self) -> None:
+        self.time_left: list[float | None] = []
+
+    async def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
+        self.time_left.append(st.time_left())
+        return await Helper.help("helper")
+
+
+class Hurried(st.GenServer):
+    """Sends a message in a call whose caller waits for a second."""
+
+    @st.call(timeout=1.0)
+    async def send(self, wait: float) -> None:
+        with contextlib.suppress(st.CallTimeoutError):
+            await coordinate("router", "helped", 1, wait=wait)
+
+
+@pytest.mark.parametrize("wait", [0.0, 5.0], ids=["told", "gave up"])
+async def test_a_message_that_goes_on_without_its_sender_goes_on_without_its_deadline(
+    runtime, wait
+):
+    runtime.propagator = st.ContextPropagator()
+    await router()
+    await st.child(Helper).with_(name="helper").start_link()
+    helped = await st.child(Helped).with_(name="helped").start_link()
+    await st.sys.suspend(helped)
+    await coordinate("router", "helped", 0, wait=0.0)
+    hurried = await Hurried.start_link()
+    with contextlib.suppress(st.CallTimeoutError):
+        await Hurried.send(hurried, wait)
+    await asyncio.sleep(2.0)
+    await st.sys.resume(helped)
+
+    await asyncio.sleep(10.0)
+
+    stats = await CoordinationManager.stats("router")
+    assert (stats.acknowledged, stats.retried) == (2, 0)
+    assert (await st.sys.get_state(helped))["time_left"] == [None, None]
+
+
+async def test_a_receiver_has_the_deadline_of_a_sender_that_waits(runtime):
+    runtime.propagator = st.ContextPropagator()
+    await router()
+    await st.child(Helper).with_(name="helper").start_link()
+    helped = await st.child(Helped).with_(name="helped").start_link()
+    hurried = await Hurried.start_link()
+
+    await Hurried.send(hurried, 5.0)
+
+    assert (await st.sys.get_state(helped))["time_left"] == [pytest.approx(1.0)]

@@ -115,6 +115,10 @@ ENDED: Final = EntryState.ENDED
 class Asker(Protocol):
     """Who is told what became of a message to one of many: a broadcast."""
 
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
     def collect(self, entry: Entry, outcome: Outcome) -> None:
         """Take the outcome."""
         ...
@@ -164,6 +168,10 @@ class Entry:
         self.accepted_at = now
         self.wait_until = wait_until
         self.expires_at = expires_at
+
+    def is_awaited(self) -> bool:
+        """Whether somebody has waited for its outcome from the start, and still does."""
+        return self.asker is not None and not self.asker.done()
 
     def moment(self) -> float:
         """When it needs to be looked at next."""

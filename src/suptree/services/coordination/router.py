@@ -323,7 +323,7 @@ class Router:
             if context is None:
                 lane.request = post_request(lane.to, entry.message, tag=lane)
             else:
-                lane.request = context.copy().run(_post, lane, entry.message)
+                lane.request = context.copy().run(_post, lane, entry)
         except MailboxFullError as error:
             self._attempt_failed(lane, entry, error, now)
 
@@ -633,8 +633,8 @@ def _is_undelivered(response: Response, error: BaseException) -> bool:
     return isinstance(error, ServerExitError) and error.server is response.callee.pid
 
 
-def _post(lane: Lane, message: object) -> Response:
-    return post_request(lane.to, message, tag=lane)
+def _post(lane: Lane, entry: Entry) -> Response:
+    return post_request(lane.to, entry.message, tag=lane, awaited=entry.is_awaited())
 
 
 def _nobody(runtime: Runtime, to: Receiver) -> str:
