@@ -24,13 +24,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from suptree.core import Pid, current_process, find_runtime, send
-from suptree.errors import CallTimeoutError, NotInProcessError
+from suptree.errors import CallTimeoutError, MailboxFullError, NotInProcessError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.parts.agenda import Agenda
 from suptree.services.parts.alarm import Alarm
@@ -458,7 +458,8 @@ class ResourceManager(GenServer):
 
     def _waited_too_long(self, id: int) -> None:
         waiting = self._leave(id)
-        assert waiting is not None
+        if waiting is None:  # it was served by what was due at the same moment, and came before
+            return
         self.ledger.withdraw(waiting.claim)
         obstacle = self.ledger.obstacle(waiting.claim) or Obstacle(
             "queue", waiting.wish.type, self.ledger.in_use(waiting.wish.type), 0
@@ -482,7 +483,8 @@ class ResourceManager(GenServer):
         for news in self.ledger.news():
             self.tell.news(news)
             for subscriber in self.subscribed:
-                send(subscriber, news)
+                with suppress(MailboxFullError):  # it asked for this: the others and we go on
+                    send(subscriber, news)
 
     # -- readings -------------------------------------------------------------------------------
 
