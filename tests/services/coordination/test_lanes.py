@@ -15,6 +15,7 @@ from suptree.services import (
     Buffered,
     CoordinationManager,
     DeadLettered,
+    Expired,
     LanePolicy,
     Rejected,
 )
@@ -370,6 +371,33 @@ async def test_a_receiver_that_does_not_answer_in_time_counts_as_failed_and_gets
     assert got("slow") == [("hold", 1)]
     Agent.let_go("slow")
     assert (await CoordinationManager.outcome("router", 1)).attempts == 1
+
+
+async def test_a_receiver_that_answers_in_time_has_not_failed_if_its_message_was_old(runtime):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await router(policy=LanePolicy(ack_timeout=5.0, breaker=breaker))
+    await agent("busy")
+
+    outcomes = await asyncio.gather(
+        *(coordinate("router", "busy", ("sleep", 1.0, n), expires=1.5) for n in range(2))
+    )
+    await asyncio.sleep(1.0)
+
+    assert [type(one) for one in outcomes] == [Acknowledged, Expired]
+    assert outcomes[1].in_flight
+    assert (await lane("busy")).breaker == "closed"
+
+
+async def test_a_receiver_that_does_not_answer_in_time_has_failed_if_its_message_is_over(runtime):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await router(policy=LanePolicy(ack_timeout=5.0, breaker=breaker))
+    await agent("hung")
+    await coordinate("router", "hung", ("hold", 1), expires=1.0)
+
+    await asyncio.sleep(3.9)
+    assert (await lane("hung")).breaker == "closed"
+    await asyncio.sleep(0.2)
+    assert (await lane("hung")).breaker == "open"
 
 
 async def test_an_absent_receiver_is_no_failure_of_its_breaker(runtime):

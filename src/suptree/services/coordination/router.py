@@ -351,6 +351,8 @@ class Router:
 
     def _settled(self, lane: Lane, outcome: Counted, now: float) -> None:
         """The receiver has nothing of ours any more."""
+        if lane.in_flight is not None and lane.in_flight.state is ENDED:
+            self.deadlines.clear(lane.in_flight)
         lane.in_flight = None
         lane.ack_due = NEVER
         lane.used_at = now
@@ -466,8 +468,6 @@ class Router:
 
     def _expire(self, entry: Entry, now: float) -> None:
         in_flight = entry.state is IN_FLIGHT
-        if in_flight:
-            self._count_overdue(entry.lane, now)
         _take_out(entry)
         self.stats.expired += 1
         if self._expired.handlers:
@@ -477,6 +477,8 @@ class Router:
             )
         self._bury(entry, "expired in flight" if in_flight else "expired")
         self._end(entry, Expired(entry.id, entry.lane.to, in_flight))
+        if in_flight:  # the message had waited, maybe; the receiver has its full time still
+            self.deadlines.set(entry, entry.lane.ack_due)
 
     def _end(self, entry: Entry, outcome: Outcome) -> None:
         """Tell everybody who waits for it.  The lane may still hold it, in the receiver's hands."""
@@ -512,8 +514,10 @@ class Router:
     def _look_at(self, entry: Entry, now: float) -> None:
         """*entry* has come to a moment: its own, its sender's or its receiver's."""
         lane = entry.lane
-        if entry.state is IN_FLIGHT and now >= lane.ack_due:
+        if entry is lane.in_flight and now >= lane.ack_due:
             self._count_overdue(lane, now)
+        if entry.state is ENDED:
+            return
         if now >= entry.expires_at:
             self._expire(entry, now)
             return
