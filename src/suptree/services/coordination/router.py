@@ -516,10 +516,10 @@ class Router:
         lane = entry.lane
         if entry is lane.in_flight and now >= lane.ack_due:
             self._count_overdue(lane, now)
-        if entry.state is ENDED:
-            return
-        if now >= entry.expires_at:
-            self._expire(entry, now)
+        over = entry.state is ENDED
+        if over or now >= entry.expires_at:
+            if not over:
+                self._expire(entry, now)
             return
         if entry.asker is not None and now >= entry.wait_until:
             self._tell_to_look_later(entry, now)
