@@ -445,12 +445,12 @@ class CoordinationManager(GenServer):
         """
         process = current_process()
         borrower = None if process is None else process.pid
-        loan, letters = object(), None
+        loan = object()
         try:
             letters = await DeadLetterQueue.lend(dead_letters, numbers, loan)
-        finally:
-            if letters is None:  # cancelled, maybe with the answer under way
-                DeadLetterQueue.withdraw(dead_letters, loan, borrower)
+        except BaseException:  # cancelled, maybe with the answer under way
+            DeadLetterQueue.withdraw(dead_letters, loan, borrower)
+            raise
         left = {letter.number: letter for letter in letters}
         outcomes: dict[int, Outcome] = {}
         try:

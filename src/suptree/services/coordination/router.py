@@ -171,7 +171,12 @@ class Router:
             entry.others = others
         if self._runtime.propagator is not None:
             entry.context = contextvars.copy_context()
-        if lane.in_flight is None and lane.is_empty() and self._is_open_way(lane, now):
+        if (
+            lane.in_flight is None
+            and not lane.waiting
+            and not lane.parked
+            and self._is_open_way(lane, now)
+        ):
             self._hand_over(lane, entry, now)
         else:
             refusal = self._queue(lane, entry, now)
@@ -351,8 +356,6 @@ class Router:
 
     def _settled(self, lane: Lane, outcome: Counted, now: float) -> None:
         """The receiver has nothing of ours any more."""
-        if lane.in_flight is not None and lane.in_flight.state is ENDED:
-            self.deadlines.clear(lane.in_flight)
         lane.in_flight = None
         lane.ack_due = NEVER
         lane.used_at = now
@@ -383,7 +386,9 @@ class Router:
             self._receiver_ended(lane, entry, gone, now)
             return
         expired = entry.state is ENDED  # in the receiver's hands
-        if expired or (entry.others and self._pass_on(entry, now)):
+        if expired:
+            self.deadlines.clear(entry)
+        elif entry.others and self._pass_on(entry, now):
             pass
         elif entry.attempts >= (lane.policy.retry.max_attempts or 1):
             self._give_up(entry, reason, now)
@@ -435,6 +440,7 @@ class Router:
 
     def _acknowledge(self, entry: Entry, value: object, now: float) -> None:
         if entry.state is ENDED:  # expired in the receiver's hands: its sender knows it as that
+            self.deadlines.clear(entry)
             return
         self.stats.acknowledged += 1
         if self._acknowledged.handlers:
@@ -446,6 +452,7 @@ class Router:
 
     def _refused(self, entry: Entry, error: BaseException, now: float) -> None:
         if entry.state is ENDED:
+            self.deadlines.clear(entry)
             return
         if entry.asker is None:  # nobody is there to be told
             self._give_up(entry, error, now)
