@@ -136,7 +136,18 @@ async def test_a_timer_message_may_be_anything(runtime):
         assert await st.receive() is message
 
 
-@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), "1", None, True])
+@pytest.mark.parametrize(
+    "delay",
+    [
+        -1,
+        float("nan"),
+        float("inf"),
+        pytest.param(10**400, id="beyond every float"),
+        "1",
+        None,
+        True,
+    ],
+)
 async def test_a_delay_that_is_no_number_of_seconds_is_refused(runtime, delay):
     with pytest.raises(ValueError, match="delay must be a finite number of seconds, 0 or more"):
         st.send_after(delay, None)

@@ -206,10 +206,12 @@ def pack_for_task(runtime: Runtime) -> Carried | None:
     return pack(runtime, current_deadline(runtime))
 
 
-def carry(runtime: Runtime, envelope: Envelope, timeout: float | None = None) -> Envelope:
-    """Fill the optional field of *envelope*; for a call, *timeout* seconds are its deadline."""
-    deadline = _deadline_of_call(runtime, timeout) if envelope[0] == CALL else None
-    return _with(envelope, pack(runtime, deadline))
+def carry(
+    runtime: Runtime, envelope: Envelope, timeout: float | None = None, *, awaited: bool = True
+) -> Envelope:
+    """Fill the optional field of *envelope*; for a call that is *awaited*, *timeout* seconds are its deadline."""
+    waits = awaited and envelope[0] == CALL
+    return _with(envelope, pack(runtime, _deadline_of_call(runtime, timeout) if waits else None))
 
 
 def carry_on(process: Process, envelope: Envelope) -> Envelope:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,7 @@ from suptree.core.timers import Timer, Timers
 __all__ = ["Ticker", "check_delay"]
 
 FOREVER: Final = math.inf
+LARGEST: Final = sys.float_info.max
 RESOLUTION: Final = 2e-9  # asyncio calls back what is due within that of the system's clock
 LEAST_ABOVE_ZERO: Final = 1e-6  # less is lost in the rounding of a clock that has run for years
 
@@ -30,7 +32,8 @@ def check_delay(who: str, field: str, value: float, *, above_zero: bool = False)
     """Return *value* if it is a usable number of seconds; ValueError if not."""
     if value.__class__ is float and LEAST_ABOVE_ZERO <= value < FOREVER:
         return value
-    bad = not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    bad = not number or not abs(value) <= LARGEST  # math.isfinite raises for an int beyond that
     if bad or value < 0 or (above_zero and value < LEAST_ABOVE_ZERO):
         least = f"more than 0, {LEAST_ABOVE_ZERO} at least" if above_zero else "0 or more"
         raise ValueError(

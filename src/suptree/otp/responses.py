@@ -77,13 +77,17 @@ class Response(ReplyTo):
         return f"<Response {self.tag!r} of {self.callee.pid}, {self.state.name.lower()}>"
 
 
-def post_request(server: ServerRef[Any], request: object, *, tag: object = None) -> Response:
+def post_request(
+    server: ServerRef[Any], request: object, *, tag: object = None, awaited: bool = True
+) -> Response:
     """Send *request* to the server's `handle_call`; the reply comes to this process as a `Response`.
 
     Args:
         server: A pid, a name, or `via(registry, key)`.
         request: Any value.
         tag: Comes back with the response.
+        awaited: Whether the caller of what is handled here waits for this too.  If not, its
+            deadline does not go along: the request may be handled when that is over.
 
     Returns:
         The response itself, not yet filled: to compare with, or to `cancel`.  If nobody lives
@@ -107,5 +111,7 @@ def post_request(server: ServerRef[Any], request: object, *, tag: object = None)
     response = Response(process, caller, tag)
     envelope = (CALL, response, None, (request,), NO_KWARGS)
     runtime = process.runtime
-    process.deliver(envelope if runtime.propagator is None else carry(runtime, envelope))
+    if runtime.propagator is not None:
+        envelope = carry(runtime, envelope, awaited=awaited)
+    process.deliver(envelope)
     return response

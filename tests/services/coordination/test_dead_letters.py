@@ -15,7 +15,7 @@ from suptree.services import (
     Rejected,
 )
 from suptree.services.coordination import events
-from suptree.testing import wait_down, wait_until
+from suptree.testing import turn, wait_down, wait_until
 
 from .helpers import agent, got, letters, router
 
@@ -167,6 +167,21 @@ async def test_letters_come_back_when_their_borrower_ends(runtime):
 
     assert (await DeadLetterQueue.stats("letters")).on_loan == 0
     assert [one.number for one in await DeadLetterQueue.lend("letters")] == [1]
+
+
+async def test_letters_that_a_cancelled_borrower_never_got_are_not_on_loan(runtime):
+    await router(dead_letters="letters")
+    queue = await letters()
+    DeadLetterQueue.add("letters", "nobody", "m", "lost", 1, 1)
+    await st.sys.suspend(queue)
+    borrowing = asyncio.ensure_future(CoordinationManager.redeliver("router", "letters"))
+    await turn(2)
+    borrowing.cancel()
+    await asyncio.gather(borrowing, return_exceptions=True)
+    await st.sys.resume(queue)
+
+    assert (await DeadLetterQueue.stats("letters")).on_loan == 0
+    assert len(await CoordinationManager.redeliver("router", "letters")) == 1
 
 
 async def test_letters_outlive_the_router(runtime):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from suptree.services import (
     Rejected,
 )
 from suptree.services.coordination import events
+from suptree.services.parts.backoff import RetryPolicy
+from suptree.services.parts.breaker import BreakerConfig
 from suptree.testing import wait_down, wait_until
 
 from .helpers import Agent, agent, got, router
@@ -29,6 +32,10 @@ pytestmark = pytest.mark.suptree_loop("virtual")  # it moves time by minutes
 NAMES = ["a", "b", "c"]
 broadcast = CoordinationManager.broadcast
 distribute = CoordinationManager.distribute
+
+
+async def broadcast_to_all(*arguments: Any) -> Any:
+    return await broadcast(*arguments, strategy="all_or_nothing")
 
 
 async def crew(**options: Any) -> None:
@@ -101,6 +108,29 @@ async def test_a_task_that_nobody_can_take_is_rejected(runtime, receivers, why):
 
     assert isinstance(outcome, Rejected)
     assert outcome.why == why
+
+
+async def test_a_task_that_somebody_takes_is_no_rejection_whoever_was_passed_over(runtime):
+    await crew()
+
+    await distribute("router", ["nobody", "a"], 1)
+    await distribute("router", ["nobody", "nowhere"], 2)
+
+    stats = await CoordinationManager.stats("router")
+    assert (stats.accepted, stats.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("send", [distribute, broadcast_to_all], ids=["distribute", "broadcast"])
+async def test_a_receiver_whose_rest_is_over_is_tried_again_by_a_group(runtime, send):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await crew(policy=LanePolicy(ack_timeout=1.0, breaker=breaker))
+    await CoordinationManager.coordinate("router", "a", ("hold", 1), wait=2.0)
+    Agent.let_go("a")
+    await asyncio.sleep(31.0)
+
+    await send("router", ["a"], "more")
+
+    assert got("a")[-1] == "more"
 
 
 async def test_a_lone_name_in_the_place_of_a_list_is_refused_with_a_hint(runtime):
@@ -243,6 +273,46 @@ async def test_all_or_nothing_is_handed_to_nobody_if_one_cannot_take_it(runtime)
     assert [got(name) for name in ("a", "b")] == [[], []]
 
 
+class Deaf(st.GenServer):
+    """Has no `handle_call`."""
+
+
+async def test_all_or_nothing_is_handed_to_nobody_if_one_could_not_handle_it(runtime):
+    await crew()
+    await st.child(Deaf).with_(name="deaf").start_link()
+
+    result = await broadcast("router", ["a", "deaf"], "news", strategy="all_or_nothing")
+
+    assert [one.why for one in result.outcomes.values()] == ["all_or_nothing", "refused"]
+    assert got("a") == []
+
+
+async def test_all_or_nothing_is_handed_to_nobody_if_the_lanes_do_not_suffice(runtime):
+    await crew(lanes=2)
+
+    result = await broadcast("router", NAMES, "news", strategy="all_or_nothing")
+    fits = await broadcast("router", NAMES[:2], "news", strategy="all_or_nothing")
+
+    assert [one.why for one in result.outcomes.values()] == ["buffer_full"] * 3
+    assert fits.fulfilled
+    assert [got(name) for name in NAMES] == [["news"], ["news"], []]
+
+
+async def test_all_or_nothing_is_handed_to_nobody_if_one_waits_before_its_next_attempt(runtime):
+    retry = RetryPolicy.fixed(delay=1.0, max_attempts=3)
+    await crew(policy=LanePolicy(buffer=1, retry=retry))
+    await CoordinationManager.coordinate("router", "c", ("crash", 1), wait=0.1)
+
+    result = await broadcast("router", NAMES, "news", strategy="all_or_nothing")
+
+    assert [one.why for one in result.outcomes.values()] == [
+        "all_or_nothing",
+        "all_or_nothing",
+        "buffer_full",
+    ]
+    assert [got(name) for name in ("a", "b")] == [[], []]
+
+
 async def test_a_slow_receiver_of_a_broadcast_is_told_as_buffered(runtime):
     await crew()
     await CoordinationManager.coordinate("router", "b", ("hold", 1), wait=0.0)
@@ -366,3 +436,28 @@ async def test_contexts_leave_no_monitor_behind(runtime):
 
     router_process = st.whereis("router")._process
     assert not router_process.watching
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda pid: CoordinationManager.close_context("router", 17),
+        lambda pid: CoordinationManager.context("router", []),
+        lambda pid: CoordinationManager.join("router", [], pid),
+        lambda pid: CoordinationManager.leave("router", {}, pid),
+        lambda pid: CoordinationManager.open_context("router", []),
+        lambda pid: CoordinationManager.open_context("router", "crew", [[]]),
+        lambda pid: CoordinationManager.open_context("router", "crew", owner="somebody"),
+        lambda pid: CoordinationManager.outcome("router", []),
+        lambda pid: CoordinationManager.delegate("router", "a", 1, on="somebody"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_to_who_says_it_and_every_lane_stays(runtime, ask):
+    await crew()
+    await CoordinationManager.coordinate("router", "a", ("hold", 1), wait=0.0)
+
+    with pytest.raises((ContextNotFoundError, TypeError, ValueError)):
+        await ask(st.whereis("a"))
+
+    assert (await CoordinationManager.stats("router")).waiting == 1
+    assert await CoordinationManager.contexts("router") == []

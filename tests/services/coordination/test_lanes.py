@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import Any
 
@@ -14,6 +15,7 @@ from suptree.services import (
     Buffered,
     CoordinationManager,
     DeadLettered,
+    Expired,
     LanePolicy,
     Rejected,
 )
@@ -185,6 +187,37 @@ async def test_wait_lets_a_sender_wait_for_a_place(runtime):
     assert [(await one).value for one in sending] == [0, 1, 2, 3]
 
 
+async def test_without_a_buffer_senders_that_wait_are_served_one_after_the_other(runtime):
+    await router(policy=LanePolicy(buffer=0, overflow="wait", expires=600.0))
+    await agent("slow")
+    before = runtime.now()
+
+    outcomes = await asyncio.gather(
+        *(coordinate("router", "slow", ("sleep", 1.0, n), wait=60.0) for n in range(4))
+    )
+
+    assert [one.value for one in outcomes] == list(range(4))
+    assert runtime.now() - before == pytest.approx(4.0)
+
+
+async def test_a_message_that_is_tried_again_lets_no_more_senders_into_a_full_buffer(runtime):
+    await router(policy=LanePolicy(buffer=1, overflow="wait"))
+    pid = await st.child(Agent).with_(name="worker").start_link()
+    st.unlink(pid)
+    for n in range(2):
+        await coordinate("router", "worker", ("hold", n), wait=0.0)
+    parked = [
+        CoordinationManager.coordinate.send_request("router", "worker", n, wait=3.0)
+        for n in range(3)
+    ]
+    st.exit(pid, st.KILL)
+
+    outcomes = [await one for one in parked]
+
+    assert [one.why for one in outcomes] == ["buffer_full"] * 3
+    assert (await lane("worker")).waiting_count == 2
+
+
 async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
     await router(policy=LanePolicy(buffer=1, overflow="wait", expires=600.0))
     await agent("slow")
@@ -340,6 +373,33 @@ async def test_a_receiver_that_does_not_answer_in_time_counts_as_failed_and_gets
     assert (await CoordinationManager.outcome("router", 1)).attempts == 1
 
 
+async def test_a_receiver_that_answers_in_time_has_not_failed_if_its_message_was_old(runtime):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await router(policy=LanePolicy(ack_timeout=5.0, breaker=breaker))
+    await agent("busy")
+
+    outcomes = await asyncio.gather(
+        *(coordinate("router", "busy", ("sleep", 1.0, n), expires=1.5) for n in range(2))
+    )
+    await asyncio.sleep(1.0)
+
+    assert [type(one) for one in outcomes] == [Acknowledged, Expired]
+    assert outcomes[1].in_flight
+    assert (await lane("busy")).breaker == "closed"
+
+
+async def test_a_receiver_that_does_not_answer_in_time_has_failed_if_its_message_is_over(runtime):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await router(policy=LanePolicy(ack_timeout=5.0, breaker=breaker))
+    await agent("hung")
+    await coordinate("router", "hung", ("hold", 1), expires=1.0)
+
+    await asyncio.sleep(3.9)
+    assert (await lane("hung")).breaker == "closed"
+    await asyncio.sleep(0.2)
+    assert (await lane("hung")).breaker == "open"
+
+
 async def test_an_absent_receiver_is_no_failure_of_its_breaker(runtime):
     await router(policy=breaking())
     pid = await st.child(Agent).with_(name="worker").start_link()
@@ -455,3 +515,67 @@ async def test_what_travels_goes_with_the_message_even_if_it_waits(runtime):
     await CoordinationManager.outcome("router", 3, wait=60.0)
 
     assert seen == ["one", "two", "three"]
+
+
+class Helper(st.GenServer):
+    """Takes a moment."""
+
+    @st.call
+    async def help(self) -> str:
+        await asyncio.sleep(0.1)
+        return "helped"
+
+
+class Helped(st.GenServer):
+    """Has each message done by a helper."""
+
+    def __init__(self) -> None:
+        self.time_left: list[float | None] = []
+
+    async def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
+        self.time_left.append(st.time_left())
+        return await Helper.help("helper")
+
+
+class Hurried(st.GenServer):
+    """Sends a message in a call whose caller waits for a second."""
+
+    @st.call(timeout=1.0)
+    async def send(self, wait: float) -> None:
+        with contextlib.suppress(st.CallTimeoutError):
+            await coordinate("router", "helped", 1, wait=wait)
+
+
+@pytest.mark.parametrize("wait", [0.0, 5.0], ids=["told", "gave up"])
+async def test_a_message_that_goes_on_without_its_sender_goes_on_without_its_deadline(
+    runtime, wait
+):
+    runtime.propagator = st.ContextPropagator()
+    await router()
+    await st.child(Helper).with_(name="helper").start_link()
+    helped = await st.child(Helped).with_(name="helped").start_link()
+    await st.sys.suspend(helped)
+    await coordinate("router", "helped", 0, wait=0.0)
+    hurried = await Hurried.start_link()
+    with contextlib.suppress(st.CallTimeoutError):
+        await Hurried.send(hurried, wait)
+    await asyncio.sleep(2.0)
+    await st.sys.resume(helped)
+
+    await asyncio.sleep(10.0)
+
+    stats = await CoordinationManager.stats("router")
+    assert (stats.acknowledged, stats.retried) == (2, 0)
+    assert (await st.sys.get_state(helped))["time_left"] == [None, None]
+
+
+async def test_a_receiver_has_the_deadline_of_a_sender_that_waits(runtime):
+    runtime.propagator = st.ContextPropagator()
+    await router()
+    await st.child(Helper).with_(name="helper").start_link()
+    helped = await st.child(Helped).with_(name="helped").start_link()
+    hurried = await Hurried.start_link()
+
+    await Hurried.send(hurried, 5.0)
+
+    assert (await st.sys.get_state(helped))["time_left"] == [pytest.approx(1.0)]

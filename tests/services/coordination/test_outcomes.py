@@ -120,6 +120,55 @@ async def test_a_request_that_the_receiver_does_not_know_is_rejected_and_it_live
     assert await Deaf.only(pid) == "this"
 
 
+class Refusing(st.GenServer):
+    """Answers with the error that it gets, and lives on."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def handle_call(self, request: Any, sender: st.ReplyTo) -> Any:
+        self.got.append(request)
+        if isinstance(request, Exception):
+            sender.fail(request)
+            return st.NoReply()
+        return request
+
+
+class Evil(Exception):
+    """Its text is code of the user."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("this must not reach the router")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no"),
+        Evil(),
+        st.ServerExitError("somebody else", st.KILLED),
+        st.MailboxFullError("somebody else", 1),
+        st.NoProcessError("somebody else", "call"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("by", ["name", "pid"])
+async def test_an_error_that_a_living_receiver_answers_with_is_told_once_and_not_tried_again(
+    runtime, error, by
+):
+    await router()
+    pid = await st.child(Refusing).with_(name="refusing").start_link()
+    to = "refusing" if by == "name" else pid
+
+    outcome = await coordinate("router", to, error)
+    after = await coordinate("router", to, "more")
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.why == "refused"
+    assert isinstance(after, Acknowledged)
+    assert (await st.sys.get_state(pid))["got"] == [error, "more"]
+
+
 async def test_a_full_lane_rejects_and_says_how_many_wait(runtime):
     await router(policy=LanePolicy(buffer=2))
     await agent("slow")
@@ -271,6 +320,22 @@ async def test_without_a_queue_dead_letters_are_counted_as_lost(runtime):
 # -- whoever sends --------------------------------------------------------------------------------
 
 
+async def test_letters_that_a_full_queue_refuses_are_counted_as_lost(runtime):
+    bound = st.MailboxBound(1, overflow="reject")
+    queue = await st.child(DeadLetterQueue).with_(name="letters", bound=bound).start_link()
+    await router(policy=LanePolicy(expires=1.0), dead_letters="letters")
+    await agent("slow")
+    for n in range(4):
+        await coordinate("router", "slow", ("hold", n), wait=0.0)
+    await st.sys.suspend(queue)
+
+    await asyncio.sleep(2.0)
+
+    assert (await CoordinationManager.stats("router")).letters_lost == 3
+    await st.sys.resume(queue)
+    assert len(await DeadLetterQueue.letters("letters")) == 1
+
+
 async def test_a_sender_that_is_cancelled_leaves_its_message_on_its_way(runtime):
     await router()
     await agent("slow")
@@ -324,6 +389,8 @@ async def test_a_router_that_dies_answers_everybody_who_waits(runtime):
         ({"wait": -1}, ValueError, "wait must be a finite number, 0 or more; got -1"),
         ({"wait": "5"}, ValueError, "wait must be a finite number, 0 or more; got '5'"),
         ({"expires": 0}, ValueError, "expires must be a finite number, above 0; got 0"),
+        ({"expires": float("nan")}, ValueError, "expires must be a finite number, above 0"),
+        ({"wait": 10**400}, ValueError, "wait must be a finite number, 0 or more; got 1000"),
     ],
 )
 async def test_a_bad_time_is_refused_to_the_sender_and_the_router_goes_on(

@@ -148,7 +148,10 @@ def test_cardinality_is_bounded_and_totals_stay_true():
     assert sum(one.value for one in snapshot.series) == 20
 
 
-@pytest.mark.parametrize("size", [None, "3", float("nan"), float("inf"), -1])
+@pytest.mark.parametrize(
+    "size",
+    [None, "3", float("nan"), float("inf"), -1, pytest.param(10**400, id="beyond every float")],
+)
 def test_what_is_no_number_is_refused_and_counted(size):
     kept = table(Metric.distribution(SENT, "size_bytes"))
     send(kept, size)

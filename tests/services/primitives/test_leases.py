@@ -273,6 +273,7 @@ async def test_hold_releases_at_the_end_of_the_block_whatever_happens_in_it(runt
         ({"ttl": 0}, "ttl must be a finite number"),
         ({"ttl": float("inf")}, "ttl must be a finite number"),
         ({"ttl": "long"}, "ttl must be a finite number"),
+        pytest.param({"ttl": 10**400}, "ttl must be a finite number", id="beyond every float"),
         ({"holder": "me"}, "holder must be a live process"),
     ],
 )
@@ -305,6 +306,19 @@ async def test_a_dead_holder_is_refused(runtime):
 
     with pytest.raises(LeaseError, match="must be a live process"):
         await Leases.acquire(leases, "door", holder=dead)
+
+
+async def test_a_holder_of_another_runtime_is_refused_and_every_lease_stays(runtime):
+    leases = await Leases.start_link()
+    (person,) = await people(1)
+    await Leases.acquire(leases, "door", holder=person)
+
+    async with st.Runtime(name="other"):
+        stranger = await Person.start_link()
+        with pytest.raises(LeaseError, match="holder must live in this runtime"):
+            await Leases.acquire(leases, "window", holder=stranger)
+
+    assert await holder(leases) == person
 
 
 async def test_outside_every_process_a_holder_must_be_said(runtime):

@@ -310,6 +310,18 @@ async def test_a_wait_ends_with_its_timeout_and_says_what_was_in_the_way(runtime
     assert (seen.waiting, seen.denied) == (0, {"timeout": 1})
 
 
+async def test_one_that_is_served_in_the_moment_in_which_its_time_is_over_has_it(runtime):
+    manager = await ResourceManager.start_link({"upload": 1})
+    await acquire(manager, "upload", ttl=10)
+    waiting = asyncio.ensure_future(acquire(manager, "upload", timeout=10))
+    await line_of(manager, 1)
+
+    token = await waiting
+
+    assert await release(manager, token) is True
+    assert (await usage(manager)).waiting == 0
+
+
 async def test_one_that_gives_up_lets_those_behind_it_go_on(runtime):
     manager = await ResourceManager.start_link({"core": 4})
     await acquire(manager, "core", 2)
@@ -686,6 +698,21 @@ async def test_a_subscription_ends_with_its_process(runtime):
     await acquire(manager, "upload")
     with pytest.raises(st.ReceiveTimeoutError):
         await st.receive(ResourceAlert, timeout=1)
+
+
+async def test_a_subscriber_with_a_full_mailbox_misses_news_and_nobody_else_does(runtime):
+    manager = await ResourceManager.start_link({"upload": 1})
+    spec = st.child(st.GenServer).with_(bound=st.MailboxBound(1, overflow="reject"))
+    full = await spec.start_link()
+    await st.sys.suspend(full)
+    await ResourceManager.subscribe(manager, full)
+    await ResourceManager.subscribe(manager)
+
+    for _ in range(3):
+        await release(manager, await acquire(manager, "upload"))
+
+    for kind in ["raised", "cleared"] * 3:
+        assert (await st.receive(ResourceAlert, timeout=1)).kind == kind
 
 
 # -- telemetry, restarts, bad input ------------------------------------------------------------

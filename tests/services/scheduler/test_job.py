@@ -18,6 +18,7 @@ from suptree.services.scheduler.triggers import Cron
     [
         (lambda: Every(0.0), "period must be a finite number of seconds, 0.001 or more; got 0.0"),
         (lambda: Every(math.nan), "period must be"),
+        (lambda: Every(10**400), "period must be"),
         (lambda: Every(True), "period must be"),
         (lambda: Every("1"), "period must be"),
         (lambda: Every(1.0, first=-1.0), "first must be"),

@@ -673,6 +673,12 @@ async def test_dead_letters_that_are_redriven_come_again_with_all_their_attempts
     assert [e["redriven_count"] for e in recorder.of("dead_letters.redriven")] == [2]
 
 
+async def test_any_limit_above_the_number_of_dead_letters_shows_all_of_them(runtime):
+    bus = await with_dead_letters(2)
+
+    assert len(await SignalBus.dead_letters(bus, limit=10**30)) == 2
+
+
 async def test_dead_letters_without_a_subscription_stay_when_they_are_redriven(runtime):
     bus = await with_dead_letters(2)
     await SignalBus.unsubscribe(bus, "x")

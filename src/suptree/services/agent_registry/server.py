@@ -28,7 +28,7 @@ from suptree.services.agent_registry.operations import (
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.tables import AgentTables, Change
 from suptree.services.agent_registry.view import AgentView, table_name
-from suptree.services.parts.owners import Owners
+from suptree.services.parts.owners import Owners, stranger
 from suptree.telemetry import Event
 
 __all__ = ["AgentRegistryServer", "AgentRegistryStats"]
@@ -232,6 +232,10 @@ class AgentRegistryServer(GenServer):
 
 def _checked(operation: object) -> Operation:
     if isinstance(operation, Register | Update | Replace | Unregister):
+        # The keeper would give its entry to every registry to come, and none could watch it.
+        foreign = isinstance(operation, Register) and stranger("AgentRegistry", operation.pid)
+        if foreign:
+            raise AgentRegistryError(str(foreign))
         return operation
     raise AgentRegistryError(
         f"AgentRegistry: an operation must be a Register, Update, Replace or Unregister; "

@@ -108,7 +108,7 @@ class DeadLetterQueue(GenServer):
         self._max_age = max_age
         self._letters: dict[int, DeadLetter] = {}
         self._on_loan: Owners[int] = Owners()
-        self._lent: set[int] = set()
+        self._lent: dict[int, object] = {}  # under which loan
         self._stats = DeadLetterStats()
         self._last = 0
         self._sweeping = False
@@ -178,8 +178,13 @@ class DeadLetterQueue(GenServer):
     # -- giving back to the router -------------------------------------------------------------------
 
     @call
-    def lend(self, numbers: Collection[int] | None = None) -> list[DeadLetter]:
-        """Hand letters out for redelivery, all or those of *numbers*; see `taken` and `returned`."""
+    def lend(self, numbers: Collection[int] | None = None, loan: object = None) -> list[DeadLetter]:
+        """Hand letters out for redelivery, all or those of *numbers*; see `taken` and `returned`.
+
+        Args:
+            numbers: Which; None: all.
+            loan: Made by whoever borrows, for `withdraw`.
+        """
         free = [
             one
             for one in self._letters.values()
@@ -187,7 +192,7 @@ class DeadLetterQueue(GenServer):
         ]
         borrower = self.sender.pid
         for letter in free:
-            self._lent.add(letter.number)
+            self._lent[letter.number] = loan
             if borrower is not None:
                 self._on_loan.add(borrower, letter.number)
         return free
@@ -206,6 +211,12 @@ class DeadLetterQueue(GenServer):
             self._end_loan(letter.number, borrower)
             self._count_return(letter.number)
 
+    @cast
+    def withdraw(self, loan: object, borrower: Pid[Any] | None) -> None:
+        """Whoever was to borrow was cancelled, and never heard what it was lent."""
+        for number in [number for number, one in self._lent.items() if one is loan]:
+            self._end_loan(number, borrower)
+
     def handle_info(self, message: object) -> None:
         """A borrower has ended, or it is time to look for old letters."""
         if isinstance(message, _Sweep):
@@ -214,13 +225,13 @@ class DeadLetterQueue(GenServer):
             self._arm()
             return
         for number in self._on_loan.gone(message):
-            self._lent.discard(number)
+            self._lent.pop(number, None)
             self._count_return(number)
 
     # -- inside --------------------------------------------------------------------------------------
 
     def _end_loan(self, number: int, borrower: Pid[Any] | None) -> None:
-        self._lent.discard(number)
+        self._lent.pop(number, None)
         if borrower is not None:
             self._on_loan.discard(borrower, number)
 
@@ -237,7 +248,7 @@ class DeadLetterQueue(GenServer):
 
     def _drop(self, number: int, why: str) -> None:
         letter = self._letters.pop(number)
-        self._lent.discard(number)
+        self._lent.pop(number, None)
         if why == "full":
             self._stats.dropped_full += 1
         else:

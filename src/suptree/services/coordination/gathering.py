@@ -58,6 +58,10 @@ class Gathering:
         self._missing = 0
         self._runtime.reply(self._reply_to, self.result())
 
+    def done(self) -> bool:
+        """Whether the sender has its answer, or waits no longer."""
+        return self._reply_to.done()
+
     def result(self) -> Broadcast:
         """What became of it so far."""
         outcomes = {to: self._outcomes[to] for to in self._receivers if to in self._outcomes}

@@ -115,6 +115,10 @@ ENDED: Final = EntryState.ENDED
 class Asker(Protocol):
     """Who is told what became of a message to one of many: a broadcast."""
 
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
     def collect(self, entry: Entry, outcome: Outcome) -> None:
         """Take the outcome."""
         ...
@@ -164,6 +168,10 @@ class Entry:
         self.accepted_at = now
         self.wait_until = wait_until
         self.expires_at = expires_at
+
+    def is_awaited(self) -> bool:
+        """Whether somebody has waited for its outcome from the start, and still does."""
+        return self.asker is not None and not self.asker.done()
 
     def moment(self) -> float:
         """When it needs to be looked at next."""
@@ -247,6 +255,10 @@ class Lane:
     def load(self) -> int:
         """How many messages it holds."""
         return len(self.waiting) + len(self.parked) + (self.in_flight is not None)
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits behind the one in flight, if there is one."""
+        return not self.waiting and not self.parked
 
     def position(self, entry: Entry) -> int:
         """The place of *entry*: 1 is delivered next, 0 is with the receiver."""

@@ -21,8 +21,8 @@ Refused: unknown receivers, more than a lane holds, tasks that go in circles.
 ...         return sum(request)
 >>> async def main():
 ...     async with st.Runtime():
-...         await CoordinationManager.start_link(name="router")
-...         await Adder.start_link(name="adder")
+...         await st.child(CoordinationManager).with_(name="router").start_link()
+...         await st.child(Adder).with_(name="adder").start_link()
 ...         return await CoordinationManager.coordinate("router", "adder", (1, 2))
 >>> asyncio.run(main())
 Acknowledged(id=1, to='adder', value=3, attempts=1)
@@ -35,17 +35,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from suptree.core import Pid, Runtime, Timer, current_process, find_runtime
-from suptree.errors import SuptreeError
+from suptree.errors import MailboxFullError, SuptreeError
 from suptree.otp import GenServer, NoReply, Reply, Response, ServerRef, call
 from suptree.services.coordination import events
 from suptree.services.coordination.contexts import Context, ContextInfo, Contexts
 from suptree.services.coordination.dead_letters import DeadLetterQueue
 from suptree.services.coordination.delegation import Delegation, passed_down, trouble_of
-from suptree.services.coordination.errors import ContextExistsError, UnknownMessageError
+from suptree.services.coordination.errors import UnknownMessageError
 from suptree.services.coordination.gathering import Gathering, Strategy
 from suptree.services.coordination.lane import Entry, LaneInfo, LanePolicy
 from suptree.services.coordination.outcomes import Broadcast, Outcome, Receiver, Rejected
-from suptree.services.coordination.router import CoordinationStats, Router
+from suptree.services.coordination.router import CoordinationStats, Router, Trouble
 from suptree.services.parts.checks import check_count, check_number
 from suptree.services.parts.deadlines import NEVER
 from suptree.services.parts.owners import Owners
@@ -165,16 +165,16 @@ class CoordinationManager(GenServer):
         Raises:
             UnknownMessageError: It ended long ago, or never was.
         """
-        ended = self._router.ended.get(id)
+        try:
+            ended = self._router.ended.get(id)
+            entry = self._router.buffered.get(id)
+            check_number("outcome", "wait", wait, least=0)
+        except (ValueError, TypeError) as error:
+            return self._refuse(error)
         if ended is not None:
             return Reply(ended)
-        entry = self._router.buffered.get(id)
         if entry is None:
             return self._refuse(UnknownMessageError(id))
-        try:
-            check_number("outcome", "wait", wait, least=0)
-        except ValueError as error:
-            return self._refuse(error)
         self._router.ask(entry, self.sender, wait)
         self._arm()
         return _LATER
@@ -198,8 +198,10 @@ class CoordinationManager(GenServer):
         Returns:
             The outcome; `Rejected` as 'cycle' or 'too_deep' if it goes in circles.
         """
-        delegation = passed_down(task, self.sender.pid, to, on)
         try:
+            if on is not None and not isinstance(on, Delegation):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"delegate: on must be a Delegation or None; got {on!r}.")
+            delegation = passed_down(task, self.sender.pid, to, on)
             self._check(to, wait, expires)
             trouble = trouble_of(delegation, self._runtime)
         except (SuptreeError, ValueError, TypeError) as error:
@@ -240,25 +242,21 @@ class CoordinationManager(GenServer):
             receivers = self._members(to, wait, expires)
         except (SuptreeError, ValueError, TypeError) as error:
             return self._refuse(error)
-        last = (
-            self._router.reject("", "no_receiver", "there is nobody to give it to.")
-            if not receivers
-            else None
-        )
-        while receivers:
+        chosen: Receiver = ""
+        trouble: Trouble | None = ("no_receiver", "there is nobody to give it to.")
+        while receivers and trouble is not None:
             chosen = min(receivers, key=self._router.load)
             receivers.remove(chosen)
-            last = self._router.obstacle(chosen)
-            if last is None:
-                result = self._router.accept(
-                    chosen, task, self.sender, wait=wait, expires=expires, others=tuple(receivers)
-                )
-                if not isinstance(result, Rejected):
-                    self._arm()
-                    return _LATER
-                last = result
-        assert last is not None
-        return Reply(last)
+            trouble = self._router.obstacle(chosen)
+        if trouble is not None:  # one message, so one rejection, however many were asked
+            return Reply(self._router.reject(chosen, *trouble))
+        result = self._router.accept(
+            chosen, task, self.sender, wait=wait, expires=expires, others=tuple(receivers)
+        )
+        if isinstance(result, Rejected):
+            return Reply(result)
+        self._arm()
+        return _LATER
 
     @call(timeout=None)
     def broadcast(
@@ -303,12 +301,14 @@ class CoordinationManager(GenServer):
         """If one of them cannot take a message, why none of them gets it."""
         found = {to: self._router.obstacle(to) for to in receivers}
         if not any(found.values()):
-            return {}
-        detail = "another receiver cannot take it, and it is for all or nobody."
-        return {
-            to: self._router.reject(to, "all_or_nothing", detail) if why is None else why
-            for to, why in found.items()
-        }
+            if not self._router.lacks_lanes(receivers):
+                return {}
+            found = dict.fromkeys(receivers, self._router.too_many_lanes())
+        other: Trouble = (
+            "all_or_nothing",
+            "another receiver cannot take it, and it is for all or nobody.",
+        )
+        return {to: self._router.reject(to, *(trouble or other)) for to, trouble in found.items()}
 
     # -- contexts -----------------------------------------------------------------------------------
 
@@ -336,8 +336,13 @@ class CoordinationManager(GenServer):
         """
         owner = self.sender.pid if owner is None else owner
         try:
+            if owner is not None and not isinstance(owner, Pid):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"open_context: owner must be a pid or None; got {owner!r}.")
+            for one in (*members, owner):
+                if isinstance(one, Pid):
+                    self._runtime.find(one, "open_context")  # raises if it lives elsewhere
             info = self._contexts.open(name, list(members), data, owner)
-        except ContextExistsError as error:
+        except (SuptreeError, ValueError, TypeError) as error:
             return self._refuse(error)
         if owner is not None:
             self._owners.add(owner, (name, None))
@@ -359,7 +364,7 @@ class CoordinationManager(GenServer):
         """
         try:
             return Reply(self._close(name, "closed"))
-        except SuptreeError as error:
+        except (SuptreeError, TypeError) as error:
             return self._refuse(error)
 
     @call
@@ -370,8 +375,10 @@ class CoordinationManager(GenServer):
             ContextNotFoundError: There is none of that name.
         """
         try:
+            if isinstance(member, Pid):
+                self._runtime.find(member, "join")  # raises if it lives elsewhere
             info = self._contexts.change(name, join=member)
-        except SuptreeError as error:
+        except (SuptreeError, TypeError) as error:
             return self._refuse(error)
         if isinstance(member, Pid):
             self._owners.add(member, (name, member))
@@ -386,7 +393,7 @@ class CoordinationManager(GenServer):
         """
         try:
             info = self._contexts.change(name, leave=member)
-        except SuptreeError as error:
+        except (SuptreeError, TypeError) as error:
             return self._refuse(error)
         if isinstance(member, Pid):
             self._owners.discard(member, (name, member))
@@ -401,7 +408,7 @@ class CoordinationManager(GenServer):
         """
         try:
             return Reply(self._contexts.get(name))
-        except SuptreeError as error:
+        except (SuptreeError, TypeError) as error:
             return self._refuse(error)
 
     @call
@@ -438,7 +445,12 @@ class CoordinationManager(GenServer):
         """
         process = current_process()
         borrower = None if process is None else process.pid
-        letters = await DeadLetterQueue.lend(dead_letters, numbers)
+        loan = object()
+        try:
+            letters = await DeadLetterQueue.lend(dead_letters, numbers, loan)
+        except BaseException:  # cancelled, maybe with the answer under way
+            DeadLetterQueue.withdraw(dead_letters, loan, borrower)
+            raise
         left = {letter.number: letter for letter in letters}
         outcomes: dict[int, Outcome] = {}
         try:
@@ -459,7 +471,12 @@ class CoordinationManager(GenServer):
         if queue is None or self._runtime.find(queue, "dead_letters") is None:
             self._router.stats.letters_lost += 1
             return
-        DeadLetterQueue.add(queue, entry.lane.to, entry.message, reason, entry.attempts, entry.id)
+        try:
+            DeadLetterQueue.add(
+                queue, entry.lane.to, entry.message, reason, entry.attempts, entry.id
+            )
+        except MailboxFullError:
+            self._router.stats.letters_lost += 1
 
     # -- what comes by itself ---------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ RejectReason: TypeAlias = Literal[
 
 no_process: nobody lives there, and nobody of that name was ever delivered to.  buffer_full:
 the lane holds as many as it may.  breaker_open: the receiver keeps failing, and its lane
-does not buffer.  refused: the receiver does not know such a request.  cycle, too_deep: a
+does not buffer.  refused: the receiver does not know such a request, or answered with an error.  cycle, too_deep: a
 task came back to one who had delegated it, or went down too far.  no_receiver: an empty
 group.  all_or_nothing: another receiver of the broadcast could not take it.
 """

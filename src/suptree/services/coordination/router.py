@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextvars
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
-from suptree.core import NOPROC, Pid, ReplyTo, Runtime
-from suptree.errors import BadRequestError, MailboxFullError, NoProcessError, ServerExitError
+from suptree.core import NOPROC, Pid, ReplyTo, Runtime, safe_text
+from suptree.errors import MailboxFullError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, Response, post_request
 from suptree.services.coordination import events
 from suptree.services.coordination.lane import (
@@ -47,6 +47,9 @@ __all__ = ["CoordinationStats", "Router"]
 
 CLOSED: Final = BreakerState.CLOSED
 OPEN: Final = BreakerState.OPEN
+
+Trouble: TypeAlias = tuple[RejectReason, str]
+"""Why a receiver cannot have a message: the word, and the same for people."""
 
 
 @dataclass(slots=True)
@@ -168,7 +171,12 @@ class Router:
             entry.others = others
         if self._runtime.propagator is not None:
             entry.context = contextvars.copy_context()
-        if lane.in_flight is None and not lane.waiting and self._is_open_way(lane, now):
+        if (
+            lane.in_flight is None
+            and not lane.waiting
+            and not lane.parked
+            and self._is_open_way(lane, now)
+        ):
             self._hand_over(lane, entry, now)
         else:
             refusal = self._queue(lane, entry, now)
@@ -180,18 +188,38 @@ class Router:
         self.deadlines.set(entry, entry.moment())
         return entry
 
-    def obstacle(self, to: Receiver) -> Rejected | None:
-        """Why *to* could not be handed a message at once or soon; None: it could."""
+    def obstacle(self, to: Receiver) -> Trouble | None:
+        """Why *to* could not be handed a message at once or soon; None: `accept` would take it."""
+        now = self._runtime.now()
         lane = self.lanes.get(to)
-        if self._runtime.find(to) is None:
-            return self.reject(to, "no_process", _nobody(self._runtime, to), lane)
         if lane is None:
-            return None
-        if lane.breaker is not None and lane.breaker.state is OPEN:
-            return self.reject(to, "breaker_open", _resting(lane), lane)
-        if lane.load() > lane.policy.buffer:
-            return self.reject(to, "buffer_full", _full(lane), lane)
+            return self._trouble_of_lane(to)
+        if self._runtime.find(to) is None:
+            return "no_process", _nobody(self._runtime, to)
+        breaker = lane.breaker
+        if breaker is not None and breaker.state is not CLOSED:
+            self._changed(lane, breaker.look(now))  # or nobody would ever try it again
+            if breaker.state is OPEN:
+                return "breaker_open", _resting(lane)
+        if lane.parked or len(lane.waiting) >= lane.policy.buffer:
+            free = lane.in_flight is None and lane.is_empty() and lane.due == NEVER
+            return None if free else ("buffer_full", _full(lane))
         return None
+
+    def lacks_lanes(self, receivers: Collection[Receiver]) -> bool:
+        """Whether there are too few lanes for each of *receivers* to have one at the same time."""
+        if len(self.lanes) + len(receivers) <= self._lanes_at_most:
+            return False
+        wanted = set(receivers)
+        busy = sum(to not in wanted and not lane.is_quiet() for to, lane in self.lanes.items())
+        return busy + len(wanted) > self._lanes_at_most
+
+    def too_many_lanes(self) -> Trouble:
+        """What to say when there are."""
+        return (
+            "buffer_full",
+            f"{len(self.lanes)} lanes are in use, and there may be no more. Raise `lanes`.",
+        )
 
     def load(self, to: Receiver) -> int:
         """How many messages are on their way to *to*."""
@@ -199,21 +227,27 @@ class Router:
         return 0 if lane is None else lane.load()
 
     def _new_lane(self, to: Receiver, now: float) -> Lane | Rejected:
+        trouble = self._trouble_of_lane(to)
+        if trouble is not None:
+            return self.reject(to, *trouble)
+        if len(self.lanes) >= self._lanes_at_most:
+            self.sweep(now, 0.0)
+        lane = self.lanes[to] = Lane(to, self._policies.get(to, self._policy), now)
+        return lane
+
+    def _trouble_of_lane(self, to: Receiver) -> Trouble | None:
+        """Why there can be no lane for *to*, which has none."""
         process = self._runtime.find(to)
         if process is None:
-            return self.reject(to, "no_process", _nobody(self._runtime, to))
+            return "no_process", _nobody(self._runtime, to)
         server = process.server
         if isinstance(server, GenServer) and type(server).handle_call is GenServer.handle_call:
             detail = (
                 f"{to!r} is a {type(server).__name__}, which would crash: it has no handle_call. "
                 "Write one, and return from it what the sender is to get."
             )
-            return self.reject(to, "refused", detail)
-        if len(self.lanes) >= self._lanes_at_most and not self.sweep(now, 0.0):
-            detail = f"{len(self.lanes)} lanes are in use, and there may be no more. Raise `lanes`."
-            return self.reject(to, "buffer_full", detail, None)
-        lane = self.lanes[to] = Lane(to, self._policies.get(to, self._policy), now)
-        return lane
+            return "refused", detail
+        return self.too_many_lanes() if self.lacks_lanes((to,)) else None
 
     def _is_open_way(self, lane: Lane, now: float) -> bool:
         """Whether an empty lane would hand a message over at once."""
@@ -263,7 +297,7 @@ class Router:
 
     def _deliver(self, lane: Lane, now: float) -> None:
         """Hand the first message of *lane* to its receiver, if it may have one now."""
-        if lane.in_flight is not None or not lane.waiting or (lane.due > now and lane.due != NEVER):
+        if lane.in_flight is not None or lane.is_empty() or (lane.due > now and lane.due != NEVER):
             return
         self.deadlines.clear(lane)
         breaker = lane.breaker
@@ -274,7 +308,8 @@ class Router:
                 wait = lane.policy.ack_timeout if after is None else after
                 self.deadlines.set(lane, now + wait)
                 return
-        entry = lane.waiting.popleft()
+        # Without a buffer there is no other place behind the receiver than to be parked.
+        entry = lane.waiting.popleft() if lane.waiting else lane.parked.popleft()
         if lane.parked:
             _unpark(lane)
         self._hand_over(lane, entry, now)
@@ -293,7 +328,7 @@ class Router:
             if context is None:
                 lane.request = post_request(lane.to, entry.message, tag=lane)
             else:
-                lane.request = context.copy().run(_post, lane, entry.message)
+                lane.request = context.copy().run(_post, lane, entry)
         except MailboxFullError as error:
             self._attempt_failed(lane, entry, error, now)
 
@@ -308,11 +343,11 @@ class Router:
         if not response.is_failed():
             self._settled(lane, Counted.SUCCESS, now)
             self._acknowledge(entry, response.value, now)
-            if lane.waiting:
+            if lane.waiting or lane.parked:
                 self._deliver(lane, now)
             return
         error = response.value
-        if isinstance(error, BadRequestError):  # it lives, and said no
+        if not _is_undelivered(response, error):  # it lives, and said no
             self._settled(lane, Counted.SUCCESS, now)
             self._refused(entry, error, now)
         else:
@@ -351,7 +386,9 @@ class Router:
             self._receiver_ended(lane, entry, gone, now)
             return
         expired = entry.state is ENDED  # in the receiver's hands
-        if expired or (entry.others and self._pass_on(entry, now)):
+        if expired:
+            self.deadlines.clear(entry)
+        elif entry.others and self._pass_on(entry, now):
             pass
         elif entry.attempts >= (lane.policy.retry.max_attempts or 1):
             self._give_up(entry, reason, now)
@@ -403,6 +440,7 @@ class Router:
 
     def _acknowledge(self, entry: Entry, value: object, now: float) -> None:
         if entry.state is ENDED:  # expired in the receiver's hands: its sender knows it as that
+            self.deadlines.clear(entry)
             return
         self.stats.acknowledged += 1
         if self._acknowledged.handlers:
@@ -412,14 +450,15 @@ class Router:
             )
         self._end(entry, Acknowledged(entry.id, entry.lane.to, value, entry.attempts))
 
-    def _refused(self, entry: Entry, error: BadRequestError, now: float) -> None:
+    def _refused(self, entry: Entry, error: BaseException, now: float) -> None:
         if entry.state is ENDED:
+            self.deadlines.clear(entry)
             return
         if entry.asker is None:  # nobody is there to be told
             self._give_up(entry, error, now)
         else:
             self._end(
-                entry, self.reject(entry.lane.to, "refused", str(error), entry.lane, entry.id)
+                entry, self.reject(entry.lane.to, "refused", safe_text(error), entry.lane, entry.id)
             )
 
     def _give_up(self, entry: Entry, reason: object, now: float) -> None:
@@ -436,8 +475,6 @@ class Router:
 
     def _expire(self, entry: Entry, now: float) -> None:
         in_flight = entry.state is IN_FLIGHT
-        if in_flight:
-            self._count_overdue(entry.lane, now)
         _take_out(entry)
         self.stats.expired += 1
         if self._expired.handlers:
@@ -447,6 +484,8 @@ class Router:
             )
         self._bury(entry, "expired in flight" if in_flight else "expired")
         self._end(entry, Expired(entry.id, entry.lane.to, in_flight))
+        if in_flight:  # the message had waited, maybe; the receiver has its full time still
+            self.deadlines.set(entry, entry.lane.ack_due)
 
     def _end(self, entry: Entry, outcome: Outcome) -> None:
         """Tell everybody who waits for it.  The lane may still hold it, in the receiver's hands."""
@@ -482,10 +521,12 @@ class Router:
     def _look_at(self, entry: Entry, now: float) -> None:
         """*entry* has come to a moment: its own, its sender's or its receiver's."""
         lane = entry.lane
-        if entry.state is IN_FLIGHT and now >= lane.ack_due:
+        if entry is lane.in_flight and now >= lane.ack_due:
             self._count_overdue(lane, now)
-        if now >= entry.expires_at:
-            self._expire(entry, now)
+        over = entry.state is ENDED
+        if over or now >= entry.expires_at:
+            if not over:
+                self._expire(entry, now)
             return
         if entry.asker is not None and now >= entry.wait_until:
             self._tell_to_look_later(entry, now)
@@ -583,14 +624,28 @@ def _take_out(entry: Entry) -> None:
 
 
 def _unpark(lane: Lane) -> None:
-    """There is a place for the one who waits longest for one."""
-    entry = lane.parked.popleft()
-    entry.state = WAITING
-    lane.waiting.append(entry)
+    """There may be a place for the one who waits longest for one; not if an attempt came back."""
+    if len(lane.waiting) < lane.policy.buffer:
+        entry = lane.parked.popleft()
+        entry.state = WAITING
+        lane.waiting.append(entry)
 
 
-def _post(lane: Lane, message: object) -> Response:
-    return post_request(lane.to, message, tag=lane)
+def _is_undelivered(response: Response, error: BaseException) -> bool:
+    """Whether nobody was there, there was no place, or the receiver ended over it.
+
+    Else the error is what a living receiver answered with `fail`, whatever it is: it may
+    pass on what it got from somebody else who ended.
+    """
+    if isinstance(error, NoProcessError):
+        return response.callee is response.caller  # see `post_request`
+    if isinstance(error, MailboxFullError):
+        return error.target is response.callee.pid
+    return isinstance(error, ServerExitError) and error.server is response.callee.pid
+
+
+def _post(lane: Lane, entry: Entry) -> Response:
+    return post_request(lane.to, entry.message, tag=lane, awaited=entry.is_awaited())
 
 
 def _nobody(runtime: Runtime, to: Receiver) -> str:

@@ -44,7 +44,7 @@ from suptree.services.dependencies.readiness import (
     Word,
 )
 from suptree.services.parts.deadlines import NEVER, Deadlines
-from suptree.services.parts.owners import Owners
+from suptree.services.parts.owners import Owners, stranger
 
 __all__ = ["ReadinessBoard", "ReadinessStats"]
 
@@ -169,6 +169,9 @@ class ReadinessBoard(GenServer):
     def _say(self, service: str, pid: Pid[Any] | None, word: Word) -> SuptreeError | None:
         if service not in self._graph:
             return UnknownServiceError("ReadinessBoard", service, self._graph)
+        foreign = stranger("ReadinessBoard", pid)
+        if foreign is not None:
+            return foreign
         self._take_down(service, self.sender.pid if pid is None else pid, word)
         return None
 

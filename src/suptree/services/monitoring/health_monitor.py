@@ -32,6 +32,7 @@ from typing import Any
 from suptree.core import (
     Pid,
 )
+from suptree.errors import SuptreeError
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.monitoring.checks import (
     CheckRecord,
@@ -49,6 +50,7 @@ from suptree.services.monitoring.errors import (
 from suptree.services.monitoring.looking import Looking
 from suptree.services.monitoring.verdict import Verdict
 from suptree.services.monitoring.watch import Target
+from suptree.services.parts.owners import stranger
 
 __all__ = ["HealthMonitor"]
 
@@ -116,14 +118,18 @@ class HealthMonitor(Looking):
         await HealthMonitor.register_check(server, spec)
 
     @call
-    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> MonitoringError | None:
+    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> SuptreeError | None:
+        # What is kept outlives this server: none that came after it could watch that process.
+        foreign = stranger("HealthMonitor", spec.process, owner)
+        if foreign is not None:
+            return foreign
         old = self._entries.get(spec.name)
         if old is None and len(self._entries) >= self._max_checks:
             return TooManyChecksError(self._max_checks)
         if old is not None:
             self._remove(old)
-        self._kept[spec.name] = spec, owner
         self._add(spec, owner)
+        self._kept[spec.name] = spec, owner  # last: what cannot be added is not to come again
         self._judge()
         self._arm()
         return None

@@ -78,7 +78,10 @@ class Metric:
         value = numbers.get(self.measurement)
         if not isinstance(value, (int, float)):
             return None
-        value *= self.scale
+        try:
+            value *= self.scale
+        except OverflowError:  # an int beyond every float; raised, it would cost the whole metric
+            return None
         if not math.isfinite(value):
             return None
         rising = self.kind is MetricKind.SUM and self.monotonic

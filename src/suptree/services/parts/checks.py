@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["check_classes", "check_count", "check_name", "check_number", "did_you_mean"]
+
+_LARGEST: Final = sys.float_info.max
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -55,7 +57,7 @@ def check_number(
     right = (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value) <= _LARGEST  # not math.isfinite: it raises for an int beyond every float
         and (above is None or value > above)
         and (least is None or value >= least)
         and (most is None or value <= most)

@@ -18,11 +18,27 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from suptree.core import Down, Pid, Ref, demonitor, monitor
+from suptree.core import Down, Pid, Ref, demonitor, find_runtime, monitor
+from suptree.errors import CrossRuntimeError
 
-__all__ = ["Owners"]
+__all__ = ["Owners", "stranger"]
 
 K = TypeVar("K")
+
+
+def stranger(doing: str, *pids: object) -> CrossRuntimeError | None:
+    """The error of a request about a process of another runtime; None if none of *pids* is one.
+
+    To be asked before anything is noted: such a process cannot be watched, and `Owners.add`
+    of it raises in the server's turn.
+    """
+    runtime = find_runtime(doing)
+    for pid in pids:
+        if isinstance(pid, Pid) and pid.runtime is not runtime:
+            return CrossRuntimeError(
+                f"{doing}: {pid!r} lives in runtime {pid.runtime.name!r}, not {runtime.name!r}."
+            )
+    return None
 
 
 class Owners(Generic[K]):

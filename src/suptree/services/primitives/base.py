@@ -6,11 +6,12 @@ caller.  No polling: what happens, happens at a message or at a deadline.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from suptree.core import Down, Pid, Timer, send
+from suptree.core import Down, Pid, Timer, find_runtime, send
 from suptree.errors import MailboxFullError
 from suptree.otp import GenServer, NoReply
 from suptree.services.parts.deadlines import NEVER, Deadlines
@@ -117,12 +118,16 @@ class Primitive(GenServer, Generic[K]):
 def positive(value: object) -> bool:
     """Whether *value* is a finite number of seconds above 0."""
     return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= sys.float_info.max  # an int may be beyond every float
     )
 
 
 def not_alive(pid: object, server: str, role: str, error: type[E]) -> E | None:
-    """The error of a request about *pid*, which must be a live process; None if it is."""
+    """The error of a request about *pid*, which must be a live process of this runtime; None if it is."""
     if isinstance(pid, Pid) and pid.is_alive():
-        return None
+        if pid.runtime is find_runtime(server):
+            return None
+        return error(f"{server}: {role} must live in this runtime; got {pid!r} of {pid.runtime!r}.")
     return error(f"{server}: {role} must be a live process; got {pid!r}.")

@@ -25,6 +25,7 @@ from typing import Any
 
 from suptree.core import Pid, ReplyTo, current
 from suptree.otp import NoReply, ServerRef, call
+from suptree.services.parts.owners import stranger
 from suptree.services.primitives import events
 from suptree.services.primitives.ballot import (
     Ballot,
@@ -151,6 +152,9 @@ class Consensus(Primitive[str]):
         """Open a ballot; `propose` is the client of it."""
         wrong = wrong_ballot(participants, choices, quorum, timeout)
         wrong = wrong or not_alive(proposer, "Consensus", "proposer", ConsensusError)
+        foreign = stranger("Consensus", *participants) if wrong is None else None
+        if foreign is not None:
+            wrong = ConsensusError(str(foreign))
         if wrong is None and len(self.open) >= self.max_open:
             wrong = ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
         if wrong is not None:

@@ -24,18 +24,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from suptree.core import Pid, current_process, find_runtime, send
-from suptree.errors import CallTimeoutError, NotInProcessError
+from suptree.errors import CallTimeoutError, MailboxFullError, NotInProcessError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.parts.agenda import Agenda
 from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.checks import check_count, check_number
-from suptree.services.parts.owners import Owners
+from suptree.services.parts.owners import Owners, stranger
 from suptree.services.resources.errors import (
     BackPressureError,
     ResourceDeniedError,
@@ -253,16 +253,21 @@ class ResourceManager(GenServer):
         self._arm()
 
     @call
-    def subscribe(self, subscriber: Pid[Any] | None = None) -> None:
+    def subscribe(self, subscriber: Pid[Any] | None = None) -> NoReply | None:
         """Send `ResourceAlert` and `PressureChanged` to *subscriber*, while it lives.
 
         Args:
             subscriber: None: the process that calls.  Twice is once.
         """
         pid = subscriber if subscriber is not None else self.sender.pid
+        foreign = stranger("ResourceManager.subscribe", pid)
+        if foreign is not None:
+            self.sender.fail(foreign)
+            return NoReply()
         if pid is not None:
             self.subscribed[pid] = None
             self.subscribers.add(pid, pid)
+        return None
 
     @call
     def unsubscribe(self, subscriber: Pid[Any] | None = None) -> bool:
@@ -279,6 +284,9 @@ class ResourceManager(GenServer):
     @call(timeout=None)  # the manager answers within the timeout of the wish
     def _acquire(self, wish: Wish) -> Any:
         """A token, the error to raise, or an answer later."""
+        foreign = stranger("ResourceManager.acquire", wish.owner)
+        if foreign is not None:
+            return foreign
         try:
             claim = self.ledger.claim(wish.id, wish.type, wish.amount, wish.costs)
         except UnknownResourceError as error:
@@ -458,7 +466,8 @@ class ResourceManager(GenServer):
 
     def _waited_too_long(self, id: int) -> None:
         waiting = self._leave(id)
-        assert waiting is not None
+        if waiting is None:  # it was served by what was due at the same moment, and came before
+            return
         self.ledger.withdraw(waiting.claim)
         obstacle = self.ledger.obstacle(waiting.claim) or Obstacle(
             "queue", waiting.wish.type, self.ledger.in_use(waiting.wish.type), 0
@@ -482,7 +491,8 @@ class ResourceManager(GenServer):
         for news in self.ledger.news():
             self.tell.news(news)
             for subscriber in self.subscribed:
-                send(subscriber, news)
+                with suppress(MailboxFullError):  # it asked for this: the others and we go on
+                    send(subscriber, news)
 
     # -- readings -------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ runtime's clock: point n is ``origin + n * period``, so nothing drifts, however 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, TypeAlias, cast
@@ -160,5 +161,5 @@ def check_seconds(field: str, value: object, *, least: float = 0.0) -> None:
         ScheduleError: *value* is not finite, below *least*, or no number.
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(seconds := cast("float", value)) or seconds < least:
+    if not number or not least <= cast("float", value) <= sys.float_info.max:
         raise ScheduleError(field, f"a finite number of seconds, {least:g} or more", value)

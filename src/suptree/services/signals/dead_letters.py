@@ -62,7 +62,8 @@ class DeadLetters:
             limit: How many at most.
             after: Only those with a higher number.
         """
-        return list(islice(self._wanted(subscription, numbers, after), limit))
+        most = min(limit, len(self._letters))  # islice takes no number above sys.maxsize
+        return list(islice(self._wanted(subscription, numbers, after), most))
 
     def remove(self, number: int) -> None:
         """Forget one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from suptree.core import current
+from suptree.errors import SuptreeError
 from suptree.otp import NoReply, ServerRef, call, cast
+from suptree.services.parts.owners import stranger
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import (
-    SignalError,
     SubscriptionLimitError,
     SubscriptionTakenError,
 )
@@ -72,7 +73,10 @@ class Subscribing(BusState):
         return subscription.id
 
     @call
-    def _subscribe(self, subscription: Subscription) -> SignalError | NoReply | None:
+    def _subscribe(self, subscription: Subscription) -> SuptreeError | NoReply | None:
+        foreign = stranger("SignalBus.subscribe", subscription.subscriber)
+        if foreign is not None:
+            return foreign
         lanes = self.deliveries.lanes
         lane = lanes.get(subscription.id)
         if lane is not None and lane.subscription.subscriber != subscription.subscriber:
