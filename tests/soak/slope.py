@@ -12,6 +12,7 @@ system remembers are nearly independent.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -19,7 +20,10 @@ from typing import Final, NamedTuple
 __all__ = ["BLOCKS", "Slope", "block_means", "slope", "t_quantile"]
 
 BLOCKS: Final = 10
-"""So many blocks; of a run of 30 minutes each is two and a half minutes long."""
+"""At most so many blocks; of a run of 30 minutes each is two and a half minutes long."""
+BLOCK_SECONDS: Final = 20.0
+"""A block is no shorter: a service is killed, and begins anew, about every fifteen seconds."""
+FEWEST_BLOCKS: Final = 5
 FEWEST: Final = 3  # through two points there is always a line, and nothing left to doubt it by
 
 
@@ -42,8 +46,10 @@ class Slope(NamedTuple):
         return self.per_second - reach, self.per_second + reach
 
 
-def slope(times: Sequence[float], values: Sequence[float], *, blocks: int = BLOCKS) -> Slope:
+def slope(times: Sequence[float], values: Sequence[float], *, blocks: int | None = None) -> Slope:
     """The slope of *values* over *times*, in seconds, through the means of *blocks* blocks.
+
+    Default: as many as there are with `BLOCK_SECONDS` each, from `FEWEST_BLOCKS` to `BLOCKS`.
 
     Raises:
         ValueError: There are fewer than three samples, or all are of one moment.
@@ -52,6 +58,8 @@ def slope(times: Sequence[float], values: Sequence[float], *, blocks: int = BLOC
         raise ValueError(
             f"slope: times and values must be {FEWEST} or more each; got {len(times)} and {len(values)}."
         )
+    if blocks is None:
+        blocks = max(FEWEST_BLOCKS, min(BLOCKS, int((times[-1] - times[0]) / BLOCK_SECONDS)))
     points = block_means(times, values, min(blocks, len(times)))
     count = len(points)
     middle = math.fsum(x for x, _ in points) / count
@@ -73,7 +81,7 @@ def block_means(
     edges = [size * number // blocks for number in range(blocks + 1)]
     return [
         (math.fsum(times[a:b]) / (b - a), math.fsum(values[a:b]) / (b - a))
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in itertools.pairwise(edges)
     ]
 
 

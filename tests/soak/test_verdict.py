@@ -99,11 +99,11 @@ def test_the_word_follows_from_the_interval_and_from_what_is_allowed(
         for time in TIMES
     ]
 
-    assert judge(Series("things", allowed), TIMES, values, minutes=10).word == word
+    assert judge(Series("things", allowed), TIMES, values).word == word
 
 
 def test_what_never_changes_is_flat():
-    judged = judge(Series("things"), TIMES, [7.0] * len(TIMES), minutes=10)
+    judged = judge(Series("things"), TIMES, [7.0] * len(TIMES))
 
     assert (judged.word, judged.low, judged.high) == ("flat", 0, 0)
 
@@ -113,23 +113,34 @@ def test_what_grows_by_chance_among_many_is_unsure_and_by_itself_grows():
     values = [100 + 12 * time / HOUR + rng.gauss(0, 1.0) for time in TIMES]
 
     alone, among_many = (
-        judge(Series("things"), TIMES, values, minutes=10, together=many).word for many in (1, 500)
+        judge(Series("things"), TIMES, values, together=many).word for many in (1, 500)
     )
 
     assert (alone, among_many) == ("grows", "unsure")
 
 
-@pytest.mark.parametrize(("minutes", "word"), [(3, "settles"), (30, "grows")])
-def test_a_series_that_takes_its_time_is_judged_in_a_long_run_only(minutes, word):
-    values = [100 + time for time in TIMES]
+def test_what_settles_once_is_tiny_and_the_same_again_and_again_grows():
+    once = [min(40.0, 100 * time / HOUR) for time in TIMES]  # 17 in ten minutes
+    series = Series("memory", allowed=1.0, once=20.0)
 
-    assert judge(Series("memory", settles_after=15), TIMES, values, minutes=minutes).word == word
+    settling = judge(series, TIMES, once).word
+    growing = judge(series, TIMES, [4 * value for value in once]).word
+
+    assert (settling, growing) == ("tiny", "grows")
+
+
+def test_a_short_run_has_fewer_blocks_and_so_a_wider_interval():
+    rng = random.Random(2)
+    times = [float(time) for time in range(0, 100, 5)]
+
+    assert slope(times, [rng.random() for _ in times]).freedom == 3
+    assert slope(TIMES, [rng.random() for _ in TIMES]).freedom == 8
 
 
 def test_only_the_series_that_move_make_the_others_less_sure():
     samples = [{"still": 1.0, "grows": time} for time in TIMES]
 
-    rows = judge_all([Series("still"), Series("grows")], TIMES, samples, minutes=10)
+    rows = judge_all([Series("still"), Series("grows")], TIMES, samples)
 
     assert [row.word for row in rows] == ["flat", "grows"]
     assert [line.split("|")[1].strip() for line in table(rows)] == [

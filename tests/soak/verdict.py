@@ -6,8 +6,9 @@
     unsure   it is above 0, but one of so many series is by chance: the interval that holds
              for all series together does not exclude what is allowed.  A longer run tells
     grows    the interval for all series together is above what is allowed
-    settles  it would grow, but the run is too short for this series; see `settles_after`
 
+What is allowed is so much in an hour, and so much once, while the program settles; the
+shorter a run, the more that is in an hour.
 One interval of 95 % in twenty misses what it is to hold.  With thirty series, one run in two
 would call something growing that is not, if each were judged by its own.  So a series
 grows only if it does with 95 % for all of them at once (Bonferroni), and what lies between is
@@ -20,14 +21,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from tests.soak.slope import Slope, slope
+from tests.soak.slope import slope
 
 __all__ = ["HOUR", "Judged", "Series", "Word", "judge", "judge_all", "table"]
 
 HOUR: Final = 3600.0
 CONFIDENCE: Final = 0.95
 
-Word: TypeAlias = Literal["flat", "falls", "tiny", "unsure", "grows", "settles"]
+Word: TypeAlias = Literal["flat", "falls", "tiny", "unsure", "grows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,22 @@ class Series:
     Attributes:
         name: What.
         allowed: Growth in an hour that is no leak; 0: none.
-        settles_after: Minutes of a run from which on its growth counts.
+        once: Growth that is no leak if it comes once.
         why: Why so much is allowed.
     """
 
     name: str
     allowed: float = 0.0
-    settles_after: float = 0.0
+    once: float = 0.0
     why: str = ""
+
+    def allowed_in(self, seconds: float) -> float:
+        """What is allowed in an hour to a run that was looked at for so many seconds."""
+        return self.allowed + self.once * HOUR / seconds
 
 
 class Judged(NamedTuple):
-    """One series, and what is said of it; slopes in an hour."""
+    """One series, and what is said of it; slopes, and what is allowed, in an hour."""
 
     series: Series
     first: float
@@ -58,6 +63,7 @@ class Judged(NamedTuple):
     slope: float
     low: float
     high: float
+    allowed: float
     word: Word
 
 
@@ -65,16 +71,11 @@ def judge_all(
     series: Sequence[Series],
     times: Sequence[float],
     samples: Sequence[Mapping[str, float]],
-    *,
-    minutes: float,
 ) -> list[Judged]:
     """Judge every series over the same moments; those that are the same all the time are sure."""
     values = {one.name: [sample[one.name] for sample in samples] for one in series}
     moving = sum(min(column) != max(column) for column in values.values())
-    return [
-        judge(one, times, values[one.name], minutes=minutes, together=max(1, moving))
-        for one in series
-    ]
+    return [judge(one, times, values[one.name], together=max(1, moving)) for one in series]
 
 
 def judge(
@@ -82,37 +83,27 @@ def judge(
     times: Sequence[float],
     values: Sequence[float],
     *,
-    minutes: float,
     together: int = 1,
 ) -> Judged:
     """Judge one of *together* series that move."""
     line = slope(times, values)
     low, high = (HOUR * bound for bound in line.interval(CONFIDENCE))
-    word = _word(series, line, low, high, together)
-    if word == "grows" and minutes < series.settles_after:
-        word = "settles"
+    surely = HOUR * line.interval(1 - (1 - CONFIDENCE) / together)[0]
+    allowed = series.allowed_in(times[-1] - times[0])
+    ends = values[0], values[-1], min(values), max(values)
     return Judged(
-        series,
-        values[0],
-        values[-1],
-        min(values),
-        max(values),
-        HOUR * line.per_second,
-        low,
-        high,
-        word,
+        series, *ends, HOUR * line.per_second, low, high, allowed, _word(low, high, surely, allowed)
     )
 
 
-def _word(series: Series, line: Slope, low: float, high: float, together: int) -> Word:
+def _word(low: float, high: float, surely: float, allowed: float) -> Word:
     if low <= 0 <= high:
         return "flat"
     if high < 0:
         return "falls"
-    if high <= series.allowed:
+    if high <= allowed:
         return "tiny"
-    surely = HOUR * line.interval(1 - (1 - CONFIDENCE) / together)[0]
-    return "grows" if surely > series.allowed else "unsure"
+    return "grows" if surely > allowed else "unsure"
 
 
 def table(rows: Sequence[Judged]) -> list[str]:
@@ -125,7 +116,7 @@ def table(rows: Sequence[Judged]) -> list[str]:
                 *(_number(value) for value in row[1:5]),
                 _signed(row.slope),
                 f"{_signed(row.low)} to {_signed(row.high)}",
-                _number(row.series.allowed),
+                _number(row.allowed),
                 row.word,
             ]
             for row in rows

@@ -322,6 +322,8 @@ def _managers(settings: SystemSettings, declared: Declarations) -> Branch:
                 policy=policy,
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 lanes=coordination.lanes,
+                idle_after=coordination.idle_after,
+                history=coordination.history,
             ),
             needs=["scheduler", "dead_letters"],
         ),

@@ -178,6 +178,19 @@ async def test_the_outcome_of_an_unknown_message_is_an_error_that_says_so(runtim
         await CoordinationManager.outcome("router", 99)
 
 
+async def test_an_id_of_a_router_that_has_ended_is_never_that_of_another_message(runtime):
+    pid = await router()
+    await agent("slow")
+    before = await coordinate("router", "slow", ("hold", 1), wait=0.0)
+    st.exit(pid, st.KILL)
+    await wait_down(pid)
+    await router()
+    await coordinate("router", "slow", 2, wait=0.0)
+
+    with pytest.raises(UnknownMessageError):
+        await CoordinationManager.outcome("router", before.id)
+
+
 async def test_the_history_of_outcomes_is_bounded(runtime):
     await router(history=1)
     await agent("worker")

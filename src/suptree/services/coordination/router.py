@@ -123,7 +123,7 @@ class Router:
         self._history = history
         self._bury = bury
         self._chance = chance
-        self._last_id = 0
+        self._next_id = runtime.next_id  # not from 1 on: who asks a later router would hear of another message
         slot = runtime.telemetry.slot
         self._acknowledged = slot(events.ACKNOWLEDGED)
         self._buffered = slot(events.BUFFERED)
@@ -153,10 +153,9 @@ class Router:
             if isinstance(made, Rejected):
                 return made
             lane = made
-        self._last_id += 1
         policy = lane.policy
         entry = Entry(
-            self._last_id,
+            self._next_id(),
             lane,
             message,
             asker,
@@ -251,8 +250,7 @@ class Router:
     ) -> Rejected:
         """Say no to a message, which gets an id unless it has one."""
         if not id:
-            self._last_id += 1
-            id = self._last_id
+            id = self._next_id()
         self.stats.rejected += 1
         if self._rejected.handlers:
             length = 0 if lane is None else lane.load()
