@@ -75,8 +75,11 @@ class Book:
     def breach(self, what: str) -> None:
         """A promise was broken."""
         self.broken += 1
-        if what in self.breaches or len(self.breaches) < BREACHES_KEPT:
-            self.breaches[what] += 1
+        if what not in self.breaches:
+            if len(self.breaches) == BREACHES_KEPT:
+                return
+            print(f"soak: BROKEN: {what}", flush=True)
+        self.breaches[what] += 1
 
     # -- senders ---------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ SETTLE: Final = 60.0
 
 
 @dataclass(slots=True)
-class Run_:
+class Soak:
     """One soak as it goes on."""
 
     scene: Scene
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     logging.getLogger("suptree").setLevel(logging.CRITICAL + 1)
     rng = random.Random(options.seed)
-    run = Run_(Scene(options.seed, act), options, options.overflow or rng.choice(OVERFLOWS))
+    run = Soak(Scene(options.seed, act), options, options.overflow or rng.choice(OVERFLOWS))
     print(
         f"soak: {options.minutes:g} min, --seed {options.seed}, {_loop_name(options)}, overflow {run.overflow!r}"
     )
@@ -214,7 +214,7 @@ async def _tick() -> None:
 # -- one run -----------------------------------------------------------------------------------------------
 
 
-async def _soak(run: Run_) -> None:
+async def _soak(run: Soak) -> None:
     scene = run.scene
     async with st.Runtime(name="soak") as runtime:
         runtime.telemetry.attach("soak", "suptree.process.crashed", scene.book.crashed)
@@ -251,7 +251,7 @@ async def _soak(run: Run_) -> None:
     run.left += [str(one) for one in Ledger(Sites()).leaks_of(runtime)]
 
 
-def _say(run: Run_, since: float) -> None:
+def _say(run: Soak, since: float) -> None:
     last = run.samples[-1]
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
@@ -272,12 +272,13 @@ def _open(scene: Scene) -> None:
 
 async def _settle(scene: Scene, runtime: st.Runtime) -> bool:
     """Silence: nothing under way, the tree up, lanes empty, as many agents as before."""
-    for what, is_so in (
-        ("senders are done", lambda: _so(not scene.running)),
-        ("the tree is up", lambda: _is_up(scene)),
-        ("the crowd is full", lambda: _fill(scene)),
-        ("the lanes are empty", lambda: _are_lanes_empty(scene, runtime)),
-    ):
+    conditions: dict[str, Callable[[], Awaitable[bool]]] = {
+        "senders are done": lambda: _so(not scene.running),
+        "the tree is up": lambda: _is_up(scene),
+        "the crowd is full": lambda: _fill(scene),
+        "the lanes are empty": lambda: _are_lanes_empty(scene, runtime),
+    }
+    for what, is_so in conditions.items():
         end = runtime.now() + SETTLE
         while not await is_so():
             if runtime.now() > end:
@@ -336,7 +337,7 @@ async def _are_lanes_empty(scene: Scene, runtime: st.Runtime) -> bool:
     return not sum(lane.load() for lane in router.lanes.values())
 
 
-def _report(run: Run_) -> Report:
+def _report(run: Soak) -> Report:
     options, scene = run.options, run.scene
     warm_up = max(60.0, WARM_UP * 60 * options.minutes)
     counted = [
