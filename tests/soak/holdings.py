@@ -16,8 +16,9 @@ import suptree as st
 from suptree.core import Process
 from tests.soak.verdict import Series
 
-__all__ = ["MEGABYTE", "elements", "sample", "series_of"]
+__all__ = ["HELD", "MEGABYTE", "elements", "sample", "series_of"]
 
+HELD: Final = "held by "
 MEGABYTE: Final = 1024.0 * 1024.0
 WALKED: Final = ("suptree.services", "suptree.system", "suptree.otp", "suptree.core.table")
 NOT_WALKED: Final = (st.Runtime, Process, st.Pid, st.Ref, type)
@@ -54,7 +55,7 @@ COUNTED: Final = (
 
 def series_of(services: Iterable[str]) -> list[Series]:
     """Every series: what the runtime holds, then what each service does."""
-    return [*COUNTED, *(Series(f"held by {name}", 10.0, 50.0) for name in services)]
+    return [*COUNTED, *(Series(f"{HELD}{name}", 10.0, 50.0) for name in services)]
 
 
 def sample(runtime: st.Runtime, services: Mapping[str, str]) -> dict[str, float]:
@@ -84,7 +85,7 @@ def sample(runtime: st.Runtime, services: Mapping[str, str]) -> dict[str, float]
     }
     for name, path in services.items():
         process = runtime.names.get(path)
-        counted[f"held by {name}"] = 0 if process is None else elements(_inside(process))
+        counted[f"{HELD}{name}"] = 0 if process is None else elements(_inside(process))
     return counted
 
 

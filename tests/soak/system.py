@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import bisect
 import logging
 import os
 import random
 import sys
+from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,10 +51,10 @@ from tests.soak.acts import act
 from tests.soak.answers import check_accounts, check_answers, check_returned
 from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
-from tests.soak.holdings import sample, series_of
+from tests.soak.holdings import HELD, sample, series_of
 from tests.soak.record import Report, write
 from tests.soak.trouble import Killer
-from tests.soak.verdict import judge_all
+from tests.soak.verdict import Judged, judge_all
 
 __all__ = ["main"]
 
@@ -75,10 +77,17 @@ class Soak:
     scene: Scene
     options: argparse.Namespace
     overflow: str
-    times: list[float] = field(default_factory=list[float])
-    samples: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+    # Arrays, which are one block of memory each: what is noted must not look like a leak.
+    times: array[float] = field(default_factory=lambda: array("d"))
+    samples: dict[str, array[float]] = field(default_factory=dict[str, "array[float]"])
     kills: dict[str, int] = field(default_factory=dict[str, int])
     left: list[str] = field(default_factory=list[str])
+
+    def note(self, time: float, counted: dict[str, float]) -> None:
+        """One sample."""
+        self.times.append(time)
+        for name, value in counted.items():
+            self.samples.setdefault(name, array("d")).append(value)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -236,8 +245,7 @@ async def _soak(run: Soak) -> None:
                 break
             await check_returned(scene)
             check_accounts(scene, runtime, exact=run.overflow != "wait")
-            run.times.append(runtime.now() - began)
-            run.samples.append(sample(runtime, services))
+            run.note(runtime.now() - began, sample(runtime, services))
             if run.options.leak:
                 LEAKS[run.options.leak]()
             if since - told > 60:
@@ -252,7 +260,7 @@ async def _soak(run: Soak) -> None:
 
 
 def _say(run: Soak, since: float) -> None:
-    last = run.samples[-1]
+    last = {name: values[-1] for name, values in run.samples.items()}
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
         for name in ("memory, MB", "objects", "processes", "timers", "monitors")
@@ -340,27 +348,22 @@ async def _are_lanes_empty(scene: Scene, runtime: st.Runtime) -> bool:
 def _report(run: Soak) -> Report:
     options, scene = run.options, run.scene
     warm_up = max(60.0, WARM_UP * 60 * options.minutes)
-    counted = [
-        (time, one) for time, one in zip(run.times, run.samples, strict=True) if time >= warm_up
-    ]
-    names = [
-        name.removeprefix("held by ")
-        for name in (run.samples[0] if run.samples else {})
-        if name.startswith("held by ")
-    ]
-    rows = []
-    if len(counted) >= 3:
-        times, samples = zip(*counted, strict=True)
-        rows = judge_all(series_of(names), times, samples)
+    first = bisect.bisect_left(run.times, warm_up)
+    times = run.times[first:]
+    held = [name.removeprefix(HELD) for name in run.samples if name.startswith(HELD)]
+    rows: list[Judged] = []
+    if len(times) >= 3:
+        values = {name: column[first:] for name, column in run.samples.items()}
+        rows = judge_all(series_of(held), times, values)
     else:
-        scene.book.breach(f"only {len(counted)} samples after the warm-up: too few to judge")
+        scene.book.breach(f"only {len(times)} samples after the warm-up: too few to judge")
     return Report(
         minutes=options.minutes,
         seed=options.seed,
         loop=_loop_name(options),
         overflow=run.overflow,
         warm_up=warm_up,
-        samples=len(counted),
+        samples=len(times),
         rows=rows,
         kills=run.kills,
         acts=dict(scene.acts),

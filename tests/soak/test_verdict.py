@@ -138,9 +138,9 @@ def test_a_short_run_has_fewer_blocks_and_so_a_wider_interval():
 
 
 def test_only_the_series_that_move_make_the_others_less_sure():
-    samples = [{"still": 1.0, "grows": time} for time in TIMES]
+    values = {"still": [1.0] * len(TIMES), "grows": TIMES}
 
-    rows = judge_all([Series("still"), Series("grows")], TIMES, samples)
+    rows = judge_all([Series("still"), Series("grows")], TIMES, values)
 
     assert [row.word for row in rows] == ["flat", "grows"]
     assert [line.split("|")[1].strip() for line in table(rows)] == [

@@ -70,11 +70,10 @@ class Judged(NamedTuple):
 def judge_all(
     series: Sequence[Series],
     times: Sequence[float],
-    samples: Sequence[Mapping[str, float]],
+    values: Mapping[str, Sequence[float]],
 ) -> list[Judged]:
-    """Judge every series over the same moments; those that are the same all the time are sure."""
-    values = {one.name: [sample[one.name] for sample in samples] for one in series}
-    moving = sum(min(column) != max(column) for column in values.values())
+    """Judge every series, by name in *values*, over the same moments; what never changes is sure."""
+    moving = sum(min(values[one.name]) != max(values[one.name]) for one in series)
     return [judge(one, times, values[one.name], together=max(1, moving)) for one in series]
 
 
