@@ -123,7 +123,9 @@ class Router:
         self._history = history
         self._bury = bury
         self._chance = chance
-        self._next_id = runtime.next_id  # not from 1 on: who asks a later router would hear of another message
+        self._next_id = (
+            runtime.next_id
+        )  # not from 1 on: who asks a later router would hear of another message
         slot = runtime.telemetry.slot
         self._acknowledged = slot(events.ACKNOWLEDGED)
         self._buffered = slot(events.BUFFERED)
