@@ -123,9 +123,9 @@ class Router:
         self._history = history
         self._bury = bury
         self._chance = chance
-        self._next_id = (
-            runtime.next_id
-        )  # not from 1 on: who asks a later router would hear of another message
+        # Not from 1 on: who asks a later router for an outcome would hear of another message
+        # (test_an_id_of_a_router_that_has_ended_is_never_that_of_another_message).
+        self._next_id = runtime.next_id
         slot = runtime.telemetry.slot
         self._acknowledged = slot(events.ACKNOWLEDGED)
         self._buffered = slot(events.BUFFERED)
