@@ -2,7 +2,7 @@
 
     python -m tests.soak.system --minutes 3
     python -m tests.soak.system --minutes 30 --seed 7 --record
-    python -m tests.soak.system --minutes 2 --leak timer     shows that it notices
+    python -m tests.soak.system --minutes 3 --leak timer     shows that it notices
 
 Each round is some seconds of kills, floods and slow receivers, then silence until the
 tree is up again and the lanes are empty, then a sample.  Ends with 0 when nothing grows, no
@@ -53,11 +53,12 @@ from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
 from tests.soak.holdings import HELD, sample, series_of
 from tests.soak.record import Report, write
-from tests.soak.trouble import Killer
+from tests.soak.trouble import KILLS_PER_SECOND, Killer
 from tests.soak.verdict import Judged, judge_all
 
 __all__ = ["main"]
 
+LEAST_MINUTES: Final = 3.0
 ROUND: Final = 4.0
 QUIET: Final = 1.2
 WARM_UP: Final = 0.2
@@ -125,12 +126,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--record", action="store_true", help="write docs/reference/soak.md")
     parser.add_argument(
-        "--leak", choices=sorted(LEAKS), help="leak one of these each round, on purpose"
+        "--leak", choices=sorted(LEAKS), help="leak one of these for each kill, on purpose"
     )
     options = parser.parse_args(arguments)
-    if options.minutes < 2:
+    if options.minutes < LEAST_MINUTES:
         parser.error(
-            "--minutes must be 2 or more: the first minute does not count, and a line needs points."
+            f"--minutes must be {LEAST_MINUTES:g} or more: the first one does not count, "
+            "and less than two tell chance from growth badly."
         )
     return options
 
@@ -247,7 +249,8 @@ async def _soak(run: Soak) -> None:
             check_accounts(scene, runtime, exact=run.overflow != "wait")
             run.note(runtime.now() - began, sample(runtime, services))
             if run.options.leak:
-                LEAKS[run.options.leak]()
+                for _ in range(LEAKED):
+                    LEAKS[run.options.leak]()
             if since - told > 60:
                 told = since
                 _say(run, since)
@@ -378,6 +381,8 @@ def _report(run: Soak) -> Report:
 
 # -- leaks on purpose ------------------------------------------------------------------------------------------
 
+LEAKED: Final = int(ROUND * KILLS_PER_SECOND)
+"""As if one were left behind by each kill; of memory, by each message."""
 _KEPT: list[object] = []
 
 
@@ -387,7 +392,7 @@ async def _idle() -> None:
 
 LEAKS: Final[dict[str, Callable[[], object]]] = {
     "descriptor": lambda: os.dup(0),
-    "memory": lambda: _KEPT.extend(str(n) * 20 for n in range(500)),
+    "memory": lambda: _KEPT.extend(str(n) * 20 for n in range(100)),
     "monitor": lambda: st.monitor(st.current()),
     "process": lambda: st.spawn(_idle),
     "task": lambda: _KEPT.append(asyncio.get_running_loop().create_task(_idle())),

@@ -11,7 +11,7 @@ import suptree as st
 from suptree.core import Process
 from tests.soak.crowd import Scene
 
-__all__ = ["Killer"]
+__all__ = ["KILLS_PER_SECOND", "Killer"]
 
 KILLS_PER_SECOND: Final = 5.0
 TOP: Final = frozenset({"state", "configuration", "tasks"})
@@ -30,6 +30,7 @@ class Killer:
         self._scene = scene
         self._runtime = runtime
         self.kills: Counter[str] = Counter()
+        self._deck: list[str] = []
         names = scene.system.tree.start_order()
         crowd = (*scene.named, *scene.senders)
         self._services = [
@@ -66,8 +67,10 @@ class Killer:
         return "senders", st.whereis(self._scene.rng.choice(self._scene.senders))
 
     def _service(self) -> tuple[str, st.Pid[Any] | None]:
-        name = self._scene.rng.choice(self._services)
-        return "services", st.whereis(self._scene.path(name))
+        """Each in its turn, in an order that changes: what one holds begins anew every half minute at least."""
+        if not self._deck:
+            self._deck = self._scene.rng.sample(self._services, len(self._services))
+        return "services", st.whereis(self._scene.path(self._deck.pop()))
 
     def _below(self) -> tuple[str, st.Pid[Any] | None]:
         """Any process below a branch: parts of services that have no name of their own."""
