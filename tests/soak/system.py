@@ -393,9 +393,9 @@ async def _idle() -> None:
 LEAKS: Final[dict[str, Callable[[], object]]] = {
     "descriptor": lambda: os.dup(0),
     "memory": lambda: _KEPT.extend(str(n) * 20 for n in range(100)),
-    "monitor": lambda: st.monitor(st.current()),
+    "monitor": lambda: st.monitor(st.spawn(_idle)),
     "process": lambda: st.spawn(_idle),
-    "task": lambda: _KEPT.append(asyncio.get_running_loop().create_task(_idle())),
+    "task": lambda: asyncio.get_running_loop().create_task(_idle()),
     "timer": lambda: st.send_after(10_000.0, "never"),
 }
 
