@@ -12,6 +12,7 @@ system remembers are nearly independent.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -85,6 +86,7 @@ def block_means(
     ]
 
 
+@functools.cache
 def t_quantile(confidence: float, freedom: int) -> float:
     """How many standard errors an estimate is off at most, with so much confidence (Student's t, two sides).
 
