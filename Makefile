@@ -7,6 +7,8 @@ ARGS    ?=
 COUNT   ?= 300
 SEED    ?=
 FAMILY  ?=
+MINUTES ?= 3
+RECORD  ?=
 
 BIN     := $(VENV)/bin
 PY      := $(BIN)/python
@@ -56,8 +58,9 @@ docs: $(STAMP)  ## write the generated pages of docs/reference
 	@$(PY) scripts/conformance_table.py --write
 	@$(PY) scripts/reference.py --write
 
-soak: $(STAMP)  ## the long runs: leaks of processes, timers, handlers, descriptors
+soak: $(STAMP)  ## the long runs: what a system in trouble holds stays flat (MINUTES=n, SEED=n, RECORD=1 writes the page)
 	@$(PY) -m pytest -m soak $(ARGS)
+	@$(PY) -m tests.soak.system --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)') $(if $(RECORD),--record)
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

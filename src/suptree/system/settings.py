@@ -53,13 +53,15 @@ class SchedulerSettings(msgspec.Struct, frozen=True):
 
 
 class CoordinationSettings(msgspec.Struct, frozen=True):
-    """Messages between agents; see `LanePolicy`."""
+    """Messages between agents; see `LanePolicy` and `CoordinationManager`."""
 
     buffer: Fixed[Annotated[int, msgspec.Meta(ge=0)]] = 100
     overflow: Fixed[Literal["reject", "drop_oldest", "wait"]] = "reject"
     ack_timeout: Fixed[Seconds] = 5.0
     expires: Fixed[Seconds] = 60.0
     lanes: Fixed[Count] = 100_000
+    idle_after: Fixed[Seconds] = 60.0
+    history: Fixed[Annotated[int, msgspec.Meta(ge=0)]] = 10_000
 
 
 class DeadLetterSettings(msgspec.Struct, frozen=True):

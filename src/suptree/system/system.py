@@ -354,6 +354,8 @@ def _managers(settings: SystemSettings, declared: Declarations) -> Branch:
                 policies=dict(declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 lanes=coordination.lanes,
+                idle_after=coordination.idle_after,
+                history=coordination.history,
             ),
             needs=["scheduler", "dead_letters"],
         ),

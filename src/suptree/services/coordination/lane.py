@@ -128,7 +128,7 @@ class Entry:
     """One message.
 
     Attributes:
-        id: Its number, unique in the router, growing.
+        id: Its number, unique in the runtime, growing.
         lane: Where it stands now.
         message: What the receiver gets.
         asker: Who waits for the outcome; None: nobody any more.

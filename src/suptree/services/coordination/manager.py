@@ -24,8 +24,8 @@ Refused: unknown receivers, more than a lane holds, tasks that go in circles.
 ...         await st.child(CoordinationManager).with_(name="router").start_link()
 ...         await st.child(Adder).with_(name="adder").start_link()
 ...         return await CoordinationManager.coordinate("router", "adder", (1, 2))
->>> asyncio.run(main())
-Acknowledged(id=1, to='adder', value=3, attempts=1)
+>>> asyncio.run(main()).value
+3
 """
 
 from __future__ import annotations

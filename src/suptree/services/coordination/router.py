@@ -126,7 +126,9 @@ class Router:
         self._history = history
         self._bury = bury
         self._chance = chance
-        self._last_id = 0
+        # Not from 1 on: who asks a later router for an outcome would hear of another message
+        # (test_an_id_of_a_router_that_has_ended_is_never_that_of_another_message).
+        self._next_id = runtime.next_id
         slot = runtime.telemetry.slot
         self._acknowledged = slot(events.ACKNOWLEDGED)
         self._buffered = slot(events.BUFFERED)
@@ -156,10 +158,9 @@ class Router:
             if isinstance(made, Rejected):
                 return made
             lane = made
-        self._last_id += 1
         policy = lane.policy
         entry = Entry(
-            self._last_id,
+            self._next_id(),
             lane,
             message,
             asker,
@@ -285,8 +286,7 @@ class Router:
     ) -> Rejected:
         """Say no to a message, which gets an id unless it has one."""
         if not id:
-            self._last_id += 1
-            id = self._last_id
+            id = self._next_id()
         self.stats.rejected += 1
         if self._rejected.handlers:
             length = 0 if lane is None else lane.load()
