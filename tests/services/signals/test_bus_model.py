@@ -70,7 +70,8 @@ class ModelLane:
         )
 
     def send(self, seq: int, attempt: int) -> None:
-        self.sent[seq] = attempt
+        if self.delivery.ack:
+            self.sent[seq] = attempt
         self.messages.append((seq, attempt))
 
     def has_room(self) -> bool:
