@@ -39,7 +39,7 @@ from suptree.errors import MailboxFullError, SuptreeError
 from suptree.otp import GenServer, NoReply, Reply, Response, ServerRef, call
 from suptree.services.coordination import events
 from suptree.services.coordination.contexts import Context, ContextInfo, Contexts
-from suptree.services.coordination.dead_letters import DeadLetter, DeadLetterQueue
+from suptree.services.coordination.dead_letters import DeadLetterQueue
 from suptree.services.coordination.delegation import Delegation, passed_down, trouble_of
 from suptree.services.coordination.errors import UnknownMessageError
 from suptree.services.coordination.gathering import Gathering, Strategy
@@ -446,11 +446,12 @@ class CoordinationManager(GenServer):
         process = current_process()
         borrower = None if process is None else process.pid
         loan = object()
-        letters: list[DeadLetter] | None = None
+        lent = False
         try:
             letters = await DeadLetterQueue.lend(dead_letters, numbers, loan)
+            lent = True
         finally:
-            if letters is None:  # cancelled, maybe with the answer under way
+            if not lent:  # cancelled, maybe with the answer under way
                 DeadLetterQueue.withdraw(dead_letters, loan, borrower)
         left = {letter.number: letter for letter in letters}
         outcomes: dict[int, Outcome] = {}
