@@ -683,318 +683,106 @@ __all__ = [
     "where",
 ]
 
+_NAMES: Final[Mapping[str, str]] = {
+    "agent_registry": """
+        AgentDiscovery AgentEntry AgentExistsError AgentKeeper AgentMetadataError
+        AgentNotAliveError AgentNotFoundError AgentRegistry AgentRegistryError
+        AgentRegistryFullError AgentRegistryNotRunningError AgentRegistryStats AgentSchema
+        BatchError BatchFailure BatchResult Criteria CriteriaError OnError Operation Register
+        Replace Unregister Update Utilization where
+    """,
+    "breakers": """
+        BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
+        CircuitBreakers TooManyBreakersError UnknownBreakerError
+    """,
+    "bulkheads": """
+        BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
+        TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "configuration": """
+        ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Secret UnknownSectionError
+        check_configuration diff_configurations load_configuration
+    """,
+    "coordination": """
+        Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
+        ContextNotFoundError CoordinationError CoordinationManager CoordinationStats
+        DeadLetter DeadLetterQueue DeadLetterStats DeadLettered Delegation Expired LaneInfo
+        LanePolicy LetterNotFoundError Outcome Receiver RejectReason Rejected
+        UnknownMessageError
+    """,
+    "dependencies": """
+        Dependencies DependencyCycleError DependencyError MissingDependencyError NotReadyError
+        ReadinessBoard ReadinessStats ServiceReadiness SystemReadiness TooManyWaitersError
+        UnknownServiceError start_order
+    """,
+    "flags": """
+        FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
+        Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+    """,
+    "limits": """
+        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
+        LimitVerdict LimiterKindError LimiterStats LimitsStats RateLimiter SlidingWindow
+        TokenBucket TooManyKeysError TooManyLimitersError UnknownLimiterError
+    """,
+    "monitoring": """
+        AgentMonitor CheckRecord CheckStatus Finding Health HealthChange HealthCheck
+        HealthMonitor HealthSink HealthStats MonitorStats MonitorStatus MonitorSupervisor
+        MonitoringError NoMonitorsError NotMonitoredError TooManyChecksError UnknownCheckError
+        Verdict Watch WatchError
+    """,
+    "observing": """
+        Adaptive Always Batch HandlerFailed Metric MetricError MetricKind MetricSeries
+        MetricSummary Metrics MetricsSnapshot Never ObservingError Randomly RateLimited
+        Reservoir SPAN_DESCRIBED SPAN_LINKED SPAN_NOTED SampleStats SampledEvents
+        SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
+        TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
+    """,
+    "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
+    "parts.breaker": "Breaker BreakerConfig BreakerState",
+    "parts.distribution": "Distribution",
+    "parts.store": "Store",
+    "parts.window": "CallOutcome Counts",
+    "pools": """
+        Borrowed ConnectionPool PoolClosedError PoolClosing PoolError PoolLease
+        PoolOverloadedError PoolSpec PoolStats PoolTimeoutError
+    """,
+    "primitives": """
+        AlreadyArrivedError AlreadyVotedError Arrival BallotClosedError BallotNotFoundError
+        BarrierBrokenError BarrierError BarrierMismatchError BarrierStats Barriers Consensus
+        ConsensusError ConsensusStats Decision ElectionError ElectionStats Elections
+        LeaderChanged Lease LeaseError LeaseLostError LeaseQueueFullError LeaseStats
+        LeaseStatus LeaseTimeoutError Leases NotAParticipantError NotAPartyError
+        PrimitiveError VoteRequested
+    """,
+    "resources": """
+        BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
+        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
+        ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
+        UnknownResourceError process_memory
+    """,
+    "retries": """
+        PolicyStats RejectedAnswerError RetriesExhaustedError RetryBudget RetryError
+        RetryService RetryStats TooManyRetryPoliciesError UnknownRetryPolicyError retry
+    """,
+    "scheduler": """
+        After At Cron CronError Every Job JobFired JobInfo JobNotDurableError JobNotFoundError
+        JobRecordError JobTakenError Run ScheduleError SchedulerError SchedulerFullError
+        SchedulerManager SchedulerStats
+    """,
+    "signals": """
+        BusHealth BusStats Halt InvalidSignalError LoggedSignal Middleware Published
+        ReplayPointError Signal SignalBus SignalDeadLetter SignalDelivery SignalError
+        SignalFault SignalFormatError SignalMatch SignalOptionsError SignalOutcome SignalPath
+        SignalPathError SignalReceipt SignalReceived SignalRoute SignalRouter SignalsRedriven
+        Subscription SubscriptionInfo SubscriptionLimitError SubscriptionNotSavedError
+        SubscriptionTakenError from_json from_msgpack to_json to_msgpack
+    """,
+    "store": "MemoryStore StateOwner",
+}
 _HOME: Final[Mapping[str, str]] = {
-    "Acknowledged": "coordination",
-    "Adaptive": "observing",
-    "After": "scheduler",
-    "AgentDiscovery": "agent_registry",
-    "AgentEntry": "agent_registry",
-    "AgentExistsError": "agent_registry",
-    "AgentKeeper": "agent_registry",
-    "AgentMetadataError": "agent_registry",
-    "AgentMonitor": "monitoring",
-    "AgentNotAliveError": "agent_registry",
-    "AgentNotFoundError": "agent_registry",
-    "AgentRegistry": "agent_registry",
-    "AgentRegistryError": "agent_registry",
-    "AgentRegistryFullError": "agent_registry",
-    "AgentRegistryNotRunningError": "agent_registry",
-    "AgentRegistryStats": "agent_registry",
-    "AgentSchema": "agent_registry",
-    "AlreadyArrivedError": "primitives",
-    "AlreadyVotedError": "primitives",
-    "Always": "observing",
-    "Arrival": "primitives",
-    "At": "scheduler",
-    "BackPressureError": "resources",
-    "BallotClosedError": "primitives",
-    "BallotNotFoundError": "primitives",
-    "BarrierBrokenError": "primitives",
-    "BarrierError": "primitives",
-    "BarrierMismatchError": "primitives",
-    "BarrierStats": "primitives",
-    "Barriers": "primitives",
-    "Batch": "observing",
-    "BatchError": "agent_registry",
-    "BatchFailure": "agent_registry",
-    "BatchResult": "agent_registry",
-    "Borrowed": "pools",
-    "Breaker": "parts.breaker",
-    "BreakerConfig": "parts.breaker",
-    "BreakerError": "breakers",
-    "BreakerOpenError": "breakers",
-    "BreakerState": "parts.breaker",
-    "BreakerStatus": "breakers",
-    "BreakerTimeoutError": "breakers",
-    "BreakersStats": "breakers",
-    "Broadcast": "coordination",
-    "Budget": "resources",
-    "BudgetUsage": "resources",
-    "Buffered": "coordination",
-    "BulkheadConfig": "bulkheads",
-    "BulkheadError": "bulkheads",
-    "BulkheadFullError": "bulkheads",
-    "BulkheadStatus": "bulkheads",
-    "Bulkheads": "bulkheads",
-    "BulkheadsStats": "bulkheads",
-    "BusHealth": "signals",
-    "BusStats": "signals",
-    "CallOutcome": "parts.window",
-    "CheckRecord": "monitoring",
-    "CheckStatus": "monitoring",
-    "CircuitBreakers": "breakers",
-    "Concurrency": "limits",
-    "ConfigChanged": "configuration",
-    "ConfigServer": "configuration",
-    "Configuration": "configuration",
-    "ConfigurationError": "configuration",
-    "ConfigurationFixedError": "configuration",
-    "ConfigurationInvalidError": "configuration",
-    "ConfigurationSchemaError": "configuration",
-    "ConnectionPool": "pools",
-    "Consensus": "primitives",
-    "ConsensusError": "primitives",
-    "ConsensusStats": "primitives",
-    "Context": "coordination",
-    "ContextExistsError": "coordination",
-    "ContextInfo": "coordination",
-    "ContextNotFoundError": "coordination",
-    "CoordinationError": "coordination",
-    "CoordinationManager": "coordination",
-    "CoordinationStats": "coordination",
-    "CostTooHighError": "limits",
-    "Counts": "parts.window",
-    "Criteria": "agent_registry",
-    "CriteriaError": "agent_registry",
-    "Cron": "scheduler",
-    "CronError": "scheduler",
-    "DeadLetter": "coordination",
-    "DeadLetterQueue": "coordination",
-    "DeadLetterStats": "coordination",
-    "DeadLettered": "coordination",
-    "Decision": "primitives",
-    "Delegation": "coordination",
-    "Dependencies": "dependencies",
-    "DependencyCycleError": "dependencies",
-    "DependencyError": "dependencies",
-    "Distribution": "parts.distribution",
-    "ElectionError": "primitives",
-    "ElectionStats": "primitives",
-    "Elections": "primitives",
-    "Every": "scheduler",
-    "Expired": "coordination",
-    "FeatureFlags": "flags",
-    "Finding": "monitoring",
-    "Fixed": "configuration",
-    "Flag": "flags",
-    "FlagChanged": "flags",
-    "FlagDeclarationError": "flags",
-    "FlagError": "flags",
-    "FlagListFullError": "flags",
-    "FlagOwnedError": "flags",
-    "FlagSetting": "flags",
-    "FlagState": "flags",
-    "FlagStateError": "flags",
-    "FlagValue": "flags",
-    "FlagValueError": "flags",
-    "Guard": "flags",
-    "Halt": "signals",
-    "HandlerFailed": "observing",
-    "Health": "monitoring",
-    "HealthChange": "monitoring",
-    "HealthCheck": "monitoring",
-    "HealthMonitor": "monitoring",
-    "HealthSink": "monitoring",
-    "HealthStats": "monitoring",
-    "InvalidSignalError": "signals",
-    "Job": "scheduler",
-    "JobFired": "scheduler",
-    "JobInfo": "scheduler",
-    "JobNotDurableError": "scheduler",
-    "JobNotFoundError": "scheduler",
-    "JobRecordError": "scheduler",
-    "JobTakenError": "scheduler",
-    "LaneInfo": "coordination",
-    "LanePolicy": "coordination",
-    "LeaderChanged": "primitives",
-    "Lease": "primitives",
-    "LeaseError": "primitives",
-    "LeaseLostError": "primitives",
-    "LeaseQueueFullError": "primitives",
-    "LeaseStats": "primitives",
-    "LeaseStatus": "primitives",
-    "LeaseTimeoutError": "primitives",
-    "Leases": "primitives",
-    "LetterNotFoundError": "coordination",
-    "Limit": "limits",
-    "LimitError": "limits",
-    "LimitExceededError": "limits",
-    "LimitStatus": "limits",
-    "LimitVerdict": "limits",
-    "LimiterKindError": "limits",
-    "LimiterStats": "limits",
-    "LimitsStats": "limits",
-    "LoggedSignal": "signals",
-    "MemoryStore": "store",
-    "Metric": "observing",
-    "MetricError": "observing",
-    "MetricKind": "observing",
-    "MetricSeries": "observing",
-    "MetricSummary": "observing",
-    "Metrics": "observing",
-    "MetricsSnapshot": "observing",
-    "Middleware": "signals",
-    "Migration": "flags",
-    "MigrationControl": "flags",
-    "MigrationMoved": "flags",
-    "MissingDependencyError": "dependencies",
-    "MonitorStats": "monitoring",
-    "MonitorStatus": "monitoring",
-    "MonitorSupervisor": "monitoring",
-    "MonitoringError": "monitoring",
-    "Never": "observing",
-    "NoMonitorsError": "monitoring",
-    "NotAParticipantError": "primitives",
-    "NotAPartyError": "primitives",
-    "NotMonitoredError": "monitoring",
-    "NotReadyError": "dependencies",
-    "ObservingError": "observing",
-    "OnError": "agent_registry",
-    "Operation": "agent_registry",
-    "Outcome": "coordination",
-    "PolicyStats": "retries",
-    "PoolClosedError": "pools",
-    "PoolClosing": "pools",
-    "PoolError": "pools",
-    "PoolLease": "pools",
-    "PoolOverloadedError": "pools",
-    "PoolSpec": "pools",
-    "PoolStats": "pools",
-    "PoolTimeoutError": "pools",
-    "PressureChanged": "resources",
-    "PressureLevel": "resources",
-    "PrimitiveError": "primitives",
-    "Published": "signals",
-    "Randomly": "observing",
-    "RateLimited": "observing",
-    "RateLimiter": "limits",
-    "ReadinessBoard": "dependencies",
-    "ReadinessStats": "dependencies",
-    "Receiver": "coordination",
-    "Register": "agent_registry",
-    "RejectReason": "coordination",
-    "Rejected": "coordination",
-    "RejectedAnswerError": "retries",
-    "Replace": "agent_registry",
-    "ReplayPointError": "signals",
-    "Reservoir": "observing",
-    "ResourceAlert": "resources",
-    "ResourceDeniedError": "resources",
-    "ResourceError": "resources",
-    "ResourceLimit": "resources",
-    "ResourceManager": "resources",
-    "ResourceTimeoutError": "resources",
-    "ResourceToken": "resources",
-    "ResourceTokenError": "resources",
-    "ResourceUsage": "resources",
-    "RetriesExhaustedError": "retries",
-    "RetryBudget": "retries",
-    "RetryError": "retries",
-    "RetryPolicy": "parts.backoff",
-    "RetryService": "retries",
-    "RetryShape": "parts.backoff",
-    "RetryStats": "retries",
-    "Run": "scheduler",
-    "SPAN_DESCRIBED": "observing",
-    "SPAN_LINKED": "observing",
-    "SPAN_NOTED": "observing",
-    "SampleStats": "observing",
-    "SampledEvents": "observing",
-    "SampledEventsStats": "observing",
-    "Sampler": "observing",
-    "SamplingStrategy": "observing",
-    "ScheduleError": "scheduler",
-    "SchedulerError": "scheduler",
-    "SchedulerFullError": "scheduler",
-    "SchedulerManager": "scheduler",
-    "SchedulerStats": "scheduler",
-    "Secret": "configuration",
-    "ServiceReadiness": "dependencies",
-    "Signal": "signals",
-    "SignalBus": "signals",
-    "SignalDeadLetter": "signals",
-    "SignalDelivery": "signals",
-    "SignalError": "signals",
-    "SignalFault": "signals",
-    "SignalFormatError": "signals",
-    "SignalMatch": "signals",
-    "SignalOptionsError": "signals",
-    "SignalOutcome": "signals",
-    "SignalPath": "signals",
-    "SignalPathError": "signals",
-    "SignalReceipt": "signals",
-    "SignalReceived": "signals",
-    "SignalRoute": "signals",
-    "SignalRouter": "signals",
-    "SignalsRedriven": "signals",
-    "SlidingWindow": "limits",
-    "SpanContext": "observing",
-    "Stage": "flags",
-    "StageOrderError": "flags",
-    "StateOwner": "store",
-    "Store": "parts.store",
-    "Subscription": "signals",
-    "SubscriptionInfo": "signals",
-    "SubscriptionLimitError": "signals",
-    "SubscriptionNotSavedError": "signals",
-    "SubscriptionTakenError": "signals",
-    "SystemReadiness": "dependencies",
-    "TRANSIENT": "parts.backoff",
-    "TelemetryListener": "observing",
-    "Thresholds": "resources",
-    "TokenBucket": "limits",
-    "TooManyBreakersError": "breakers",
-    "TooManyBulkheadsError": "bulkheads",
-    "TooManyChecksError": "monitoring",
-    "TooManyKeysError": "limits",
-    "TooManyLimitersError": "limits",
-    "TooManyRetryPoliciesError": "retries",
-    "TooManyWaitersError": "dependencies",
-    "TraceLogFilter": "observing",
-    "Tracer": "observing",
-    "TracerInstalledError": "observing",
-    "TypeUsage": "resources",
-    "UnknownBreakerError": "breakers",
-    "UnknownBulkheadError": "bulkheads",
-    "UnknownCheckError": "monitoring",
-    "UnknownFlagError": "flags",
-    "UnknownLimiterError": "limits",
-    "UnknownMessageError": "coordination",
-    "UnknownResourceError": "resources",
-    "UnknownRetryPolicyError": "retries",
-    "UnknownSectionError": "configuration",
-    "UnknownServiceError": "dependencies",
-    "Unregister": "agent_registry",
-    "Update": "agent_registry",
-    "Utilization": "agent_registry",
-    "Verdict": "monitoring",
-    "VoteRequested": "primitives",
-    "Watch": "monitoring",
-    "WatchError": "monitoring",
-    "batched_event": "observing",
-    "check_configuration": "configuration",
-    "diff_configurations": "configuration",
-    "emit_if": "observing",
-    "from_json": "signals",
-    "from_msgpack": "signals",
-    "load_configuration": "configuration",
-    "platform_metrics": "observing",
-    "process_memory": "resources",
-    "retry": "retries",
-    "start_order": "dependencies",
-    "to_json": "signals",
-    "to_msgpack": "signals",
-    "where": "agent_registry",
+    name: folder for folder, names in _NAMES.items() for name in names.split()
 }
 
 

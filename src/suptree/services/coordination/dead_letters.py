@@ -12,18 +12,18 @@ it or if that process ends.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from suptree.clock import wall_clock
 from suptree.core import Pid, Runtime, find_runtime
-from suptree.otp import GenServer, NoReply, Reply, call, cast
+from suptree.otp import GenServer, Reply, call, cast
 from suptree.services.coordination import events
 from suptree.services.coordination.errors import LetterNotFoundError
 from suptree.services.coordination.outcomes import Receiver
 from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.later import LATER
 from suptree.services.parts.owners import Owners
 
 __all__ = ["DeadLetter", "DeadLetterQueue", "DeadLetterStats"]
@@ -77,11 +77,6 @@ class DeadLetterStats:
     dropped_expired: int = 0
     held: int = 0
     on_loan: int = 0
-
-
-_LATER: Reply[Any] = typing.cast(
-    "Reply[Any]", NoReply()
-)  # in the place of a Reply, which says to type checkers what comes
 
 
 class _Sweep:
@@ -156,7 +151,7 @@ class DeadLetterQueue(GenServer):
         found = self._letters.get(number)
         if found is None:
             self.sender.fail(LetterNotFoundError(number))
-            return _LATER
+            return LATER
         return Reply(found)
 
     @call

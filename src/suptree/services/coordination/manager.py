@@ -32,11 +32,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from suptree.core import Pid, Runtime, Timer, current_process, find_runtime
 from suptree.errors import MailboxFullError, SuptreeError
-from suptree.otp import GenServer, NoReply, Reply, Response, ServerRef, call
+from suptree.otp import GenServer, Reply, Response, ServerRef, call
 from suptree.services.coordination import events
 from suptree.services.coordination.contexts import Context, ContextInfo, Contexts
 from suptree.services.coordination.dead_letters import DeadLetterQueue
@@ -48,16 +48,13 @@ from suptree.services.coordination.outcomes import Broadcast, Outcome, Receiver,
 from suptree.services.coordination.router import CoordinationStats, Router, Trouble
 from suptree.services.parts.checks import check_count, check_number
 from suptree.services.parts.deadlines import NEVER
+from suptree.services.parts.later import LATER
 from suptree.services.parts.owners import Owners
 
 __all__ = ["CoordinationManager"]
 
 WAIT = 5.0
 """Seconds that a sender waits for the outcome unless it says otherwise."""
-
-_LATER: Reply[Any] = cast(
-    "Reply[Any]", NoReply()
-)  # in the place of a Reply, which says to type checkers what comes
 
 
 class _Tick:
@@ -152,7 +149,7 @@ class CoordinationManager(GenServer):
             return Reply(result)
         if self._router.deadlines.soonest < self._timer_due or not self._sweeping:
             self._arm()
-        return _LATER
+        return LATER
 
     @call(timeout=None)
     def outcome(self, id: int, *, wait: float = WAIT) -> Reply[Outcome]:
@@ -177,7 +174,7 @@ class CoordinationManager(GenServer):
             return self._refuse(UnknownMessageError(id))
         self._router.ask(entry, self.sender, wait)
         self._arm()
-        return _LATER
+        return LATER
 
     @call(timeout=None)
     def delegate(
@@ -213,7 +210,7 @@ class CoordinationManager(GenServer):
         if isinstance(result, Rejected):
             return Reply(result)
         self._arm()
-        return _LATER
+        return LATER
 
     # -- several receivers ------------------------------------------------------------------------
 
@@ -256,7 +253,7 @@ class CoordinationManager(GenServer):
         if isinstance(result, Rejected):
             return Reply(result)
         self._arm()
-        return _LATER
+        return LATER
 
     @call(timeout=None)
     def broadcast(
@@ -289,13 +286,13 @@ class CoordinationManager(GenServer):
         gathering = Gathering(self._runtime, self.sender, receivers, strategy)
         if strategy == "all_or_nothing" and (refusals := self._obstacles(receivers)):
             gathering.refuse(refusals)
-            return _LATER
+            return LATER
         for receiver in receivers:
             result = self._router.accept(receiver, message, gathering, wait=wait, expires=expires)
             if isinstance(result, Rejected):
                 gathering.add(receiver, result)
         self._arm()
-        return _LATER
+        return LATER
 
     def _obstacles(self, receivers: list[Receiver]) -> dict[Receiver, Rejected]:
         """If one of them cannot take a message, why none of them gets it."""
@@ -565,7 +562,7 @@ class CoordinationManager(GenServer):
     def _refuse(self, error: Exception) -> Reply[Any]:
         """Raise *error* in the caller; this server goes on."""
         self.sender.fail(error)
-        return _LATER
+        return LATER
 
 
 def _check_strategy(strategy: str) -> None:

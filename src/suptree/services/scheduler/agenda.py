@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from suptree.services.scheduler.heap import DueHeap
+from suptree.services.parts.due_heap import DueHeap
 from suptree.services.scheduler.job import Job, Owner
 from suptree.services.scheduler.triggers import Cron, Every
 

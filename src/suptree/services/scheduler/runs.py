@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from suptree.core import Pid
+from suptree.services.parts.due_heap import DueHeap
 from suptree.services.parts.owners import Owners
-from suptree.services.scheduler.heap import DueHeap
 
 __all__ = ["Running", "Runs"]
 

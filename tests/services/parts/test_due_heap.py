@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from suptree.services.scheduler.heap import DueHeap
+from suptree.services.parts.due_heap import DueHeap
 
 KEYS = some.integers(0, 30)
 TIMES = some.integers(0, 20).map(float)
