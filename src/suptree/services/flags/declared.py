@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -187,10 +187,18 @@ class Declared:
                         f"FeatureFlags: flag {flag_name!r} must belong to one migration; "
                         f"got {other!r} and {name!r}."
                     )
+        return cls(by_name, moved, owners, {}).configured_by(settings)
+
+    def configured_by(self, settings: Mapping[str, FlagValue]) -> Declared:
+        """The same, with another configuration.
+
+        Raises:
+            FlagDeclarationError: It names a flag that is not declared, or a wrong value.
+        """
         configured = settings_of(settings)
         for flag_name in configured:
-            _check_known(flag_name, by_name, "the settings")
-        return cls(by_name, moved, owners, configured)
+            _check_known(flag_name, self.flags, "the settings")
+        return replace(self, configured=configured)
 
 
 def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
