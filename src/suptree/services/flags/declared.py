@@ -33,6 +33,7 @@ __all__ = [
     "FlagValue",
     "Migration",
     "Stage",
+    "flag_problems",
     "settings_of",
 ]
 
@@ -212,6 +213,25 @@ def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
             f"FeatureFlags: settings must be values by the name of their flag; got {settings!r}."
         )
     return {name: _setting_of(name, value) for name, value in settings.items()}
+
+
+def flag_problems(flags: Iterable[Flag], settings: Mapping[str, FlagValue]) -> dict[str, str]:
+    """What is wrong with what a configuration says of flags, by flag; {} when nothing is.
+
+    >>> flag_problems([Flag("new_router", default=False)], {"new_ruoter": True})
+    {'new_ruoter': "is not a declared flag, did you mean 'new_router'?"}
+    """
+    known = [flag.name for flag in flags]
+    problems: dict[str, str] = {}
+    for name, value in settings.items():
+        if name not in known:
+            problems[name] = f"is not a declared flag{did_you_mean(name, known)}"
+            continue
+        try:
+            _setting_of(name, value)
+        except FlagDeclarationError as why:
+            problems[name] = f"is refused: {why}"
+    return problems
 
 
 def _setting_of(flag: str, value: FlagValue) -> FlagSetting:
