@@ -152,9 +152,7 @@ def _check_store(store: object) -> None:
     if store is None:
         return
     names = ("load", "put", "delete")
-    missing = [
-        name for name in names if not inspect.iscoroutinefunction(getattr(store, name, None))
-    ]
+    missing = [name for name in names if not callable(getattr(store, name, None))]
     if missing:
         raise TypeError(
             f"System: store must be a Store, with async {', '.join(missing)}; got {store!r}. "
