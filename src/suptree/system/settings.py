@@ -35,10 +35,10 @@ __all__ = [
     "TaskSettings",
 ]
 
-# Bounded above, too: no service takes an endless time, or a number that no machine counts to.
+# Bounded on both sides: a service goes by these, and must neither spin nor wait for ever.
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 CountFrom0 = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.001, le=1e9)]
 
 
 class SupervisionSettings(msgspec.Struct, frozen=True):

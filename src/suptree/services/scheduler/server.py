@@ -38,7 +38,7 @@ from suptree.otp import (
     cast,
     child,
 )
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count
 from suptree.services.parts.store import Store
 from suptree.services.scheduler.agenda import Agenda, Moment, Point, time_for
 from suptree.services.scheduler.book import Book
@@ -482,7 +482,8 @@ class SchedulerManager(GenServer):
             ValueError: One of them is out of bounds; nothing was changed.
         """
         who = "SchedulerManager.reconfigure"
-        check_number(who, "clock_check", clock_check, above=0, optional=True)
+        if clock_check is not None:
+            check_delay(who, "clock_check", clock_check, above_zero=True)
         check_count(who, "max_jobs", max_jobs, optional=True)
         await SchedulerManager._reconfigure(server, clock_check, max_jobs)
 
