@@ -82,7 +82,8 @@ class Reconfigurer(GenServer):
         self._configuration = configuration
         self._services = dict(services)
         self._names = dict(names)
-        self._behind: dict[str, bool] = {}  # whether the settings have changed again meanwhile
+        # Being told now, and whether the settings have changed since they were read for that.
+        self._behind: dict[str, bool] = {}
         self._waiting: list[ReplyTo] = []
         self._passed_on = self._delayed = self._refused = self._down = 0
 
@@ -155,6 +156,7 @@ class Reconfigurer(GenServer):
         facts = {"service": service}
         try:
             # Read here, not when it changed: what was changed twice is told once.
+            self._behind[service] = False
             settings: Any = ConfigServer.current(SystemSettings).value
             await self._services[service].reconfigure(self._names[service], settings)
         except (CallTimeoutError, MailboxFullError) as error:
