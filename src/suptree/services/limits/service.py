@@ -60,10 +60,11 @@ class RateLimiter(Passing):
         Raises:
             UnknownLimiterError: There is no such limiter.
         """
-        answer: LimitStatus | LimitError = await RateLimiter._status(server, limiter, who)
-        if isinstance(answer, LimitError):
-            raise answer
-        return answer
+        answer: object = await RateLimiter._status(server, limiter, who)
+        if isinstance(answer, LimitStatus):
+            return answer
+        assert isinstance(answer, LimitError)
+        raise answer
 
     @staticmethod
     async def configure(server: ServerRef[RateLimiter], limiter: str, limit: Limit) -> None:
