@@ -248,7 +248,7 @@ async def test_a_caller_that_is_killed_before_it_tells_gives_its_probe_back(runt
     await asyncio.sleep(10.0)
 
     async def take_and_die() -> None:
-        await CircuitBreakers.permit(breakers, "bank")
+        await CircuitBreakers._permit(breakers, "bank")
 
     pid = st.spawn(take_and_die)
     await wait_down(pid)
@@ -277,7 +277,7 @@ async def test_a_probe_of_code_outside_every_process_is_lost_for_probe_timeout_a
     )
     await fail(breakers)
     await asyncio.sleep(10.0)
-    await CircuitBreakers.permit(breakers, "bank")  # and never told
+    await CircuitBreakers._permit(breakers, "bank")  # and never told
 
     await asyncio.sleep(5.0)
     assert await state_of(breakers) is OPEN

@@ -46,7 +46,9 @@ from suptree.services.breakers.state import (
     ByHand,
     check_breaker,
 )
+from suptree.services.parts.arguments import check_function
 from suptree.services.parts.breaker import BreakerConfig, BreakerState
+from suptree.services.parts.checks import check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
@@ -101,11 +103,15 @@ class CircuitBreakers(BreakersState):
 
         Emits: `suptree.breaker.call.ended`, `.rejected`, `suptree.breaker.state.changed`.
         """
+        if name.__class__ is not str or not callable(function):
+            check_name("CircuitBreakers.run", "name", name)
+            check_function("CircuitBreakers.run", "function", function)
         return await run_protected(_GATE, server, name, function, *args, **kwargs)
 
     @staticmethod
     def guard(server: ServerRef[CircuitBreakers], name: str) -> Guard:
         """Protect a block: ``async with CircuitBreakers.guard("breakers", "bank"): ...``; as `run`."""
+        check_name("CircuitBreakers.guard", "name", name)
         return Guard(_GATE, server, name)
 
     # -- looking -------------------------------------------------------------------------------
@@ -117,6 +123,7 @@ class CircuitBreakers(BreakersState):
         Raises:
             UnknownBreakerError: There is no such breaker.
         """
+        check_name("CircuitBreakers.status", "name", name)
         return _right(BreakerStatus, await CircuitBreakers._ask_status(server, name))
 
     @call
@@ -155,15 +162,16 @@ class CircuitBreakers(BreakersState):
         check_breaker("CircuitBreakers.configure", name, config)
         plain = to_plain(config)
         _right(type(None), await CircuitBreakers._ask_configure(server, name, config))
-        store = await CircuitBreakers.store(server)
+        store = await CircuitBreakers._store_of(server)
         if store is not None:
             await store.put(SPACE, name, plain)
 
     @staticmethod
     async def remove(server: ServerRef[CircuitBreakers], name: str) -> bool:
         """Forget a breaker; whether there was one.  One of the constructor is back after a restart."""
+        check_name("CircuitBreakers.remove", "name", name)
         removed = await CircuitBreakers._ask_remove(server, name)
-        store = await CircuitBreakers.store(server)
+        store = await CircuitBreakers._store_of(server)
         if store is not None:
             await store.delete(SPACE, name)
             await store.delete(HELD_SPACE, name)
@@ -191,7 +199,7 @@ class CircuitBreakers(BreakersState):
     # -- requests of the functions above -----------------------------------------------------------
 
     @call
-    def permit(self, name: str) -> Grant | BreakerError:
+    def _permit(self, name: str) -> Grant | BreakerError:
         """Leave for one call, or the error to raise.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:
@@ -209,12 +217,12 @@ class CircuitBreakers(BreakersState):
         return grant
 
     @cast
-    def drop(self, name: str, grant: Grant, duration: float) -> None:
+    def _drop(self, name: str, grant: Grant, duration: float) -> None:
         """A call that had leave has no outcome.  For `run` and `guard`."""
-        self.record(name, grant, CallOutcome.IGNORED, duration)
+        self._record(name, grant, CallOutcome.IGNORED, duration)
 
     @call(timeout=1.0)
-    def record(self, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
+    def _record(self, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
         """How a call went that had leave.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:
@@ -240,7 +248,7 @@ class CircuitBreakers(BreakersState):
         )
 
     @call
-    def store(self) -> Store | None:
+    def _store_of(self) -> Store | None:
         """Where what is made at run time is kept: the caller does it, the service waits for no store."""
         return self._store
 
@@ -280,13 +288,18 @@ class CircuitBreakers(BreakersState):
         return self._status_of(name, self._entries[name])
 
 
-_GATE: Final = Gate(CircuitBreakers.permit, CircuitBreakers.record, CircuitBreakers.drop)
+_GATE: Final = Gate(
+    CircuitBreakers._permit,  # pyright: ignore[reportPrivateUsage]
+    CircuitBreakers._record,  # pyright: ignore[reportPrivateUsage]
+    CircuitBreakers._drop,  # pyright: ignore[reportPrivateUsage]
+)
 
 
 async def _by_hand(server: ServerRef[Any], name: str, what: ByHand) -> BreakerStatus:
+    check_name(f"CircuitBreakers.{what}", "name", name)
     ask = CircuitBreakers._ask_by_hand  # pyright: ignore[reportPrivateUsage]
     status = _right(BreakerStatus, await ask(server, name, what))
-    store = await CircuitBreakers.store(server)
+    store = await CircuitBreakers._store_of(server)
     if store is not None:
         if what == "open":
             await store.put(HELD_SPACE, name, True)

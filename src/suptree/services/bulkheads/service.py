@@ -45,6 +45,7 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_CONFIGURED,
     BULKHEAD_REMOVED,
 )
+from suptree.services.parts.arguments import check_function
 from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
@@ -132,13 +133,14 @@ class Bulkheads(GenServer):
             BulkheadFullError: There was no room; the call was not made.
             UnknownBulkheadError: There is no such bulkhead.
         """
+        check_function("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
             return await function(*args, **kwargs)
 
     @staticmethod
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:
         """Have a block inside: ``async with Bulkheads.guard("bulkheads", "bank"): ...``; as `run`."""
-
+        check_name("Bulkheads.guard", "name", name)
         return _Guard(server, name)
 
     # -- looking, and changing ----------------------------------------------------------------------
@@ -150,6 +152,7 @@ class Bulkheads(GenServer):
         Raises:
             UnknownBulkheadError: There is no such bulkhead.
         """
+        check_name("Bulkheads.status", "name", name)
         return _right(BulkheadStatus, await Bulkheads._status(server, name))
 
     @call
@@ -184,6 +187,7 @@ class Bulkheads(GenServer):
     @staticmethod
     async def remove(server: ServerRef[Bulkheads], name: str) -> bool:
         """Forget a bulkhead; whether there was one.  Who waits for it is refused."""
+        check_name("Bulkheads.remove", "name", name)
         removed, store = await Bulkheads._drop(server, name)
         if store is not None:
             await store.delete(SPACE, name)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from suptree.core import safe_repr
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.limits.book import Key, LimitVerdict
 from suptree.services.limits.errors import LimiterKindError, LimitError, LimitExceededError
 from suptree.services.limits.state import LimitsState
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count, check_name, check_number
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["Passing"]
+__all__ = ["Passing", "check_key"]
 
 A = TypeVar("A")
 
@@ -44,7 +45,7 @@ class Passing(LimitsState):
             TooManyKeysError: There is no room for another key.
             ValueError: *cost* is no whole number above 0.
         """
-        _check_key("RateLimiter.check", who, cost)
+        check_key("RateLimiter.check", limiter, who, cost)
         answer: object = await Passing._take(server, limiter, who, cost)
         return answer if isinstance(answer, LimitVerdict) else _right(LimitVerdict, answer)
 
@@ -70,7 +71,7 @@ class Passing(LimitsState):
             LimitExceededError: It could not pass in time, or too many wait.
             LimitError: As `check`.
         """
-        _check_key("RateLimiter.acquire", who, cost)
+        check_key("RateLimiter.acquire", limiter, who, cost)
         check_number("RateLimiter.acquire", "timeout", timeout, least=0, optional=True)
         verdict = _right(
             LimitVerdict, await Passing._take(server, limiter, who, cost, timeout == 0)
@@ -104,7 +105,7 @@ class Passing(LimitsState):
 
         It is given back when the block ends, or the process.  Entering raises what `acquire` does.
         """
-        _check_key("RateLimiter.hold", who, 1)
+        check_key("RateLimiter.hold", limiter, who, 1)
         check_number("RateLimiter.hold", "timeout", timeout, least=0, optional=True)
 
         return _Permit(server, limiter, who, timeout)
@@ -224,7 +225,15 @@ def _right(kind: type[A], answer: object) -> A:
     raise answer
 
 
-def _check_key(doing: str, who: object, cost: object) -> None:
-    check_count(doing, "cost", cost)
+def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
+    """Refuse the name of a limiter that is none, a key that is no text, and no whole number above 0.
+
+    Raises:
+        ValueError: One of them will not do.
+    """
+    if limiter.__class__ is str and who.__class__ is str and cost.__class__ is int and cost > 0:
+        return  # as nearly always
+    check_name(doing, "limiter", limiter)
     if not isinstance(who, str):
-        raise ValueError(f"{doing}: who must be a text; got {who!r}.")
+        raise ValueError(f"{doing}: who must be a text; got {safe_repr(who, 200)}.")
+    check_count(doing, "cost", cost)

@@ -28,9 +28,10 @@ from suptree.services.limits.errors import (
     UnknownLimiterError,
 )
 from suptree.services.limits.events import LIMITER_CONFIGURED, LIMITER_REMOVED
-from suptree.services.limits.passing import Passing
+from suptree.services.limits.passing import Passing, check_key
 from suptree.services.limits.rules import Concurrency, Limit
 from suptree.services.limits.state import SPACE, check_limit
+from suptree.services.parts.checks import check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 
@@ -60,6 +61,7 @@ class RateLimiter(Passing):
         Raises:
             UnknownLimiterError: There is no such limiter.
         """
+        check_key("RateLimiter.status", limiter, who, 1)
         answer: object = await RateLimiter._status(server, limiter, who)
         if isinstance(answer, LimitStatus):
             return answer
@@ -86,6 +88,7 @@ class RateLimiter(Passing):
     @staticmethod
     async def remove(server: ServerRef[RateLimiter], limiter: str) -> bool:
         """Forget a limiter; whether there was one.  Who waits for it is refused."""
+        check_name("RateLimiter.remove", "limiter", limiter)
         removed, store = await RateLimiter._drop(server, limiter)
         if store is not None:
             await store.delete(SPACE, limiter)

@@ -32,7 +32,8 @@ from typing import Any
 from suptree.core import Pid, current_process, find_runtime
 from suptree.errors import CallTimeoutError, NotInProcessError
 from suptree.otp import NoReply, ServerRef, call, cast
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.arguments import check_mapping, check_pid
+from suptree.services.parts.checks import check_count, check_name, check_number
 from suptree.services.parts.owners import stranger
 from suptree.services.resources.errors import ResourceTokenError, UnknownResourceError
 from suptree.services.resources.lending import Lending
@@ -95,10 +96,15 @@ class ResourceManager(Lending):
             ValueError: A wrong amount or time.
         """
         who = "ResourceManager.acquire"
+        check_name(who, "type", type)
         check_count(who, "amount", amount)
         check_number(who, "timeout", timeout, least=0)
         check_number(who, "ttl", ttl, above=0, optional=True)
+        check_mapping(who, "costs", costs, optional=True)
+        check_mapping(who, "metadata", metadata, optional=True)
+        check_pid(who, "owner", owner, optional=True)
         for name, cost in (costs or {}).items():
+            check_name(who, "a budget of costs", name)
             check_count(who, f"costs[{name!r}]", cost, least=0)
         caller = current_process()
         if owner is None and caller is not None:
@@ -107,7 +113,7 @@ class ResourceManager(Lending):
             find_runtime(who).next_id(),
             type,
             amount,
-            costs or {},
+            dict(costs or {}),
             MappingProxyType(dict(metadata or {})),
             timeout,
             ttl,
@@ -279,7 +285,7 @@ class ResourceManager(Lending):
 
 
 def _check_token(token: object) -> None:
-    if not isinstance(token, ResourceToken):
+    if not isinstance(token, ResourceToken) or not isinstance(token.id, int):
         raise ResourceTokenError(token)
 
 
