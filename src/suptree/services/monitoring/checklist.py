@@ -36,7 +36,7 @@ from suptree.services.monitoring.health import Health, Track
 from suptree.services.monitoring.jobs import Jobs
 from suptree.services.monitoring.lanes import Lanes
 from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
-from suptree.services.monitoring.watch import check_seconds
+from suptree.services.monitoring.watch import check_part, check_seconds
 from suptree.services.parts.deadlines import Deadlines
 from suptree.services.parts.owners import Owners
 
@@ -66,10 +66,11 @@ class Checklist(GenServer):
             ("history", history),
             ("max_dead", max_dead),
         ):
-            if value < 1:
-                raise WatchError(f"HealthMonitor: {name} must be 1 or more; got {value!r}.")
-        if not 0 <= jitter <= 1:
-            raise WatchError(f"HealthMonitor: jitter must be from 0 to 1; got {jitter!r}.")
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise WatchError(
+                    f"HealthMonitor: {name} must be a whole number, 1 or more; got {value!r}."
+                )
+        check_part("HealthMonitor", "jitter", jitter)
         check_seconds("HealthMonitor", "keep_dead", keep_dead)
         self._max_checks, self._history, self._jitter = max_checks, history, jitter
         self._keep_dead, self._max_dead = keep_dead, max_dead
@@ -201,6 +202,8 @@ class Checklist(GenServer):
 def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
     found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
     for spec in checks:
+        if not isinstance(spec, HealthCheck):
+            raise WatchError(f"HealthMonitor: checks must be HealthChecks; got {spec!r}.")
         if spec.name in found:
             raise WatchError(
                 f"HealthMonitor: checks must have names of their own; got {spec.name!r} twice."

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from suptree.core import Pid
 from suptree.services.monitoring.errors import WatchError
 from suptree.services.monitoring.health import Finding, Health, Thresholds
-from suptree.services.monitoring.watch import Answer, Target, check_seconds
+from suptree.services.monitoring.watch import Answer, Target, check_seconds, check_target
 
 __all__ = ["CheckRecord", "CheckStatus", "HealthCheck", "HealthStats"]
 
@@ -63,12 +63,10 @@ class HealthCheck:
             )
         if self.check is not None and not callable(self.check):
             raise WatchError(f"{who}: check must be a function; got {self.check!r}.")
-        if process is not None and not (
-            isinstance(process, (Pid, str)) or hasattr(process, "whereis")
-        ):
-            raise WatchError(
-                f"{who}: process must be a pid, a name or via(registry, key); got {process!r}."
-            )
+        if process is not None:
+            check_target(who, process, "process")
+        if not isinstance(self.critical, bool):
+            raise WatchError(f"{who}: critical must be True or False; got {self.critical!r}.")
         for field in ("interval", "timeout", "suspend_for"):
             check_seconds(who, field, getattr(self, field))
         after: Any = self.suspend_after

@@ -70,6 +70,7 @@ from suptree.services.monitoring.watch import (
     Target,
     Watch,
     check_seconds,
+    check_target,
 )
 
 __all__ = ["MonitorStats", "MonitorSupervisor"]
@@ -136,6 +137,11 @@ class MonitorSupervisor:
         check_seconds(f"MonitorSupervisor {name!r}", "write_timeout", write_timeout)
         watches: dict[Target, Watch] = {}
         for one in watch:
+            if not isinstance(one, Watch):
+                raise WatchError(
+                    f"MonitorSupervisor {name!r}: watch must be Watches; got {one!r}. "
+                    "Write Watch(target, check)."
+                )
             if one.target in watches:
                 raise WatchError(
                     f"MonitorSupervisor {name!r}: watch must name each target once; "
@@ -219,6 +225,7 @@ class MonitorSupervisor:
         Raises:
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.stop_monitoring", target)
         found = watches_of(monitors).pop(target, None) is not None
         pid = _monitor_of(monitors, target)
         if pid is None:
@@ -255,6 +262,7 @@ class MonitorSupervisor:
             NotMonitoredError: Nothing watches it.
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.get_health_status", target)
         try:
             found = Registry.lookup(index_of(monitors), target)
         except RegistryError:
@@ -298,6 +306,7 @@ class MonitorSupervisor:
             NotMonitoredError: Nothing watches it, or its monitor ended meanwhile.
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.force_health_check", target)
         pid = _monitor_of(monitors, target)
         if pid is None:
             raise NotMonitoredError(monitors, target)
