@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from suptree.core import safe_repr
 from suptree.otp import GenServer
 from suptree.services.breakers.entry import BreakerStatus, Entry
 from suptree.services.breakers.errors import BreakerOpenError
@@ -144,4 +145,6 @@ def check_breaker(who: str, name: object, config: object) -> None:
     """
     check_name(who, "name", name)
     if not isinstance(config, BreakerConfig):
-        raise ValueError(f"{who}: config of {name!r} must be a BreakerConfig; got {config!r}.")
+        raise ValueError(
+            f"{who}: config of {name!r} must be a BreakerConfig; got {safe_repr(config, 200)}."
+        )

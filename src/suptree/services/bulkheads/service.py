@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
-from suptree.core import ReplyTo
+from suptree.core import ReplyTo, safe_repr
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
@@ -323,4 +323,6 @@ def _right(kind: type[A], answer: object) -> A:
 def _check(who: str, name: object, config: object) -> None:
     check_name(who, "name", name)
     if not isinstance(config, BulkheadConfig):
-        raise ValueError(f"{who}: config of {name!r} must be a BulkheadConfig; got {config!r}.")
+        raise ValueError(
+            f"{who}: config of {name!r} must be a BulkheadConfig; got {safe_repr(config, 200)}."
+        )

@@ -231,7 +231,7 @@ def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
     Raises:
         ValueError: One of them will not do.
     """
-    if limiter.__class__ is str and who.__class__ is str and cost.__class__ is int and cost > 0:
+    if limiter.__class__ is who.__class__ is str and limiter and cost.__class__ is int and cost > 0:
         return  # as nearly always
     check_name(doing, "limiter", limiter)
     if not isinstance(who, str):

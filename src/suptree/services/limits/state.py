@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from suptree.core import ReplyTo
+from suptree.core import ReplyTo, safe_repr
 from suptree.otp import GenServer
 from suptree.services.limits.book import Key, Limiter
 from suptree.services.limits.errors import (
@@ -174,5 +174,5 @@ def check_limit(who: str, name: object, limit: object) -> None:
     if not isinstance(limit, (TokenBucket, SlidingWindow, Concurrency)):
         raise ValueError(
             f"{who}: limit of {name!r} must be a TokenBucket, a SlidingWindow or a Concurrency; "
-            f"got {limit!r}."
+            f"got {safe_repr(limit, 200)}."
         )

@@ -16,6 +16,7 @@ from suptree.core import (
     demonitor,
     find_runtime,
     monitor,
+    safe_repr,
 )
 from suptree.otp import GenServer
 from suptree.services.monitoring.checks import (
@@ -68,7 +69,7 @@ class Checklist(GenServer):
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise WatchError(
-                    f"HealthMonitor: {name} must be a whole number, 1 or more; got {value!r}."
+                    f"HealthMonitor: {name} must be a whole number, 1 or more; got {safe_repr(value, 200)}."
                 )
         check_part("HealthMonitor", "jitter", jitter)
         check_seconds("HealthMonitor", "keep_dead", keep_dead)
@@ -203,7 +204,9 @@ def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[
     found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
     for spec in checks:
         if not isinstance(spec, HealthCheck):
-            raise WatchError(f"HealthMonitor: checks must be HealthChecks; got {spec!r}.")
+            raise WatchError(
+                f"HealthMonitor: checks must be HealthChecks; got {safe_repr(spec, 200)}."
+            )
         if spec.name in found:
             raise WatchError(
                 f"HealthMonitor: checks must have names of their own; got {spec.name!r} twice."

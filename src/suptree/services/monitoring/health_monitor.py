@@ -31,6 +31,7 @@ from typing import Any
 
 from suptree.core import (
     Pid,
+    safe_repr,
 )
 from suptree.errors import SuptreeError
 from suptree.otp import NoReply, ServerRef, call
@@ -93,7 +94,7 @@ class HealthMonitor(Looking):
         given: object = check
         if not isinstance(given, HealthCheck):
             raise WatchError(
-                f"HealthMonitor: check must be a HealthCheck; got {given!r}. "
+                f"HealthMonitor: check must be a HealthCheck; got {safe_repr(given, 200)}. "
                 "Write HealthCheck(name, function)."
             )
         check_pid("HealthMonitor.register_check", "owner", owner, optional=True)
@@ -138,9 +139,14 @@ class HealthMonitor(Looking):
         self._arm()
         return None
 
-    @call
-    def unregister(self, name: str) -> bool:
+    @staticmethod
+    async def unregister(server: ServerRef[HealthMonitor], name: str) -> bool:
         """Look at it no more, and forget it; says whether there was one."""
+        check_name("HealthMonitor.unregister", "name", name)
+        return await HealthMonitor._unregister(server, name)
+
+    @call
+    def _unregister(self, name: str) -> bool:
         entry = self._entries.get(name)
         if entry is None:
             return False

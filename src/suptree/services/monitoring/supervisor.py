@@ -33,7 +33,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from suptree.core import Pid, find_runtime
+from suptree.core import Pid, find_runtime, safe_repr
 from suptree.errors import (
     ChildNotFoundError,
     NoProcessError,
@@ -133,13 +133,15 @@ class MonitorSupervisor:
             SupervisorOptionsError: A wrong limit.
         """
         if not isinstance(name, str) or not name:
-            raise WatchError(f"MonitorSupervisor: name must be a non-empty string; got {name!r}.")
+            raise WatchError(
+                f"MonitorSupervisor: name must be a non-empty string; got {safe_repr(name, 200)}."
+            )
         check_seconds(f"MonitorSupervisor {name!r}", "write_timeout", write_timeout)
         watches: dict[Target, Watch] = {}
         for one in watch:
             if not isinstance(one, Watch):
                 raise WatchError(
-                    f"MonitorSupervisor {name!r}: watch must be Watches; got {one!r}. "
+                    f"MonitorSupervisor {name!r}: watch must be Watches; got {safe_repr(one, 200)}. "
                     "Write Watch(target, check)."
                 )
             if one.target in watches:

@@ -90,11 +90,13 @@ class Watch:
         who = f"Watch of {safe_repr(self.target, 100)}"
         check_target(who, self.target)
         if self.check is not None and not callable(self.check):
-            raise WatchError(f"{who}: check must be a function of a pid; got {self.check!r}.")
+            raise WatchError(
+                f"{who}: check must be a function of a pid; got {safe_repr(self.check, 200)}."
+            )
         check_seconds(who, "interval", self.interval)
         check_seconds(who, "timeout", self.timeout)
-        if self.rebind_within is not None and self.rebind_within != 0:
-            check_seconds(who, "rebind_within", self.rebind_within)
+        if self.rebind_within is not None:
+            check_seconds(who, "rebind_within", self.rebind_within, zero=True)
         check_part(who, "jitter", self.jitter)
         try:
             Thresholds(self.fall, self.rise)
@@ -114,12 +116,13 @@ class Watch:
 
 def check_target(who: str, target: object, field: str = "target") -> None:
     """Refuse what can be no process and no name."""
-    if isinstance(target, (Pid, str)) and target != "":
-        return
     try:
-        is_name = hasattr(target, "whereis") and not isinstance(target, type)
+        if isinstance(target, (Pid, str)):
+            is_name = target != ""
+        else:
+            is_name = hasattr(target, "whereis") and not isinstance(target, type)
         hash(target)
-    except TypeError:
+    except Exception:  # whatever the code of its class raises
         is_name = False
     if not is_name:
         raise WatchError(
@@ -131,17 +134,23 @@ def check_target(who: str, target: object, field: str = "target") -> None:
 def check_part(who: str, field: str, value: object) -> None:
     """Refuse what is no number from 0 to 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise WatchError(f"{who}: {field} must be a number from 0 to 1; got {value!r}.")
+        raise WatchError(
+            f"{who}: {field} must be a number from 0 to 1; got {safe_repr(value, 200)}."
+        )
 
 
-def check_seconds(who: str, field: str, value: object) -> None:
-    """Refuse what is no number of seconds above 0."""
+def check_seconds(who: str, field: str, value: object, *, zero: bool = False) -> None:
+    """Refuse what is no number of seconds above 0; or 0, where *zero* will do."""
     if (
         not isinstance(value, (int, float))
         or isinstance(value, bool)
-        or not 0 < value <= _LONGEST  # not math.isfinite: it raises for an int beyond every float
+        or not 0 <= value <= _LONGEST  # not math.isfinite: it raises for an int beyond every float
+        or (value == 0 and not zero)
     ):
-        raise WatchError(f"{who}: {field} must be a number of seconds above 0; got {value!r}.")
+        least = ", 0 or more" if zero else " above 0"
+        raise WatchError(
+            f"{who}: {field} must be a number of seconds{least}; got {safe_repr(value, 200)}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

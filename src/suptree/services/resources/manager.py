@@ -29,7 +29,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from suptree.core import Pid, current_process, find_runtime
+from suptree.core import Pid, current, current_process, find_runtime
 from suptree.errors import CallTimeoutError, NotInProcessError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.parts.arguments import check_mapping, check_pid
@@ -194,13 +194,6 @@ class ResourceManager(Lending):
             readings_failed=totals.readings_failed,
         )
 
-    @call
-    def tokens(self, owner: Pid[Any] | None = None) -> list[ResourceToken]:
-        """The tokens that are out, oldest first; those of *owner*, or all."""
-        if owner is None:
-            return [held.token for held in self.held.values()]
-        return [self.held[id].token for id in self.owners.keys_of(owner) if id in self.held]
-
     @cast
     def read_now(self) -> None:
         """Have every budget that has a reader read, beside the usual times."""
@@ -208,32 +201,43 @@ class ResourceManager(Lending):
             self._read(name)
         self._arm()
 
-    @call
-    def subscribe(self, subscriber: Pid[Any] | None = None) -> NoReply | None:
+    @staticmethod
+    async def tokens(
+        manager: ServerRef[ResourceManager], owner: Pid[Any] | None = None
+    ) -> list[ResourceToken]:
+        """The tokens that are out, oldest first; those of *owner*, or all.
+
+        Raises:
+            ValueError: *owner* is no pid.
+        """
+        check_pid("ResourceManager.tokens", "owner", owner, optional=True)
+        return await ResourceManager._tokens(manager, owner)
+
+    @staticmethod
+    async def subscribe(
+        manager: ServerRef[ResourceManager], subscriber: Pid[Any] | None = None
+    ) -> None:
         """Send `ResourceAlert` and `PressureChanged` to *subscriber*, while it lives.
 
         Args:
+            manager: Its pid or name.
             subscriber: None: the process that calls.  Twice is once.
-        """
-        pid = subscriber if subscriber is not None else self.sender.pid
-        foreign = stranger("ResourceManager.subscribe", pid)
-        if foreign is not None:
-            self.sender.fail(foreign)
-            return NoReply()
-        if pid is not None:
-            self.subscribed[pid] = None
-            self.subscribers.add(pid, pid)
-        return None
 
-    @call
-    def unsubscribe(self, subscriber: Pid[Any] | None = None) -> bool:
-        """Send it nothing more; False if it was not subscribed."""
-        pid = subscriber if subscriber is not None else self.sender.pid
-        if pid is None or pid not in self.subscribed:
-            return False
-        del self.subscribed[pid]
-        self.subscribers.discard(pid, pid)
-        return True
+        Raises:
+            NotInProcessError: Called outside every process, without *subscriber*.
+            ValueError: *subscriber* is no pid.
+        """
+        check_pid("ResourceManager.subscribe", "subscriber", subscriber, optional=True)
+        await ResourceManager._subscribe(manager, current() if subscriber is None else subscriber)
+
+    @staticmethod
+    async def unsubscribe(
+        manager: ServerRef[ResourceManager], subscriber: Pid[Any] | None = None
+    ) -> bool:
+        """Send it nothing more; False if it was not subscribed.  Arguments and errors as `subscribe`."""
+        check_pid("ResourceManager.unsubscribe", "subscriber", subscriber, optional=True)
+        pid = current() if subscriber is None else subscriber
+        return await ResourceManager._unsubscribe(manager, pid)
 
     # -- requests of the functions above ------------------------------------------------
 
@@ -268,6 +272,30 @@ class ResourceManager(Lending):
             return self._refused(wish, replace(obstacle, reason="waiting_full"))
         self._wait(wish, claim)
         return NoReply()
+
+    @call
+    def _tokens(self, owner: Pid[Any] | None) -> list[ResourceToken]:
+        if owner is None:
+            return [held.token for held in self.held.values()]
+        return [self.held[id].token for id in self.owners.keys_of(owner) if id in self.held]
+
+    @call
+    def _subscribe(self, pid: Pid[Any]) -> NoReply | None:
+        foreign = stranger("ResourceManager.subscribe", pid)
+        if foreign is not None:
+            self.sender.fail(foreign)
+            return NoReply()
+        self.subscribed[pid] = None
+        self.subscribers.add(pid, pid)
+        return None
+
+    @call
+    def _unsubscribe(self, pid: Pid[Any]) -> bool:
+        if pid not in self.subscribed:
+            return False
+        del self.subscribed[pid]
+        self.subscribers.discard(pid, pid)
+        return True
 
     @call
     def _release(self, id: int) -> bool:

@@ -26,7 +26,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import Pid
+from suptree.core import Pid, safe_repr
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.parts.arguments import check_function
@@ -333,4 +333,6 @@ def _stats(entry: _Entry) -> PolicyStats:
 def _check(who: str, name: object, policy: object) -> None:
     check_name(who, "name", name)
     if not isinstance(policy, RetryPolicy):
-        raise ValueError(f"{who}: policy of {name!r} must be a RetryPolicy; got {policy!r}.")
+        raise ValueError(
+            f"{who}: policy of {name!r} must be a RetryPolicy; got {safe_repr(policy, 200)}."
+        )

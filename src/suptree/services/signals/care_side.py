@@ -11,7 +11,7 @@ from suptree.otp import ServerRef, call
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.lane import Lane
-from suptree.services.signals.subscription import check_count, check_id
+from suptree.services.signals.subscription import check_count, check_id, check_seconds
 from suptree.services.signals.values import BusHealth, BusStats, SignalDeadLetter, SignalsRedriven
 
 __all__ = ["Caring"]
@@ -137,6 +137,7 @@ class Caring(BusState):
             bus: A pid or a name.
             timeout: Seconds within which it must answer.
         """
+        check_seconds("SignalBus.health", "timeout", timeout)
         try:
             reasons = await Caring._troubles.within(timeout)(bus)
         except (NoProcessError, CallTimeoutError, ServerExitError) as error:
