@@ -15,6 +15,7 @@ from suptree.services import (
     BreakerTimeoutError,
     CircuitBreakers,
     MemoryStore,
+    NotAsyncError,
     StateOwner,
     TooManyBreakersError,
     UnknownBreakerError,
@@ -567,3 +568,18 @@ async def test_the_statistics_go_both_ways(runtime):
     assert (status.opened, status.permitted, status.failures, status.successes) == (1, 3, 2, 1)
     assert status.last_transition is not None
     assert status.last_transition.after is CLOSED
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+async def test_a_function_that_is_not_async_says_so_and_counts_neither_way(runtime, limit):
+    config = BreakerConfig(failure_threshold=1, call_timeout=limit)
+    breakers = await CircuitBreakers.start_link({"bank": config})
+
+    with pytest.raises(
+        NotAsyncError, match="function must be async; <built-in function abs> gave 7"
+    ):
+        await CircuitBreakers.run(breakers, "bank", abs, -7)
+
+    await asyncio.sleep(0)
+    status = await CircuitBreakers.status(breakers, "bank")
+    assert (status.state, status.failures, status.successes, status.ignored) == ("closed", 0, 0, 1)

@@ -99,6 +99,7 @@ class CircuitBreakers(BreakersState):
         Raises:
             BreakerOpenError: The call was not made.
             BreakerTimeoutError: It took longer than `call_timeout`.
+            NotAsyncError: *function* is not async; that counts neither way.
             UnknownBreakerError: There is no such breaker.
 
         Emits: `suptree.breaker.call.ended`, `.rejected`, `suptree.breaker.state.changed`.

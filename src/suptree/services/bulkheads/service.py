@@ -46,6 +46,7 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_REMOVED,
 )
 from suptree.services.parts.arguments import check_function
+from suptree.services.parts.awaited import awaitable
 from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
@@ -132,10 +133,11 @@ class Bulkheads(GenServer):
         Raises:
             BulkheadFullError: There was no room; the call was not made.
             UnknownBulkheadError: There is no such bulkhead.
+            NotAsyncError: *function* is not async.
         """
         check_function("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
-            return await function(*args, **kwargs)
+            return await awaitable(function, function(*args, **kwargs))
 
     @staticmethod
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:

@@ -169,6 +169,7 @@ class RetryService(GenServer):
         Raises:
             RetriesExhaustedError: It failed to the end, with the last error as its cause.
             UnknownRetryPolicyError: There is no such policy.
+            NotAsyncError: *function* is not async; that is not tried again.
             Exception: What *function* raised, if the policy does not retry that.
         """
         check_name("RetryService.run", "name", name)
