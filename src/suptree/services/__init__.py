@@ -212,6 +212,7 @@ if TYPE_CHECKING:
         emit_if,
         platform_metrics,
     )
+    from suptree.services.parts.awaited import NotAsyncError
     from suptree.services.parts.backoff import (
         TRANSIENT,
         RetryPolicy,
@@ -542,6 +543,7 @@ __all__ = [
     "NoMonitorsError",
     "NotAParticipantError",
     "NotAPartyError",
+    "NotAsyncError",
     "NotMonitoredError",
     "NotReadyError",
     "ObservingError",
@@ -739,6 +741,7 @@ _NAMES: Final[Mapping[str, str]] = {
         SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
         TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
     """,
+    "parts.awaited": "NotAsyncError",
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",
