@@ -197,6 +197,24 @@ class CircuitBreakers(BreakersState):
         """Have it as new: closed, with an empty window, deaf to calls under way; see `open`."""
         return await _by_hand(server, name, "reset")
 
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[CircuitBreakers], *, max_breakers: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No breaker is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_breakers* is no whole number above 0; nothing was changed.
+        """
+        check_count("CircuitBreakers.reconfigure", "max_breakers", max_breakers, optional=True)
+        await CircuitBreakers._reconfigure(server, max_breakers)
+
+    @call
+    def _reconfigure(self, max_breakers: int | None) -> None:
+        self._limit = max_breakers or self._limit
+
     # -- requests of the functions above -----------------------------------------------------------
 
     @call

@@ -26,7 +26,7 @@ Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its ch
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from suptree.core import (
@@ -250,6 +250,50 @@ class HealthMonitor(Looking):
             self._begin(entry)
         self._arm()
         return NoReply()
+
+    # -- other settings ------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[HealthMonitor],
+        *,
+        max_concurrent: int | None = None,
+        max_checks: int | None = None,
+        history: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        No check is removed, and no look that is under way ends, where a bound gets smaller: it
+        holds for what comes.  Of a history that is too long the oldest looks go.
+
+        Raises:
+            WatchError: One of them is less than 1; nothing was changed.
+        """
+        for name, value in (
+            ("max_concurrent", max_concurrent),
+            ("max_checks", max_checks),
+            ("history", history),
+        ):
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if value is not None and not whole:
+                raise WatchError(
+                    f"HealthMonitor.reconfigure: {name} must be a whole number, 1 or more; "
+                    f"got {value!r}."
+                )
+        await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
+
+    @call
+    def _reconfigure(
+        self, max_concurrent: int | None, max_checks: int | None, history: int | None
+    ) -> None:
+        self._max_checks = max_checks or self._max_checks
+        if history is not None and history != self._history:
+            self._history = history
+            for entry in self._entries.values():
+                entry.history = deque(entry.history, maxlen=history)
+        if max_concurrent is not None:
+            self._queue.resize(max_concurrent)
+            self._pump()
 
 
 def _found(answer: Any) -> Any:
