@@ -12,12 +12,11 @@ publish to one subscriber costs at most ten calls of a plain server.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
 
 import suptree as st
+from benchmarks.services.alternating import Measurement, medians
 from suptree.services import (
     Signal,
     SignalBus,
@@ -31,8 +30,8 @@ SUBSCRIPTIONS = 10_000
 TYPES = [f"shop.s{i % 100}.order.o{i}" for i in range(0, SUBSCRIPTIONS, 10)]
 SCANNED = 10  # how many types a scan is measured with: each takes milliseconds
 
-Row = Callable[[], Awaitable[float]]
-"""Measures once and gives the seconds that one operation took."""
+Row = Measurement
+"""Gives the seconds that one operation took."""
 
 
 def paths() -> list[str]:
@@ -189,11 +188,7 @@ async def measure(rounds: int) -> dict[str, float]:
         "publish to 100 subscribers": await publishing(100, 200),
         "publish to 10,000 subscribers": await publishing(10_000, 4),
     }
-    taken: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(rounds):
-        for name, row in rows.items():
-            taken[name].append(await row())
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return await medians(rows, rounds)
 
 
 def report(taken: dict[str, float]) -> str:

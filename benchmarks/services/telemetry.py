@@ -11,14 +11,14 @@ microsecond; a tracer adds no more than five microseconds to a message.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import suptree as st
+from benchmarks.services.alternating import Measurement, medians
 from suptree.services import (
     Metric,
     RateLimited,
@@ -37,7 +37,7 @@ SENT = Event(
 JOB = Span("bench.job", metadata={"kind": "which"}, doc="One job.")
 N = 20_000
 
-Row = Callable[[], Awaitable[float]]
+Row = Measurement
 """Runs `N` times and gives the seconds."""
 
 
@@ -83,7 +83,23 @@ def attribute_test() -> float:
     return time.perf_counter() - start
 
 
-def emitting(handlers: int, handler: Any = ignore) -> Callable[[], float]:
+def nothing() -> None:
+    """The cheapest function there is."""
+
+
+def calling_nothing(n: int) -> Callable[[], float]:
+    """Calls of an empty function, the yardstick."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        for _ in range(n):
+            nothing()
+        return time.perf_counter() - start
+
+    return run
+
+
+def emitting(handlers: int, handler: Any = ignore, n: int = N) -> Callable[[], float]:
     """Events by a kept slot, as hot paths emit them."""
     bus = TelemetryBus()
     for number in range(handlers):
@@ -92,7 +108,7 @@ def emitting(handlers: int, handler: Any = ignore) -> Callable[[], float]:
 
     def run() -> float:
         start = time.perf_counter()
-        for number in range(N):
+        for number in range(n):
             if slot.handlers:
                 slot.emit({"size_bytes": number}, {"queue": "fast"})
         return time.perf_counter() - start
@@ -158,6 +174,7 @@ def rows() -> dict[str, Row]:
     table = MetricsTable([Metric.counter(SENT, tags=("queue",)), Metric.sum(SENT, "size_bytes")])
     return {
         "an attribute test, in a loop": plain(attribute_test),
+        "an empty function, in a loop": plain(calling_nothing(N)),
         "event, no handler": plain(emitting(0)),
         "event, 1 handler": plain(emitting(1)),
         "event, 10 handlers": plain(emitting(10)),
@@ -188,24 +205,20 @@ PAIRS = [
 
 async def measure(rounds: int) -> dict[str, float]:
     """Median nanoseconds of each row."""
-    everything = rows()
-    taken: dict[str, list[float]] = {name: [] for name in everything}
-    for _ in range(rounds):
-        for name, run in everything.items():
-            taken[name].append(await run() / N * 1e9)
-    return {name: statistics.median(times) for name, times in taken.items()}
+    seconds = await medians(rows(), rounds)
+    return {name: value / N * 1e9 for name, value in seconds.items()}
 
 
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    medians = asyncio.run(measure(rounds))
+    found = asyncio.run(measure(rounds))
     print(f"nanoseconds each, medians of {rounds} rounds of {N:,}")
-    for name, nanoseconds in medians.items():
+    for name, nanoseconds in found.items():
         print(f"  {name:<36} {nanoseconds:>9,.0f}")
     print("side by side: ratio, and nanoseconds more")
     for one, other in PAIRS:
-        ratio, more = medians[one] / medians[other], medians[one] - medians[other]
+        ratio, more = found[one] / found[other], found[one] - found[other]
         print(f"  {one + ' / ' + other:<60} {ratio:>6.2f} {more:>+9,.0f}")
 
 
