@@ -266,7 +266,7 @@ def _say(run: Soak, since: float) -> None:
     last = {name: values[-1] for name, values in run.samples.items()}
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
-        for name in ("memory, MB", "objects", "processes", "timers", "monitors")
+        for name in ("memory in use, MB", "objects", "processes", "timers", "monitors")
     )
     print(
         f"soak: {since / 60:.0f} min, {sum(run.scene.book.ends.values()):,} messages; {counted}; {run.scene.book.broken} breaches",
