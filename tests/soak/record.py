@@ -14,7 +14,7 @@ from typing import Final
 import suptree
 from tests.soak.verdict import Judged, table
 
-__all__ = ["Report", "write"]
+__all__ = ["Report", "commit", "write"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "soak.md"
@@ -23,8 +23,13 @@ BAD: Final = frozenset({"grows"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run."""
+    """One run.
 
+    Attributes:
+        commit: What ran, looked up when it began: half an hour later it may be another one.
+    """
+
+    commit: str
     minutes: float
     seed: int
     loop: str
@@ -159,7 +164,7 @@ def _facts(report: Report) -> list[str]:
         "seed": str(report.seed),
         "loop": report.loop,
         "full lanes": report.overflow,
-        "suptree": f"{suptree.__version__}, commit {_commit()}",
+        "suptree": f"{suptree.__version__}, commit {report.commit}",
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "libraries": ", ".join(
             f"{name} {_version(name)}" for name in ("uvloop", "msgspec", "psutil")
@@ -168,18 +173,19 @@ def _facts(report: Report) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {what} | {fact} |" for what, fact in facts.items())]
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of the sources, with a `+` behind it when they were changed; "unknown" without git."""
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        changed = _git("status", "--porcelain", "--", "src", "tests/soak")
+        return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _version(name: str) -> str:

@@ -52,7 +52,7 @@ from tests.soak.answers import check_accounts, check_answers, check_returned
 from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
 from tests.soak.holdings import HELD, sample, series_of
-from tests.soak.record import Report, write
+from tests.soak.record import Report, commit, write
 from tests.soak.trouble import KILLS_PER_SECOND, Killer
 from tests.soak.verdict import Judged, judge_all
 
@@ -78,6 +78,7 @@ class Soak:
     scene: Scene
     options: argparse.Namespace
     overflow: str
+    commit: str
     # Arrays, which are one block of memory each: what is noted must not look like a leak.
     times: array[float] = field(default_factory=lambda: array("d"))
     samples: dict[str, array[float]] = field(default_factory=dict[str, "array[float]"])
@@ -96,7 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     logging.getLogger("suptree").setLevel(logging.CRITICAL + 1)
     rng = random.Random(options.seed)
-    run = Soak(Scene(options.seed, act), options, options.overflow or rng.choice(OVERFLOWS))
+    overflow = options.overflow or rng.choice(OVERFLOWS)
+    run = Soak(Scene(options.seed, act), options, overflow, commit())
     print(
         f"soak: {options.minutes:g} min, --seed {options.seed}, {_loop_name(options)}, overflow {run.overflow!r}"
     )
@@ -361,6 +363,7 @@ def _report(run: Soak) -> Report:
     else:
         scene.book.breach(f"only {len(times)} samples after the warm-up: too few to judge")
     return Report(
+        commit=run.commit,
         minutes=options.minutes,
         seed=options.seed,
         loop=_loop_name(options),
