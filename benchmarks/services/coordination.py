@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import suptree as st
 from benchmarks.services.alternating import medians
@@ -23,6 +24,9 @@ N: Final = 10_000
 GOAL: Final = 4.0
 """Queued calls that a routed message may cost."""
 MANY: Final = 1_000
+
+Side: TypeAlias = Callable[[int], Awaitable[float]]
+"""Does it so often, and says how many seconds of the processor one took."""
 
 
 class Echo(st.GenServer):
@@ -76,14 +80,25 @@ async def many_lanes(n: int) -> float:
 
 async def measure(rounds: int) -> None:
     """Print the figures."""
-    pairs = {"one receiver": (queued, routed), "1,000 receivers": (many_queued, many_lanes)}
+    pairs: dict[str, tuple[Side, Side]] = {
+        "one receiver": (queued, routed),
+        "1,000 receivers": (many_queued, many_lanes),
+    }
     async with st.Runtime():
         await start(MANY)
-        sides = {side.__name__: partial(side, N) for pair in pairs.values() for side in pair}
+        sides = {
+            f"{name}, {place}": partial(side, N)
+            for name, pair in pairs.items()
+            for place, side in enumerate(pair)
+        }
         seconds = await medians(sides, rounds, warm_up=1)
+        _report(rounds, pairs, seconds)
+
+
+def _report(rounds: int, names: Iterable[str], seconds: Mapping[str, float]) -> None:
     print(f"medians of {rounds} rounds of {N:,}, processor time")
-    for name, pair in pairs.items():
-        call, message = (seconds[side.__name__] for side in pair)
+    for name in names:
+        call, message = (seconds[f"{name}, {place}"] for place in range(2))
         ratio = message / call
         print(
             f"{name:<16} queued call {call * 1e6:5.2f} µs, routed message {message * 1e6:5.2f} µs: "

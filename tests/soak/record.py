@@ -119,7 +119,7 @@ def page(report: Report) -> str:
             "The slope is that of least squares through the means of up to ten blocks of samples: samples that follow one another",
             "are alike, and a line through all of them would seem surer than it is. *flat*: the 95 % interval of the slope",
             "includes 0. *falls*: it is below. *tiny*: it is above, and within what is allowed in an hour. *unsure*: it is",
-            "above, but not with 95 % for all series that move at once, which one of so many is by chance. *grows* fails the",
+            "above, but not with 99 % for all series that move at once, which one of so many is by chance. *grows* fails the",
             "run. How far the interval reaches is how small a leak the run can see.",
             "",
             "Of memory the verdict looks at three quantities. *Memory in use* is what the allocators have given out and not got",
