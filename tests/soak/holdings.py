@@ -52,7 +52,7 @@ COUNTED: Final = (
     Series("monitors"),
     Series("links"),
     Series("names"),
-    Series("messages in mailboxes"),
+    Series("messages in mailboxes", 0.0, 5.0, "some are on their way at the moment of the look"),
     Series("owned resources"),
     Series("descriptors"),
     Series("threads"),
