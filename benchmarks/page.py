@@ -43,7 +43,7 @@ and *Cost as it grows*. A `+` behind the commit says that there were changes in 
 - The garbage collector has its default settings on every row; `gc.freeze` is reported apart, under *Cost as it grows*, and
   used for `tick-100` and `tick-100k`, whose jobs stand for ever.
 - The rows of *Services* are suptree's alone: what a service adds is held against the same without it, both in one sample
-  and in turn. The first seven of them are processor time. `publish-...` and `event-...` go to handlers that do nothing.
+  and in turn. They are processor time; `publish-...` and `event-...` go to handlers that do nothing.
 - Memory is the growth of resident memory per process in a fresh interpreter (for Erlang: a fresh VM), after each
   process has handled one message.
 - `restart-p50` and `restart-p99` go from sending the crash to the reply of the next process. Every crash report is built

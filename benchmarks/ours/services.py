@@ -1,6 +1,6 @@
 """The services: what each adds, beside what it is added to, both in one sample and in turn.
 
-The programs in `benchmarks.services` measure; here their figures become metrics, in seconds of one operation.
+The programs in `benchmarks.services` measure; here their figures become metrics, in processor seconds of one operation.
 """
 
 from __future__ import annotations
