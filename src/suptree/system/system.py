@@ -73,7 +73,7 @@ from suptree.services import (
 from suptree.system.announcer import Announcer
 from suptree.system.health_sink import RegistrySink
 from suptree.system.settings import SystemSettings
-from suptree.system.tree import Branch, Service, Tree
+from suptree.system.tree import AutoShutdown, Branch, Service, Tree
 
 __all__ = ["Declarations", "System"]
 
@@ -128,6 +128,9 @@ class Declarations:
 class System(Application):
     """The whole system.
 
+    A class below it whose `auto_shutdown` is 'any_significant' ends when a significant
+    service at the top of the tree does: one that is declared with `significant=True`.
+
     Args:
         configuration: Its settings; default: the defaults, and the environment.
         declared: What is wanted of the services from the start.
@@ -158,7 +161,9 @@ class System(Application):
         settings = configuration.value
         self.max_restarts = settings.supervision.max_restarts
         self.max_seconds = settings.supervision.max_seconds
-        self.tree = declare(configuration, declared or Declarations())
+        self.tree = declare(
+            configuration, declared or Declarations(), auto_shutdown=self.auto_shutdown
+        )
 
     def children(self) -> list[ChildSpec[Any]]:
         """The branches of the tree, in start order."""
@@ -181,33 +186,42 @@ class System(Application):
         return await DynamicSupervisor.start_child(self.path_of("agents"), spec)
 
 
-def declare(configuration: Configuration[SystemSettings], declared: Declarations) -> Tree:
+def declare(
+    configuration: Configuration[SystemSettings],
+    declared: Declarations,
+    *,
+    auto_shutdown: AutoShutdown = "never",
+) -> Tree:
     """The tree of the whole system."""
     branches = [
         Service("state", child(StateOwner, f"{ROOT}.state")),
         Service("configuration", child(ConfigServer, configuration), needs=["state"]),
         Service("tasks", _tasks(configuration.value), needs=["state"]),
         _services(configuration.value, declared),
-        _registry(declared),
+        _registry(configuration.value, declared),
         _managers(configuration.value, declared),
         _observation(configuration.value, declared),
         *declared.services,
         Service("agents", _agents(configuration.value), needs=["managers", "registry", "services"]),
     ]
-    needs = Tree(_root(configuration.value, branches)).needs()
+    tree = Tree(_root(configuration.value, branches, auto_shutdown))
+    needs = tree.needs()
+    paths = {name: tree.path_of(name) for name in needs}
     board = child(ReadinessBoard, needs, table=f"{ROOT}.state")
     readiness = Branch(
         "availability",
         Service("readiness", board),
         Service(
             "announcer",
-            child(Announcer, f"{ROOT}.availability.readiness", _paths(configuration, branches)),
+            child(Announcer, f"{ROOT}.availability.readiness", paths),
             needs=["readiness"],
         ),
         strategy="rest_for_one",
+        max_restarts=configuration.value.supervision.max_restarts,
+        max_seconds=configuration.value.supervision.max_seconds,
         needs=["agents"],
     )
-    return Tree(_root(configuration.value, [*branches, readiness]))
+    return Tree(_root(configuration.value, [*branches, readiness], auto_shutdown))
 
 
 def _check_settings(configuration: Configuration[SystemSettings]) -> None:
@@ -220,7 +234,9 @@ def _check_settings(configuration: Configuration[SystemSettings]) -> None:
         )
 
 
-def _root(settings: SystemSettings, branches: list[Service | Branch]) -> Branch:
+def _root(
+    settings: SystemSettings, branches: list[Service | Branch], auto_shutdown: AutoShutdown
+) -> Branch:
     limits = settings.supervision
     return Branch(
         ROOT,
@@ -228,15 +244,8 @@ def _root(settings: SystemSettings, branches: list[Service | Branch]) -> Branch:
         strategy="rest_for_one",
         max_restarts=limits.max_restarts,
         max_seconds=limits.max_seconds,
+        auto_shutdown=auto_shutdown,
     )
-
-
-def _paths(
-    configuration: Configuration[SystemSettings], branches: list[Service | Branch]
-) -> dict[str, str]:
-    """The registered name of each service."""
-    tree = Tree(_root(configuration.value, branches))
-    return {name: tree.path_of(name) for name in tree.needs()}
 
 
 def _store() -> MemoryStore:
@@ -299,7 +308,7 @@ def _services(settings: SystemSettings, declared: Declarations) -> Branch:
     )
 
 
-def _registry(declared: Declarations) -> Branch:
+def _registry(settings: SystemSettings, declared: Declarations) -> Branch:
     """The agents by what they can do; the keeper outlives the registry and keeps its table."""
     keeper = f"{ROOT}.registry.agent_keeper"
     return Branch(
@@ -311,6 +320,8 @@ def _registry(declared: Declarations) -> Branch:
             needs=["agent_keeper"],
         ),
         strategy="rest_for_one",
+        max_restarts=settings.supervision.max_restarts,
+        max_seconds=settings.supervision.max_seconds,
         needs=["state"],
     )
 
