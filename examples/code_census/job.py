@@ -34,7 +34,7 @@ class Patience:
     def __str__(self) -> str:
         return (
             f"{self.max_restarts:,} restarts in {self.max_seconds:g} s, "
-            f"{self.deliveries:,} deliveries of a message"
+            f"{self.deliveries:,} deaths over a message"
         )
 
 

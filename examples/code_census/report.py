@@ -105,14 +105,14 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(
             [
-                *_row("restarts", f"{sum(self.restarts.values()):,} by supervisors", self._whom()),
-                *_row(
+                row("restarts", f"{sum(self.restarts.values()):,} by supervisors", self._whom()),
+                row(
                     "processes",
                     f"{self.started:,} started",
                     f"{self.ended:,} ended",
                     f"{self.killed:,} of them killed",
                 ),
-                *_row(
+                row(
                     "messages",
                     f"{sum(self.acknowledged.values()):,} acknowledged",
                     f"{self.retried:,} retried",
@@ -121,8 +121,8 @@ class Report:
                     f"{self.expired:,} expired",
                     f"{self.dead_lettered:,} dead-lettered",
                 ),
-                *_row("breakers", f"{self.breakers_opened:,} opened"),
-                *_row(
+                row("breakers", f"{self.breakers_opened:,} opened"),
+                row(
                     "ticks",
                     f"{self.ticks:,} fired",
                     f"{self.ticks_missed:,} missed",
@@ -135,14 +135,14 @@ class Report:
         """Who was restarted how often; the workers together."""
         counts = Counter[str]()
         for child, count in self.restarts.items():
-            counts[child.partition(".")[0]] += count
+            counts["worker" if child.startswith("worker.") else child.rpartition(".")[2]] += count
         return ", ".join(f"{count:,} {child}" for child, count in counts.most_common())
 
 
-def _row(title: str, *facts: str) -> list[str]:
+def row(title: str, *facts: str) -> str:
     """A title and what belongs to it, folded at the width of a page."""
     text = ", ".join(fact for fact in facts if fact)
-    return textwrap.wrap(
+    return textwrap.fill(
         text, WIDTH, initial_indent=f"{title:<{TITLE}}", subsequent_indent=" " * TITLE
     )
 

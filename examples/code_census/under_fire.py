@@ -9,6 +9,7 @@ import suptree as st
 from .chaos import Attack, Chaos
 from .job import Job, Patience
 from .names import CHAOS
+from .report import row
 from .tree import Census
 
 ENDLESS = Patience(max_restarts=10_000, max_seconds=5.0, deliveries=1_000)
@@ -42,15 +43,28 @@ class Outcome:
 
     def __str__(self) -> str:
         by_role = ", ".join(f"{count} {role}" for role, count in self.kills.items())
-        return (
-            f"chaos: {sum(self.kills.values()):,} kills landed"
-            f"{'' if self.enough else ', too few'}: {by_role}\n"
-            f"chaos: {self.killed:,} deaths by a kill in the telemetry"
-            f"{'' if self.adds_up() else ', too few'}: these, and who was linked to one; "
-            f"seed {self.seed}\n"
-            f"identical: {'yes' if self.identical else 'NO'} "
-            f"(the rows, sorted, against a plain run without processes)"
+        lines = (
+            row(
+                "chaos",
+                f"{sum(self.kills.values()):,} kills landed{_lacking(self.enough)}: {by_role}",
+            ),
+            row(
+                "telemetry",
+                f"{self.killed:,} deaths by a kill{_lacking(self.adds_up())}: these, "
+                "and of those who were linked to one",
+            ),
+            row("seed", f"{self.seed}"),
+            row(
+                "identical",
+                f"{'yes' if self.identical else 'NO'} "
+                "(the rows, sorted, against a plain run without processes)",
+            ),
         )
+        return "\n".join(lines)
+
+
+def _lacking(enough: bool) -> str:
+    return "" if enough else ", too few"
 
 
 class CensusUnderFire(Census):
@@ -65,12 +79,20 @@ class CensusUnderFire(Census):
     def announcement(self) -> str:
         """What is going to happen, for people."""
         attack = self.attack
-        return (
-            f"chaos: {attack.rate:g} kills a second until {attack.quota.size:,} have landed, "
-            f"at least {attack.quota.each} on each role; repeat with --seed {attack.seed}\n"
-            f"chaos: patience is {self.job.patience} (without chaos: {Patience()})\n"
-            f"chaos: the files are spread over the time this takes, about "
-            f"{attack.seconds:g} s, and the last few wait for the last kill"
+        return "\n".join(
+            [
+                row(
+                    "chaos",
+                    f"{attack.rate:g} kills a second until {attack.quota.size:,} have landed",
+                    f"at least {attack.quota.each} on each role; repeat with --seed {attack.seed}",
+                ),
+                row("patience", f"{self.job.patience}; without chaos {Patience()}"),
+                row(
+                    "pace",
+                    f"the files are spread over the time this takes, about {attack.seconds:g} s, "
+                    "and the last few wait for the last kill",
+                ),
+            ]
         )
 
     def outcome(self, *, identical: bool) -> Outcome:

@@ -61,7 +61,9 @@ def role_of(name: str | None, label: str) -> str | None:
             return "worker"
         case ["survey"]:
             return "survey"
-        case ["system", branch, one]:
+        case ["Partition"]:  # of the registry of the monitors
+            return "observation"
+        case ["system", branch, one, *_]:
             return BRANCHES[branch] or one
         case ["system", one]:
             return "branch" if one in BRANCHES else one

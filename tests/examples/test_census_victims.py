@@ -25,6 +25,8 @@ def test_every_process_below_the_root_of_the_plan_has_a_role() -> None:
         ("system.services", "Supervisor", "branch"),
         ("system.managers.coordination", "CoordinationManager", "coordination"),
         ("system.collector", "Collector", "collector"),
+        ("system.observation.monitors.keeper", "MonitorKeeper", "observation"),
+        (None, "Partition", "observation"),
         ("worker.12", "Worker", "worker"),
         (None, "survey", "survey"),
         (None, "Census", None),
