@@ -48,7 +48,7 @@ from suptree.services.breakers.state import (
 )
 from suptree.services.parts.arguments import check_function
 from suptree.services.parts.breaker import BreakerConfig, BreakerState
-from suptree.services.parts.checks import check_name
+from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
