@@ -215,6 +215,7 @@ if TYPE_CHECKING:
         emit_if,
         platform_metrics,
     )
+    from suptree.services.parts.awaited import NotAsyncError
     from suptree.services.parts.backoff import (
         TRANSIENT,
         RetryPolicy,
@@ -545,6 +546,7 @@ __all__ = [
     "NoMonitorsError",
     "NotAParticipantError",
     "NotAPartyError",
+    "NotAsyncError",
     "NotMonitoredError",
     "NotReadyError",
     "ObservingError",
@@ -746,6 +748,7 @@ _NAMES: Final[Mapping[str, str]] = {
         SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
         TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
     """,
+    "parts.awaited": "NotAsyncError",
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",

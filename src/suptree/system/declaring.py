@@ -38,7 +38,7 @@ from suptree.system.health_sink import RegistrySink
 from suptree.system.live import LIVE
 from suptree.system.reconfigurer import Reconfigurer
 from suptree.system.settings import SystemSettings
-from suptree.system.tree import Branch, Service, Tree
+from suptree.system.tree import AutoShutdown, Branch, Service, Tree
 
 __all__ = ["ROOT", "check_of", "declare"]
 
@@ -50,6 +50,8 @@ def declare(
     configuration: Configuration[SystemSettings],
     declared: Declarations,
     store: Store | None = None,
+    *,
+    auto_shutdown: AutoShutdown = "never",
 ) -> Tree:
     """The tree of the whole system.
 
@@ -57,6 +59,7 @@ def declare(
         configuration: Its settings.
         declared: What is wanted of the services from the start.
         store: Where services keep what must outlive them; None: in memory, at the state owner.
+        auto_shutdown: As for `Supervisor`, of the branch at the top.
 
     Raises:
         SpecError, DependencyError: The user's own services do not fit into it.
@@ -75,19 +78,22 @@ def declare(
         *declared.services,
         Service("agents", parts.agents(), needs=["managers", "registry", "services"]),
     ]
-    looked_after = Tree(parts.branch(ROOT, *branches, strategy="rest_for_one"))
+    looked_after = Tree(
+        parts.branch(ROOT, *branches, strategy="rest_for_one", auto_shutdown=auto_shutdown)
+    )
     names = {name: looked_after.path_of(name) for name in looked_after.needs()}
     return Tree(
         parts.branch(
             ROOT,
             *branches,
-            _availability(looked_after, names),
+            parts.availability(looked_after, names),
             Service(
                 "reconfigurer",
                 child(Reconfigurer, names["configuration"], LIVE, names),
                 needs=["configuration", "availability"],
             ),
             strategy="rest_for_one",
+            auto_shutdown=auto_shutdown,
         )
     )
 
@@ -104,21 +110,6 @@ def check_of(
         return [Problem("refused", f"flags.{name}", text, source) for name, text in wrong.items()]
 
     return check
-
-
-def _availability(tree: Tree, names: dict[str, str]) -> Branch:
-    board = child(ReadinessBoard, tree.needs(), table=STATE)
-    return Branch(
-        "availability",
-        Service("readiness", board),
-        Service(
-            "announcer",
-            child(Announcer, f"{ROOT}.availability.readiness", names),
-            needs=["readiness"],
-        ),
-        strategy="rest_for_one",
-        needs=["agents"],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +170,7 @@ class _Parts:
         registry = child(
             AgentRegistry, self.declared.agents, keeper=f"{ROOT}.registry.agent_keeper"
         )
-        return Branch(
+        return self.branch(
             "registry",
             Service("agent_keeper", child(AgentKeeper)),
             Service("agent_registry", registry, needs=["agent_keeper"]),
@@ -226,3 +217,14 @@ class _Parts:
     def agents(self) -> ChildSpec[Any]:
         """The supervisor of agents."""
         return DynamicSupervisor.child(**msgspec.structs.asdict(self.settings.agents))
+
+    def availability(self, tree: Tree, names: dict[str, str]) -> Branch:
+        """Who says that all of *tree* is up."""
+        board = f"{ROOT}.availability.readiness"
+        return self.branch(
+            "availability",
+            Service("readiness", child(ReadinessBoard, tree.needs(), table=STATE)),
+            Service("announcer", child(Announcer, board, names), needs=["readiness"]),
+            strategy="rest_for_one",
+            needs=["agents"],
+        )

@@ -46,6 +46,9 @@ S = TypeVar("S")
 class System(Application):
     """The whole system.
 
+    A class below it whose `auto_shutdown` is 'any_significant' ends when a significant
+    service at the top of the tree does: one that is declared with `significant=True`.
+
     Args:
         configuration: Its settings; default: the defaults, and the environment.
         declared: What is wanted of the services from the start.
@@ -88,7 +91,7 @@ class System(Application):
         settings = configuration.value
         self.max_restarts = settings.supervision.max_restarts
         self.max_seconds = settings.supervision.max_seconds
-        self.tree = declare(configuration, declared, store)
+        self.tree = declare(configuration, declared, store, auto_shutdown=self.auto_shutdown)
 
     def children(self) -> list[ChildSpec[Any]]:
         """The branches of the tree, in start order."""

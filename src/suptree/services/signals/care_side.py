@@ -9,8 +9,9 @@ from typing import Final
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef, call
 from suptree.services.signals.bus_state import PAGE, BusState
+from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.lane import Lane
-from suptree.services.signals.subscription import check_count, check_id
+from suptree.services.signals.subscription import check_count, check_id, check_seconds
 from suptree.services.signals.values import BusHealth, BusStats, SignalDeadLetter, SignalsRedriven
 
 __all__ = ["Caring"]
@@ -63,7 +64,7 @@ class Caring(BusState):
             numbers: Those with these numbers; None: all.
         """
         _check_one_or_all("SignalBus.redrive", subscription)
-        chosen = None if numbers is None else frozenset(numbers)
+        chosen = None if numbers is None else _numbers_of("SignalBus.redrive", numbers)
         redriven = kept = after = 0
         # Those that die again meanwhile have a higher number, and wait for the next redrive.
         last = await Caring._last_letter(bus)
@@ -136,6 +137,7 @@ class Caring(BusState):
             bus: A pid or a name.
             timeout: Seconds within which it must answer.
         """
+        check_seconds("SignalBus.health", "timeout", timeout)
         try:
             reasons = await Caring._troubles.within(timeout)(bus)
         except (NoProcessError, CallTimeoutError, ServerExitError) as error:
@@ -198,6 +200,14 @@ class Caring(BusState):
         self.max_subscriptions = max_subscriptions or self.max_subscriptions
         self.deliveries.dead.limit = max_dead_letters or self.deliveries.dead.limit
         self.max_blocked = self.max_blocked if max_blocked is None else max_blocked
+
+
+def _numbers_of(who: str, numbers: object) -> frozenset[int]:
+    given: list[object] = list(numbers) if isinstance(numbers, Iterable) else [None]
+    chosen = frozenset(one for one in given if isinstance(one, int))
+    if len(chosen) < len(given) and not all(isinstance(one, int) for one in given):
+        raise SignalOptionsError(who, "numbers", "the numbers of dead letters", numbers)
+    return chosen
 
 
 def _check_one_or_all(who: str, id: object) -> None:
