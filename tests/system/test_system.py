@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -486,3 +488,17 @@ def test_services_that_do_not_fit_are_refused_before_anything_starts(services, e
             load_configuration(SystemSettings, environ={}),
             declared=Declarations(services=services),
         )
+
+
+def test_the_tree_that_the_documentation_draws_is_the_one_that_is_declared():
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "architecture.md"
+    drawn = page.read_text().partition("```\n system\n")[2].partition("```")[0]
+    words = re.findall(r"[a-z_]+", drawn)
+
+    lines = [line for line in SYSTEM.tree.lines() if line.depth]
+    names = {line.path.rpartition(".")[2] for line in lines}
+    strategies = [line.what.partition(",")[0] for line in lines if line.number is None]
+
+    assert list(dict.fromkeys(word for word in words if word in NAMES)) == NAMES
+    assert names <= set(words)
+    assert [word for word in words if word in ("one_for_one", "rest_for_one")] == strategies
