@@ -148,7 +148,7 @@ _LISTS: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] = 
 """What each list holds, and by what its values must differ; None: by nothing."""
 
 
-_PLURALS: Final = {"Watch": "Watches", "Branch": "Branches"}
+_PLURALS: Final[Mapping[str, str]] = {"Watch": "Watches", "Branch": "Branches"}
 
 
 def _check_mapping(name: str, given: object, kinds: tuple[type, ...]) -> None:

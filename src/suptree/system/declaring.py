@@ -179,9 +179,10 @@ class _Parts:
         )
 
     def managers(self) -> Branch:
-        """Each may rely on those before it."""
+        """Each may rely on those before it, and restarts with them."""
         return self.branch(
             "managers",
+            self.live("dead_letters"),  # first: it owns what it holds, which dies with it
             self.live(
                 "scheduler",
                 jobs=tuple(self.declared.jobs),
@@ -189,7 +190,6 @@ class _Parts:
                 store=self.store,
                 needs=["tasks", "state"],
             ),
-            self.live("dead_letters"),
             self.live(
                 "coordination",
                 policies=dict(self.declared.lanes),
