@@ -61,6 +61,26 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.commands import (
+        ALLOWED_COMMANDS,
+        AnyArguments,
+        ArgumentPatterns,
+        ArgumentsNotAllowedError,
+        CommandError,
+        CommandLaunchError,
+        CommandLimits,
+        CommandLostError,
+        CommandNotAllowedError,
+        CommandOutputError,
+        CommandResult,
+        CommandRule,
+        CommandStats,
+        CommandTimeoutError,
+        ExactArguments,
+        MemoryReading,
+        SystemCommandManager,
+        TooManyCommandsError,
+    )
     from suptree.services.configuration import (
         ConfigChanged,
         ConfigServer,
@@ -70,7 +90,6 @@ if TYPE_CHECKING:
         ConfigurationInvalidError,
         ConfigurationSchemaError,
         Fixed,
-        Secret,
         UnknownSectionError,
         check_configuration,
         diff_configurations,
@@ -225,6 +244,7 @@ if TYPE_CHECKING:
     from suptree.services.parts.distribution import (
         Distribution,
     )
+    from suptree.services.parts.secret import Secret
     from suptree.services.parts.store import (
         Store,
     )
@@ -370,6 +390,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
     "After",
@@ -390,6 +411,9 @@ __all__ = [
     "AlreadyArrivedError",
     "AlreadyVotedError",
     "Always",
+    "AnyArguments",
+    "ArgumentPatterns",
+    "ArgumentsNotAllowedError",
     "Arrival",
     "At",
     "BackPressureError",
@@ -429,6 +453,16 @@ __all__ = [
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
+    "CommandError",
+    "CommandLaunchError",
+    "CommandLimits",
+    "CommandLostError",
+    "CommandNotAllowedError",
+    "CommandOutputError",
+    "CommandResult",
+    "CommandRule",
+    "CommandStats",
+    "CommandTimeoutError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -468,6 +502,7 @@ __all__ = [
     "ElectionStats",
     "Elections",
     "Every",
+    "ExactArguments",
     "Expired",
     "FeatureFlags",
     "Finding",
@@ -521,6 +556,7 @@ __all__ = [
     "LimiterStats",
     "LimitsStats",
     "LoggedSignal",
+    "MemoryReading",
     "MemoryStore",
     "Metric",
     "MetricError",
@@ -634,6 +670,7 @@ __all__ = [
     "SubscriptionLimitError",
     "SubscriptionNotSavedError",
     "SubscriptionTakenError",
+    "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
     "TelemetryListener",
@@ -642,6 +679,7 @@ __all__ = [
     "TooManyBreakersError",
     "TooManyBulkheadsError",
     "TooManyChecksError",
+    "TooManyCommandsError",
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
@@ -699,9 +737,16 @@ _NAMES: Final[Mapping[str, str]] = {
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
     """,
+    "commands": """
+        ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
+        CommandError CommandLaunchError CommandLimits CommandLostError
+        CommandNotAllowedError CommandOutputError CommandResult CommandRule CommandStats
+        CommandTimeoutError ExactArguments MemoryReading SystemCommandManager
+        TooManyCommandsError
+    """,
     "configuration": """
         ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Secret UnknownSectionError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -742,6 +787,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",
+    "parts.secret": "Secret",
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """

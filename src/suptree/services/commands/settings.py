@@ -1,0 +1,34 @@
+"""`CommandOptions`: the bounds of a manager of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from suptree.services.parts.checks import check_count, check_number
+
+__all__ = ["CommandOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOptions:
+    """See `SystemCommandManager`, whose options these are.
+
+    Raises:
+        ValueError: A field is out of bounds.
+    """
+
+    max_concurrent: int = 5
+    max_queued: int = 100
+    timeout: float = 10.0
+    cache_ttl: float = 30.0
+    cache_entries: int = 256
+    cache_bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        who = "SystemCommandManager"
+        check_count(who, "max_concurrent", self.max_concurrent)
+        check_count(who, "max_queued", self.max_queued, least=0)
+        check_number(who, "timeout", self.timeout, above=0)
+        check_number(who, "cache_ttl", self.cache_ttl, least=0)
+        check_count(who, "cache_entries", self.cache_entries, least=0)
+        check_count(who, "cache_bytes", self.cache_bytes, least=0)
