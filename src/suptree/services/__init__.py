@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         TooManyCommandsError,
     )
     from suptree.services.configuration import (
+        Change,
         ConfigChanged,
         ConfigServer,
         Configuration,
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
         ConfigurationInvalidError,
         ConfigurationSchemaError,
         Fixed,
+        Problem,
         UnknownSectionError,
         check_configuration,
         diff_configurations,
@@ -155,6 +157,7 @@ if TYPE_CHECKING:
         Stage,
         StageOrderError,
         UnknownFlagError,
+        flag_problems,
     )
     from suptree.services.limits import (
         Concurrency,
@@ -231,6 +234,7 @@ if TYPE_CHECKING:
         emit_if,
         platform_metrics,
     )
+    from suptree.services.parts.awaited import NotAsyncError
     from suptree.services.parts.backoff import (
         TRANSIENT,
         RetryPolicy,
@@ -578,6 +582,7 @@ __all__ = [
     "NoMonitorsError",
     "NotAParticipantError",
     "NotAPartyError",
+    "NotAsyncError",
     "NotMonitoredError",
     "NotReadyError",
     "ObservingError",
@@ -719,6 +724,9 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "Change",
+    "Problem",
+    "flag_problems",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -745,8 +753,8 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyCommandsError
     """,
     "configuration": """
-        ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed UnknownSectionError
+        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -765,6 +773,7 @@ _NAMES: Final[Mapping[str, str]] = {
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
         Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
@@ -784,6 +793,7 @@ _NAMES: Final[Mapping[str, str]] = {
         SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
         TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
     """,
+    "parts.awaited": "NotAsyncError",
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+from suptree.core import safe_repr
+
 __all__ = ["check_classes", "check_count", "check_name", "check_number", "did_you_mean"]
 
 _LARGEST: Final = sys.float_info.max
@@ -25,7 +27,9 @@ def check_name(who: str, field: str, value: Any) -> None:
         ValueError: It will not do.
     """
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{who}: {field} must be a text that is not empty; got {value!r}.")
+        raise ValueError(
+            f"{who}: {field} must be a text that is not empty; got {safe_repr(value, 200)}."
+        )
 
 
 def check_number(
@@ -71,7 +75,7 @@ def check_number(
         wanted = " and ".join(bounds)
         raise ValueError(
             f"{who}: {field} must be {'None or ' if optional else ''}a finite number"
-            f"{', ' if wanted else ''}{wanted}; got {value!r}."
+            f"{', ' if wanted else ''}{wanted}; got {safe_repr(value, 200)}."
         )
 
 
@@ -88,7 +92,7 @@ def check_count(
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(
             f"{who}: {field} must be {'None or ' if optional else ''}a whole number, "
-            f"{least} or more; got {value!r}."
+            f"{least} or more; got {safe_repr(value, 200)}."
         )
 
 
@@ -103,6 +107,6 @@ def check_classes(who: str, field: str, value: Any) -> None:
         for one in value  # pyright: ignore[reportUnknownVariableType]
     ):
         raise ValueError(
-            f"{who}: {field} must be a tuple of exception classes below Exception; got {value!r}. "
+            f"{who}: {field} must be a tuple of exception classes below Exception; got {safe_repr(value, 200)}. "
             "Write it like (ConnectionError, TimeoutError)."
         )
