@@ -454,6 +454,7 @@ __all__ = [
     "BusHealth",
     "BusStats",
     "CallOutcome",
+    "Change",
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
@@ -601,6 +602,7 @@ __all__ = [
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
+    "Problem",
     "Published",
     "Randomly",
     "RateLimited",
@@ -714,6 +716,7 @@ __all__ = [
     "check_configuration",
     "diff_configurations",
     "emit_if",
+    "flag_problems",
     "from_json",
     "from_msgpack",
     "load_configuration",
@@ -724,9 +727,6 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
-    "Change",
-    "Problem",
-    "flag_problems",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {

@@ -131,7 +131,7 @@ class _Parts:
             **options,
         )
 
-    def live(self, name: str, **others: Any) -> Service:
+    def live(self, name: str, /, **others: Any) -> Service:
         """A service that goes by the settings; *others* are what no setting says."""
         needs = others.pop("needs", ())
         return Service(name, LIVE[name].child(self.settings, **others), needs=needs)
@@ -189,12 +189,18 @@ class _Parts:
                 store=self.store,
                 needs=["tasks", "state"],
             ),
+            self.live(
+                "commands",
+                name=f"{ROOT}.managers.commands",
+                allowed=dict(self.declared.commands),
+                needs=["scheduler"],
+            ),
             self.live("dead_letters"),
             self.live(
                 "coordination",
                 policies=dict(self.declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
-                needs=["scheduler", "dead_letters"],
+                needs=["scheduler", "commands", "dead_letters"],
             ),
             strategy="rest_for_one",
             needs=["services"],

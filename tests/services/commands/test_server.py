@@ -20,7 +20,7 @@ from suptree.services import (
 from suptree.services.commands.outcome import Captured, RunOutcome
 from suptree.services.commands.run import Began, Job, Order, Over, Peek, Seen
 from suptree.services.commands.server import CommandServer
-from suptree.services.commands.settings import CommandOptions
+from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.testing import wait_down
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
@@ -62,7 +62,12 @@ def now() -> float:
 async def service(**options: Any) -> None:
     await st.TaskSupervisor.start_link(name="c.runs")
     server = st.child(
-        CommandServer, RULES, CommandOptions(**options), "c.runs", "c.guardian", conduct=pretend
+        CommandServer,
+        RULES,
+        HeldOptions(CommandOptions(**options)),
+        "c.runs",
+        "c.guardian",
+        conduct=pretend,
     )
     await server.with_(name="c.server").start_link()
 
@@ -425,6 +430,22 @@ async def test_nobody_waits_for_ever_when_the_supervisor_of_the_runs_is_gone(run
         await work("x", 1.0)
 
     assert (await stats()).running == 0
+
+
+async def test_other_bounds_hold_for_what_comes_and_more_room_is_used_at_once(runtime):
+    await service(max_concurrent=1)
+    tasks = [begin(str(number), 1.0) for number in range(4)]
+    await asyncio.sleep(0.1)
+
+    await SystemCommandManager.reconfigure("c", max_concurrent=4, timeout=1.5, cache_entries=0)
+
+    await st.Task.await_many(tasks, timeout=60.0)
+    assert now() == pytest.approx(1.1)
+    assert (await stats()).cached == 0
+    with pytest.raises(CommandTimeoutError, match=r"within 1\.5 s"):
+        await work("x", 1000.0)
+    with pytest.raises(ValueError, match="max_concurrent must be"):
+        await SystemCommandManager.reconfigure("c", max_concurrent=0)
 
 
 async def idle() -> None:

@@ -67,6 +67,11 @@ class ResultCache:
         for key in [key for key in self._kept if key[0].name == name]:
             self._drop(key)
 
+    def resize(self, max_entries: int, max_bytes: int, now: float) -> None:
+        """Other bounds; what there is no room for any more is forgotten."""
+        self._max_entries, self._max_bytes = max_entries, max_bytes
+        self._make_room(now)
+
     def clear(self) -> int:
         """Forget all; how many there were."""
         count = len(self._kept)

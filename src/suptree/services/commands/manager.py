@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import psutil  # type: ignore[import-untyped]
@@ -43,7 +44,7 @@ from suptree.services.commands.flights import Request, Ticket
 from suptree.services.commands.guardian_server import CommandGuardian
 from suptree.services.commands.outcome import CommandResult, CommandStats, MemoryReading
 from suptree.services.commands.server import CommandServer, Terms
-from suptree.services.commands.settings import CommandOptions
+from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.services.commands.spec import (
     ALLOWED_COMMANDS,
     Command,
@@ -76,7 +77,7 @@ class SystemCommandManager(Supervisor):
     ) -> None:
         self._name = name
         self._allowed = allowed
-        self._options = options
+        self._options = HeldOptions(options)
 
     def children(self) -> Sequence[ChildSpec[Any]]:
         """The guardian, the runs, and the server, which ends first."""
@@ -222,6 +223,39 @@ class SystemCommandManager(Supervisor):
         if isinstance(answer, CommandError):
             raise answer
         return answer
+
+    @staticmethod
+    async def reconfigure(
+        manager: str,
+        *,
+        max_concurrent: int | None = None,
+        max_queued: int | None = None,
+        timeout: float | None = None,
+        cache_ttl: float | None = None,
+        cache_entries: int | None = None,
+        cache_bytes: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on, after a restart too; what is not given stays as it is.
+
+        What runs and what waits goes on: a smaller bound holds for what comes.  See `child`.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        given = {
+            "max_concurrent": max_concurrent,
+            "max_queued": max_queued,
+            "timeout": timeout,
+            "cache_ttl": cache_ttl,
+            "cache_entries": cache_entries,
+            "cache_bytes": cache_bytes,
+        }
+        changes: dict[str, Any] = {
+            name: value for name, value in given.items() if value is not None
+        }
+        server = _server(manager)
+        options = replace(await CommandServer.options(server), **changes)
+        await CommandServer.reconfigure(server, options)
 
     @staticmethod
     async def stats(manager: str) -> CommandStats:

@@ -33,7 +33,7 @@ from suptree.services.commands.flights import (
 )
 from suptree.services.commands.outcome import Captured, CommandResult, CommandStats, RunOutcome
 from suptree.services.commands.run import Began, Job, Order, Over, Peek, Seen, conduct
-from suptree.services.commands.settings import CommandOptions
+from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.services.commands.spec import Command, CommandRule
 from suptree.services.commands.telling import Teller
 from suptree.services.commands.totals import Totals
@@ -63,7 +63,7 @@ class CommandServer(GenServer):
 
     Args:
         rules: By name; there again after a restart.
-        options: Its bounds.
+        options: Its bounds, and where it keeps them when they change.
         runs: The name of the supervisor of the runs.
         guardians: The name of the process that owns the guardian.
         conduct: What a run does in its process.
@@ -72,7 +72,7 @@ class CommandServer(GenServer):
     def __init__(
         self,
         rules: Mapping[str, CommandRule],
-        options: CommandOptions,
+        options: HeldOptions,
         runs: str,
         guardians: str,
         *,
@@ -86,7 +86,7 @@ class CommandServer(GenServer):
         self._runs = runs
         self._guardians = guardians
         self._conduct = conduct
-        self._cache = ResultCache(options.cache_entries, options.cache_bytes)
+        self._cache = ResultCache(options.now.cache_entries, options.now.cache_bytes)
         self._flights: dict[int, Flight] = {}  # all of them, by run; those queued in their order
         self._shared: dict[tuple[Command, CommandRule], Flight] = {}
         self._waiters: dict[Ticket, Waiter] = {}
@@ -106,7 +106,7 @@ class CommandServer(GenServer):
         rule = self._rules.get(command.name)
         if rule is None:
             return self._refused(command, self._not_allowed(command.name))
-        return Terms(rule, self._options)
+        return Terms(rule, self._options.now)
 
     @cast
     def not_so(self, command: Command, caller: Pid[Any] | None, error: CommandError) -> None:
@@ -122,7 +122,7 @@ class CommandServer(GenServer):
         if rule is None:
             return self._refused(command, self._not_allowed(command.name))
         if rule != request.rule:
-            return Terms(rule, self._options)
+            return Terms(rule, self._options.now)
         if request.ttl > 0:
             found = self._cache.get((command, rule), request.ttl, now)
             if found is not None:
@@ -135,9 +135,9 @@ class CommandServer(GenServer):
             flight.ttl = max(flight.ttl, request.ttl)
             self._wait(request, flight, now, shared=True)
             return NoReply()
-        if self._running >= self._options.max_concurrent:
+        if self._running >= self._options.now.max_concurrent:
             queued = self._queued()
-            if queued >= self._options.max_queued:
+            if queued >= self._options.now.max_queued:
                 error = TooManyCommandsError(command.name, self._running, queued)
                 return self._refused(command, error)
         flight = Flight(self._next_id(), command, rule, now, request.ttl)
@@ -179,13 +179,25 @@ class CommandServer(GenServer):
         return count
 
     @call
+    def reconfigure(self, options: CommandOptions) -> None:
+        """Go by other bounds."""
+        self._options.now = options
+        self._cache.resize(options.cache_entries, options.cache_bytes, self._now())
+        self._start_next()
+
+    @call
+    def options(self) -> CommandOptions:
+        """The bounds that hold."""
+        return self._options.now
+
+    @call
     def stats(self) -> CommandStats:
         """What there is now, and the totals."""
         return CommandStats(
             running=self._running,
             queued=self._queued(),
             waiting=len(self._waiters),
-            max_concurrent=self._options.max_concurrent,
+            max_concurrent=self._options.now.max_concurrent,
             allowed=tuple(sorted(self._rules)),
             isolation=self._isolation,
             cached=len(self._cache),
@@ -258,7 +270,7 @@ class CommandServer(GenServer):
 
     def _start_next(self) -> None:
         """Begin what waits, as far as there is room."""
-        if self._running >= self._options.max_concurrent:
+        if self._running >= self._options.now.max_concurrent:
             return
         for flight in self._flights.values():
             if flight.state is FlightState.QUEUED:
@@ -266,7 +278,7 @@ class CommandServer(GenServer):
                 self._running += 1
                 job = Job(flight.run, flight.command, flight.rule)
                 self.start_task(self._begin(job), name=f"start of {job.command.name}")
-                if self._running >= self._options.max_concurrent:
+                if self._running >= self._options.now.max_concurrent:
                     return
 
     async def _begin(self, job: Job) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from suptree.services.parts.checks import check_count, check_number
 
-__all__ = ["CommandOptions"]
+__all__ = ["CommandOptions", "HeldOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +32,18 @@ class CommandOptions:
         check_number(who, "cache_ttl", self.cache_ttl, least=0)
         check_count(who, "cache_entries", self.cache_entries, least=0)
         check_count(who, "cache_bytes", self.cache_bytes, least=0)
+
+
+class HeldOptions:
+    """The options that hold now: those that a server starts with when it is started again.
+
+    It belongs to the supervisor of the server, which makes it; the server alone changes it.
+    """
+
+    __slots__ = ("now",)
+
+    def __init__(self, options: CommandOptions) -> None:
+        self.now = options
+
+    def __repr__(self) -> str:
+        return f"<held: {self.now}>"
