@@ -20,6 +20,7 @@ from suptree.services import (
     BulkheadConfig,
     Bulkheads,
     CircuitBreakers,
+    CommandRule,
     ConfigServer,
     ConfigurationInvalidError,
     Consensus,
@@ -28,6 +29,7 @@ from suptree.services import (
     DeadLetterQueue,
     DependencyCycleError,
     Elections,
+    ExactArguments,
     FeatureFlags,
     Flag,
     HealthMonitor,
@@ -48,6 +50,7 @@ from suptree.services import (
     SignalBus,
     SignalReceived,
     Subscription,
+    SystemCommandManager,
     TokenBucket,
     load_configuration,
     platform_metrics,
@@ -161,6 +164,8 @@ async def exercise_agents(round: str) -> None:
     await MonitorSupervisor.start_monitoring(path("monitors"), pid)
     health = await MonitorSupervisor.force_health_check(path("monitors"), pid)
     assert health.health == "healthy"
+    allowed = (await SystemCommandManager.stats(path("commands"))).allowed
+    assert allowed == ("df", "free", "iostat", "ps", "uptime", "vmstat")
     assert await DeadLetterQueue.letters(path("dead_letters")) is not None
     assert await HealthMonitor.verdict(path("health")) is not None
     await st.DynamicSupervisor.terminate_child(path("agents"), pid)
@@ -194,6 +199,20 @@ async def test_nothing_is_left_when_the_system_stops(runtime):
     await st.applications().stop("system")
 
     assert [name for name in NAMES if st.whereis(path(name))] == []
+
+
+@pytest.mark.suptree_loop("real")
+async def test_a_declared_command_runs_in_the_system(runtime):
+    rule = CommandRule(arguments=ExactArguments(("hello",)))
+    system = System(
+        load_configuration(SystemSettings, environ={}),
+        declared=Declarations(commands={"echo": rule}),
+    )
+    await runtime.start(system)
+
+    result = await SystemCommandManager.execute(system.path_of("commands"), "echo", ["hello"])
+
+    assert result.stdout == b"hello\n"
 
 
 async def test_an_agent_has_a_supervisor(runtime):

@@ -131,7 +131,7 @@ class _Parts:
             **options,
         )
 
-    def live(self, name: str, **others: Any) -> Service:
+    def live(self, name: str, /, **others: Any) -> Service:
         """A service that goes by the settings; *others* are what no setting says."""
         needs = others.pop("needs", ())
         return Service(name, LIVE[name].child(self.settings, **others), needs=needs)
@@ -191,10 +191,16 @@ class _Parts:
                 needs=["tasks", "state"],
             ),
             self.live(
+                "commands",
+                name=f"{ROOT}.managers.commands",
+                allowed=dict(self.declared.commands),
+                needs=["scheduler"],
+            ),
+            self.live(
                 "coordination",
                 policies=dict(self.declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
-                needs=["scheduler", "dead_letters"],
+                needs=["scheduler", "commands", "dead_letters"],
             ),
             strategy="rest_for_one",
             needs=["services"],
