@@ -18,7 +18,14 @@ from examples.code_census.collector import Collector
 from examples.code_census.coordinator import Coordinator
 from examples.code_census.discover import find_sources
 from examples.code_census.job import Job, Patience
-from examples.code_census.messages import Keep, NotDeliveredError, Order, deliver
+from examples.code_census.messages import (
+    Keep,
+    NotDeliveredError,
+    Order,
+    Survey,
+    deliver,
+    distribute,
+)
 from examples.code_census.names import (
     AGENTS,
     CHAOS,
@@ -37,7 +44,7 @@ from examples.code_census.tree import Census
 from examples.code_census.under_fire import ENDLESS, CensusUnderFire
 from examples.code_census.victims import ROLES, Quota
 from examples.code_census.worker import Worker
-from suptree.services import CoordinationManager, JobInfo, SchedulerManager
+from suptree.services import Acknowledged, CoordinationManager, JobInfo, SchedulerManager
 from suptree.testing import turn, wait_down, wait_until
 
 FILES = {
@@ -394,6 +401,23 @@ async def test_what_is_ordered_again_while_it_is_in_hand_is_not_done_twice(
     await wait_until(lambda: not runtime.info(pid_of(COORDINATOR)).owned)  # no sender is left
 
     assert sorted(kept) == sorted(FILES)
+    job.thread.shutdown()
+
+
+async def test_what_a_dead_coordinator_left_is_acknowledged_and_not_done(
+    runtime: st.Runtime, make_job: MakeJob
+) -> None:
+    job, kept = make_job(), list[str]()
+    await start_coordinator(job)
+    await st.child(Counter, kept).with_(name=COLLECTOR).start_link()
+    dead = st.spawn(lambda: None)
+    await wait_down(dead)
+
+    for asked_by in (dead, st.current()):
+        survey = Survey("good.py", asked_by)
+        assert isinstance(await distribute(job.crew(), survey), Acknowledged)
+
+    assert kept == ["good.py"]
     job.thread.shutdown()
 
 
