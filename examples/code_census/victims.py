@@ -27,6 +27,7 @@ ROLES = {
     "coordination": 2,
     "observation": 1,
     "availability": 1,
+    "reconfigurer": 1,
     "surveys": 1,
     "agents": 1,
     "coordinator": 2,
