@@ -42,6 +42,8 @@ from suptree.services import (
     SignalBus,
     SignalReceived,
     Subscription,
+    TaskPoolConfig,
+    TaskPoolManager,
     TokenBucket,
     load_configuration,
     platform_metrics,
@@ -59,6 +61,7 @@ DECLARED = Declarations(
     bulkheads={"db": BulkheadConfig(limit=2)},
     resources={"gpu": 4},
     flags=(Flag("new_path", default=True),),
+    pools={"reports": TaskPoolConfig(max_concurrency=2)},
 )
 
 
@@ -109,6 +112,7 @@ async def exercise(round: str) -> None:
     assert "mail" in await RetryService.policies(path("retries"))
     assert (await RateLimiter.check(path("limits"), "api", round)).allowed
     assert (await Bulkheads.status(path("bulkheads"), "db")).inside == 0
+    assert await TaskPoolManager.run(path("task_pools"), "reports", len, round) == len(round)
     token = await ResourceManager.acquire(path("resources"), "gpu")
     await ResourceManager.release(path("resources"), token)
     assert FeatureFlags.enabled("new_path")
@@ -321,5 +325,5 @@ def restarted_with(victim: str) -> set[str]:
     above = path(victim).rpartition(".")[0]
     if strategy[above] == "one_for_one":
         return {victim}
-    later = NAMES[NAMES.index(victim) :]
+    later = NAMES if strategy[above] == "one_for_all" else NAMES[NAMES.index(victim) :]
     return {name for name in later if path(name).startswith(above + ".")}

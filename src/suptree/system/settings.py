@@ -25,6 +25,7 @@ __all__ = [
     "SignalSettings",
     "SupervisionSettings",
     "SystemSettings",
+    "TaskPoolSettings",
     "TaskSettings",
 ]
 
@@ -43,6 +44,12 @@ class TaskSettings(msgspec.Struct, frozen=True):
     """The tasks of the services."""
 
     max_children: Fixed[Count | None] = None
+
+
+class TaskPoolSettings(msgspec.Struct, frozen=True):
+    """The task pools; what each has is declared."""
+
+    max_pools: Fixed[Count] = 100
 
 
 class SchedulerSettings(msgspec.Struct, frozen=True):
@@ -109,6 +116,7 @@ class SystemSettings(msgspec.Struct, frozen=True):
 
     supervision: SupervisionSettings = SupervisionSettings()
     tasks: TaskSettings = TaskSettings()
+    task_pools: TaskPoolSettings = TaskPoolSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     coordination: CoordinationSettings = CoordinationSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()

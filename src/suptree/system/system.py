@@ -66,6 +66,8 @@ from suptree.services import (
     SignalBus,
     StateOwner,
     Subscription,
+    TaskPoolConfig,
+    TaskPoolManager,
     Watch,
     load_configuration,
     platform_metrics,
@@ -99,6 +101,7 @@ class Declarations:
         flags: Feature flags.
         migrations: Staged migrations over them.
         jobs: Scheduled jobs.
+        pools: Task pools by name, beside `DEFAULT_POOLS`.
         checks: Health checks of the system.
         watch: Processes that are to be monitored.
         agents: What the metadata of agents must have.
@@ -119,6 +122,7 @@ class Declarations:
     flags: Collection[Flag] = ()
     migrations: Collection[Migration] = ()
     jobs: Collection[Job] = ()
+    pools: Mapping[str, TaskPoolConfig] = field(default_factory=dict[str, TaskPoolConfig])
     checks: Collection[HealthCheck] = ()
     watch: Collection[Watch] = ()
     agents: AgentSchema | None = None
@@ -359,10 +363,34 @@ def _managers(settings: SystemSettings, declared: Declarations) -> Branch:
             ),
             needs=["scheduler", "dead_letters"],
         ),
+        _pools(settings, declared),
         strategy="rest_for_one",
         max_restarts=settings.supervision.max_restarts,
         max_seconds=settings.supervision.max_seconds,
         needs=["services"],
+    )
+
+
+def _pools(settings: SystemSettings, declared: Declarations) -> Branch:
+    """The task pools and the supervisor of their tasks: without one of them the other is wrong."""
+    limits = settings.supervision
+    supervisors = DynamicSupervisor.child(
+        max_restarts=limits.max_restarts, max_seconds=limits.max_seconds
+    )
+    manager = child(
+        TaskPoolManager,
+        dict(declared.pools),
+        supervisor=f"{ROOT}.managers.pools.pool_supervisors",
+        store=_store(),
+        max_pools=settings.task_pools.max_pools,
+    )
+    return Branch(
+        "pools",
+        Service("pool_supervisors", supervisors),
+        Service("task_pools", manager, needs=["pool_supervisors", "state"]),
+        strategy="one_for_all",
+        max_restarts=limits.max_restarts,
+        max_seconds=limits.max_seconds,
     )
 
 

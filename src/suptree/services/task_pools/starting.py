@@ -1,0 +1,47 @@
+"""How the supervisor of a pool is started and stopped: by supervision, which tells the manager its pid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from suptree.core import Pid, require_process
+from suptree.errors import ChildNotFoundError
+from suptree.otp import (
+    ChildSpec,
+    DynamicSupervisor,
+    ServerRef,
+    StartOptions,
+    TaskSupervisor,
+    start_function,
+)
+
+__all__ = ["pool_spec", "start_pool", "stop_pool"]
+
+Tell = Callable[[Pid[Any]], object]
+
+
+def pool_spec(name: str | None, label: str, tell: Tell) -> ChildSpec[Any]:
+    """The child spec of a pool's supervisor; *tell* gets its pid at each start, the later ones too."""
+    spec = start_function(_start, TaskSupervisor.child(), name, label, tell)
+    return spec.with_(type="supervisor", shutdown="infinity", modules=(TaskSupervisor,))
+
+
+def _start(spec: ChildSpec[Any], name: str | None, label: str, tell: Tell) -> Pid[Any]:
+    above = require_process("the supervisor of task pools")
+    options = StartOptions(name=name, label=label, supervised=True)
+    pid: Pid[Any] = spec.start.start(above.runtime, above, options).outcome()
+    tell(pid)
+    return pid
+
+
+async def start_pool(supervisor: ServerRef[Any], spec: ChildSpec[Any]) -> Pid[Any]:
+    """Have the supervisor of a pool started."""
+    return await DynamicSupervisor.start_child(supervisor, spec)
+
+
+async def stop_pool(supervisor: ServerRef[Any], pid: Pid[Any]) -> None:
+    """Have it stopped, its tasks first; one that has ended by itself comes again and is told of."""
+    with suppress(ChildNotFoundError):
+        await DynamicSupervisor.terminate_child(supervisor, pid)
