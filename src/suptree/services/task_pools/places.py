@@ -107,11 +107,9 @@ class Places:
                 return
             reply_to, job.reply_to = job.reply_to, None
             assert reply_to is not None
-            if reply_to.done():  # its caller gave up, and says so later
-                self._gave_up(job)
-                continue
             self._agenda.discard(job)
             self._start(pool, job, self._now() - job.since)
+            # A caller that gave up meanwhile drops the answer, and gives the place back.
             self._server.reply(reply_to, pool.supervisor)
 
     def watch(self, job: Job, pid: Pid[Any]) -> None:

@@ -28,7 +28,12 @@ from suptree.services.task_pools.errors import (
 from suptree.services.task_pools.job import Job
 from suptree.services.task_pools.places import Places
 from suptree.services.task_pools.pool import Pool
-from suptree.services.task_pools.starting import pool_spec, start_pool, stop_pool
+from suptree.services.task_pools.starting import (
+    pool_spec,
+    start_pool,
+    stop_pool,
+    wait_gone,
+)
 from suptree.services.task_pools.status import TaskPoolsStats, TaskPoolStatus
 from suptree.services.task_pools.telling import Teller
 
@@ -65,8 +70,9 @@ class TaskPoolServer(GenServer):
         """Start the pools: the default ones, the declared ones, and those that are stored."""
         if self._supervisor is None:
             self._supervisor = await DynamicSupervisor.start_link()
-        else:  # one of its own may still be stopping when the manager comes again, and has the names
+        elif self._process.name is not None:
             self._prefix = self._process.name
+            await wait_gone(self._process.runtime, f"{self._prefix}.")
         if self._store is not None:
             for name, data in (await self._store.load(SPACE)).items():
                 self._configs[name] = from_plain(TaskPoolConfig, data)

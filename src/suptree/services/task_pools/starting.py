@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from suptree.core import Pid, require_process
+from suptree.core import Pid, Runtime, Slot, require_process
 from suptree.errors import ChildNotFoundError
 from suptree.otp import (
     ChildSpec,
@@ -17,7 +17,7 @@ from suptree.otp import (
     start_function,
 )
 
-__all__ = ["pool_spec", "start_pool", "stop_pool"]
+__all__ = ["pool_spec", "start_pool", "stop_pool", "wait_gone"]
 
 Tell = Callable[[Pid[Any]], object]
 
@@ -34,6 +34,20 @@ def _start(spec: ChildSpec[Any], name: str | None, label: str, tell: Tell) -> Pi
     pid: Pid[Any] = spec.start.start(above.runtime, above, options).outcome()
     tell(pid)
     return pid
+
+
+async def wait_gone(runtime: Runtime, prefix: str) -> None:
+    """Wait until the pools of an earlier manager are gone, whose names begin with *prefix*.
+
+    They end by themselves, their tasks first, since whoever started them is dead; but one who was
+    killed could not wait for them, and until then their tasks have the places, and they the names.
+    """
+    for name in runtime.registered():
+        pid = runtime.whereis(name) if name.startswith(prefix) else None
+        if pid is not None:
+            gone = Slot(runtime.runqueue)
+            runtime.down_slot(pid, gone)
+            await gone
 
 
 async def start_pool(supervisor: ServerRef[Any], spec: ChildSpec[Any]) -> Pid[Any]:

@@ -47,11 +47,10 @@ class OneThread(concurrent.futures.Executor):
                 value = fn(*args, **kwargs)
             except Exception as error:
                 call.set_exception(error)
+            except SystemExit:  # it ends the thread and no more: who waits must hear of it
+                call.set_exception(concurrent.futures.BrokenExecutor("it ended its thread"))
             else:
                 call.set_result(value)
-            finally:  # SystemExit ends the thread and no more: who waits must hear of it
-                if not call.done():
-                    call.set_exception(concurrent.futures.BrokenExecutor("it ended its thread"))
 
         threading.Thread(target=main, name="suptree task pool", daemon=True).start()
         return call
