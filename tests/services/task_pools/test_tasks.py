@@ -161,7 +161,6 @@ async def test_no_process_and_no_monitor_is_left_by_sustained_load(runtime):
     before = len(runtime.processes)
 
     for _ in range(20):
-        numbers = range(50)
         async for done in TaskPoolManager.execute_batch(pools, "work", [0] * 50, asyncio.sleep):
             done.result()
     for _ in range(200):

@@ -171,7 +171,7 @@ class TaskBatch(Generic[R_co]):
             return shown
         if self._options.on_timeout == "exit":
             await self.aclose()
-            raise TaskPoolTimeoutError(self._desk.pool, job.seconds())
+            raise TaskPoolTimeoutError(self._desk.pool, job.allowed or 0.0)
         return replace(shown, reason="timeout")
 
 

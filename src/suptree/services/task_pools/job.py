@@ -44,6 +44,7 @@ class Job:
         pool: Where it runs, or waits.
         reply_to: The answer that is due while it waits; None: it does not.
         since: When it came into the line, or got its place.
+        allowed: Seconds that it has, from its place; None: any time.
         due: When its time is over; None: never.
         pid: Its process, once it began.
         ref: The monitor of that.
@@ -54,6 +55,7 @@ class Job:
     """
 
     __slots__ = (
+        "allowed",
         "came_to",
         "deadline",
         "due",
@@ -79,6 +81,7 @@ class Job:
         self.timeout = timeout
         self.reply_to: ReplyTo | None = None
         self.since = 0.0
+        self.allowed: float | None = None
         self.due: float | None = None
         self.pid: Pid[Any] | None = None
         self.ref: Ref | None = None
@@ -96,10 +99,6 @@ class Job:
         if reason is NORMAL:
             return "completed"
         return "failed" if isinstance(reason, Crashed) else "cancelled"
-
-    def seconds(self) -> float:
-        """How many it had, from its place to the time that it was due."""
-        return (self.due or self.since) - self.since
 
     def __repr__(self) -> str:
         return f"<Job {id(self):#x} of {self.owner}>"

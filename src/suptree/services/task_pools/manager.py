@@ -115,7 +115,7 @@ class TaskPoolManager(TaskPoolServer):
             return await task
         except TaskExitError as error:
             if job.ended_as == "timed_out":
-                raise TaskPoolTimeoutError(pool, job.seconds()) from error
+                raise TaskPoolTimeoutError(pool, job.allowed or 0.0) from error
             raise
         except asyncio.CancelledError:
             leave(server, job)

@@ -175,7 +175,7 @@ class Places:
             elif job.ended_as is not None and job.pid is not None:
                 exit(job.pid, KILL)  # it traps exits, and goes on
             else:
-                self._tell.timed_out(job.pool, job.seconds(), job.pid)
+                self._tell.timed_out(job.pool, job.allowed or 0.0, job.pid)
                 self._end(job, "timed_out")
         self._alarm.arm(self._agenda.earliest(), self._now())
 
@@ -191,13 +191,14 @@ class Places:
         now = job.since = self._now()
         pool.running[job] = None
         pool.started += 1
-        seconds = pool.config.timeout if job.timeout is None else job.timeout
-        due = None if seconds is None else now + seconds
-        if job.deadline is not None and (due is None or job.deadline < due):
-            due = job.deadline
-        if due is not None:
-            job.due = due
-            self._schedule(job, due)
+        allowed = pool.config.timeout if job.timeout is None else job.timeout
+        if job.deadline is not None:
+            left = max(0.0, job.deadline - now)
+            allowed = left if allowed is None else min(allowed, left)
+        if allowed is not None:
+            job.allowed = allowed
+            job.due = now + allowed
+            self._schedule(job, job.due)
         self._tell.started(pool, waited)
 
     def _schedule(self, job: Job, due: float) -> None:
