@@ -224,6 +224,28 @@ async def test_a_batch_that_is_left_in_the_line_does_not_wait_for_places(runtime
     await st.Task.shutdown(holder)
 
 
+async def test_a_batch_by_name_leaves_the_line_where_names_alone_say_no_runtime(runtime):
+    pools = await service(TaskPoolConfig(max_concurrency=2, wait_timeout=None, timeout=None))
+    st.register("pools", pools)
+    holder = await TaskPoolManager.execute_task(pools, "work", nap, 1000.0)
+
+    async def consumer() -> None:
+        batch = TaskPoolManager.execute_batch("pools", "work", [1.0] * 9, nap)
+        await anext(batch)
+        del batch
+        gc.collect()
+        await st.receive(str)
+
+    async with st.Runtime(name="other"):
+        pid = runtime.spawn(consumer)
+        await asyncio.sleep(2.0)
+        status = await TaskPoolManager.status(pools, "work")
+
+    assert (status.running, status.waiting) == (1, 0)
+    st.exit(pid, st.KILL)
+    await st.Task.shutdown(holder)
+
+
 @pytest.mark.parametrize("turns", range(15))
 async def test_nothing_of_a_batch_begins_after_it_was_left_at_any_moment(runtime, turns):
     pools = await service()

@@ -33,10 +33,12 @@ class Desk:
         pool: The name of the pool.
     """
 
-    __slots__ = ("_server", "_timeout", "pool")
+    __slots__ = ("_at", "_server", "_timeout", "pool")
 
     def __init__(self, server: ServerRef[Any], pool: str, timeout: float | None) -> None:
         self._server = server
+        # Whom the consumer found there: what is said outside its turn has no runtime to look in.
+        self._at: Any = server
         self._timeout = timeout
         self.pool = pool
 
@@ -51,15 +53,21 @@ class Desk:
 
     def enter(self, job: Job, resident: bool) -> Request[Any]:
         """Ask for a place; the answer is the supervisor to start it under, or an error."""
-        return _enter.send_request(self._server, self.pool, job, resident)
+        asked = _enter.send_request(self._server, self.pool, job, resident)
+        self._at = asked.server
+        return asked
+
+    def enter_again(self, job: Job) -> Request[Any]:
+        """Ask once more, outside the consumer's turn."""
+        return _enter.send_request(self._at, self.pool, job, True)
 
     def began(self, job: Job, pid: Pid[Any]) -> None:
         """It runs."""
-        _began(self._server, job, pid)
+        _began(self._at, job, pid)
 
     def leave(self, job: Job) -> None:
         """It is not wanted any more."""
-        leave(self._server, job)
+        leave(self._at, job)
 
 
 async def start_task(

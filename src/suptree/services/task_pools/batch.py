@@ -50,8 +50,12 @@ class Desk(Protocol):
         """How many tasks may run in the pool at once."""
         ...
 
-    def enter(self, job: Job, resident: bool) -> Request[Pid[Any] | Exception]:
+    def enter(self, job: Job, resident: bool) -> Request[Any]:
         """Ask for a place; the answer is the supervisor to start it under, or an error."""
+        ...
+
+    def enter_again(self, job: Job) -> Request[Any]:
+        """Ask once more, outside the consumer's turn."""
         ...
 
     def began(self, job: Job, pid: Pid[Any]) -> None:
@@ -86,7 +90,7 @@ class _Item:
 class _Wait:
     """One item between its request for a place and its start."""
 
-    __slots__ = ("asked", "item", "owner", "runtime", "start", "started")
+    __slots__ = ("item", "owner", "runtime", "start", "started")
 
     def __init__(
         self, item: _Item, runtime: Runtime, owner: Process | None, start: TaskStart
@@ -96,7 +100,6 @@ class _Wait:
         self.owner = owner
         self.start = start
         self.started = Slot(runtime.runqueue)
-        self.asked: Request[Any] | None = None
 
 
 class TaskBatch(Generic[R_co]):
@@ -217,7 +220,9 @@ class _Feeder:
     def spawn(self, runtime: Runtime, owner: Process | None, start: TaskStart) -> Slot:
         """Start a task once there is a place; the slot gets its pid."""
         wait = _Wait(self._made.popleft(), runtime, owner, start)
-        self._ask(wait)
+        asked = self._desk.enter(wait.item.job, self._resident)
+        self._resident = True  # a batch that has begun is not refused half-way
+        self._expect(wait, asked)
         return wait.started
 
     def close(self) -> None:
@@ -231,10 +236,8 @@ class _Feeder:
             else:
                 wait.started.fail(TaskPoolFullError(self._desk.pool, "closed"))
 
-    def _ask(self, wait: _Wait) -> None:
+    def _expect(self, wait: _Wait, asked: Request[Any]) -> None:
         self._waits[wait] = None
-        asked = wait.asked = self._desk.enter(wait.item.job, self._resident)
-        self._resident = True  # a batch that has begun is not refused half-way
         asked.when_done(lambda asked: self._answered(wait, asked))
 
     def _answered(self, wait: _Wait, asked: Request[Any]) -> None:
@@ -255,9 +258,8 @@ class _Feeder:
         except (NoProcessError, ServerExitError):  # the pool's supervisor has died; another comes
             self._desk.leave(job)
             if wait in self._waits:
-                wait.item.job = self._desk.new_job()
-                wait.item.job.owner = job.owner
-                self._ask(wait)
+                wait.item.job = job.again()
+                self._expect(wait, self._desk.enter_again(wait.item.job))
             return
         except Exception as error:
             self._waits.pop(wait, None)

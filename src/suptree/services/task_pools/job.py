@@ -90,6 +90,10 @@ class Job:
         self.ended_as: JobOutcome | None = None
         self.thread: OneThread | None = None
 
+    def again(self) -> Job:
+        """The same task once more: this one was not started."""
+        return Job(self.owner, self.deadline, self.timeout)
+
     def outcome(self, reason: object) -> JobOutcome:
         """What it has come to, now that its process ended with *reason*."""
         if self.ended_as is not None:

@@ -200,6 +200,8 @@ class TaskPoolServer(GenServer):
         return pool_spec(registered, f"task pool {pool.name}", tell)
 
     def _set_up(self, pool: Pool, pid: Pid[Any]) -> None:
+        if pool.supervisor is not None:  # it has died so early that its Down is still to come
+            self._supervisors.pop(pool.supervisor, None)
         pool.supervisor = pid
         pool.ref = monitor(pid)
         self._supervisors[pid] = pool
