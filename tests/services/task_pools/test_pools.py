@@ -48,6 +48,18 @@ async def test_a_pool_that_is_there_and_one_too_many_are_refused(runtime):
         await TaskPoolManager.create(pools, "mail")
 
 
+async def test_another_bound_of_pools_holds_for_new_ones(runtime):
+    pools = await service()
+
+    await TaskPoolManager.reconfigure(pools, max_pools=1)
+
+    with pytest.raises(TooManyTaskPoolsError, match="there may be 1"):
+        await TaskPoolManager.create(pools, "mail")
+    assert await TaskPoolManager.run(pools, "work", len, "abc") == 3
+    with pytest.raises(ValueError, match="max_pools"):
+        await TaskPoolManager.reconfigure(pools, max_pools=0)
+
+
 async def test_more_room_lets_those_who_wait_in_at_once(runtime):
     pools = await service(TaskPoolConfig(max_concurrency=1))
     work = Work()

@@ -315,3 +315,17 @@ class TaskPoolManager(TaskPoolServer):
         if store is not None:
             await store.delete(SPACE, pool)
         return closed
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[TaskPoolManager], *, max_pools: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No pool is closed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_pools* is no whole number above 0; nothing was changed.
+        """
+        check_count("TaskPoolManager.reconfigure", "max_pools", max_pools, optional=True)
+        await TaskPoolManager._reconfigure(server, max_pools)

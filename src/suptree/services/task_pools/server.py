@@ -161,6 +161,10 @@ class TaskPoolServer(GenServer):
         self._places.admit(pool)
         return None, self._store
 
+    @call
+    def _reconfigure(self, max_pools: int | None) -> None:
+        self._limit = max_pools or self._limit
+
     @call(timeout=None)
     def _close(self, name: str) -> tuple[bool, Store | None] | NoReply:
         pool = self._pools.get(name)
