@@ -159,6 +159,21 @@ async def test_a_supervisor_that_dies_at_any_moment_of_a_start_costs_no_task_twi
     assert conserved(await standing(pools, 0, 0))
 
 
+async def test_a_pool_that_cannot_be_started_is_refused_to_its_creator_and_the_manager_goes_on(
+    runtime,
+):
+    pools = await branch()
+    manager = there("pools")
+    st.register("pools.mail", st.spawn(asyncio.sleep, 1000.0))
+
+    with pytest.raises(st.SuptreeError, match=r"pools\.mail"):
+        await TaskPoolManager.create(pools, "mail")
+
+    assert there("pools") == manager
+    assert "mail" not in await TaskPoolManager.all(pools)
+    assert await TaskPoolManager.run(pools, "work", len, "abc") == 3
+
+
 async def test_pools_that_die_too_often_take_the_branch_along_which_comes_again(runtime):
     pools = await branch()
     manager = there("pools")

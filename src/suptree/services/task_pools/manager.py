@@ -277,6 +277,7 @@ class TaskPoolManager(TaskPoolServer):
             ValueError: *pool* or *config* will not do.
             TaskPoolExistsError: There is one of that name.
             TooManyTaskPoolsError: It would be one more than `max_pools`.
+            StartError: Its supervisor cannot be started; there is no such pool.
         """
         config = TaskPoolConfig() if config is None else config
         check_pool("TaskPoolManager.create", pool, config)

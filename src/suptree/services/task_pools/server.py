@@ -29,6 +29,7 @@ from suptree.services.task_pools.job import Job
 from suptree.services.task_pools.places import Places
 from suptree.services.task_pools.pool import Pool
 from suptree.services.task_pools.starting import (
+    open_pool,
     pool_spec,
     start_pool,
     stop_pool,
@@ -138,15 +139,15 @@ class TaskPoolServer(GenServer):
     @call(timeout=None)
     def _create(
         self, name: str, config: TaskPoolConfig
-    ) -> tuple[TaskPoolError | None, Store | None] | NoReply:
+    ) -> tuple[SuptreeError | None, Store | None] | NoReply:
         if name in self._pools:
             return TaskPoolExistsError(name), None
         if len(self._pools) >= self._limit:
             return TooManyTaskPoolsError(name, self._limit), None
         pool = self._pools[name] = Pool(name, config)
         pool.opening.append(self.sender)
-        assert self._supervisor is not None
-        spawn_link(start_pool, self._supervisor, self._spec(pool))
+        failed = partial(TaskPoolServer._failed, self.pid, pool)
+        spawn_link(open_pool, self._supervisor, self._spec(pool), failed)
         return NoReply()
 
     @call
@@ -178,6 +179,18 @@ class TaskPoolServer(GenServer):
                 self._stop(pool.supervisor)
         pool.closing.append(self.sender)
         return NoReply()
+
+    @cast
+    def _failed(self, pool: Pool, error: SuptreeError) -> None:
+        """It could not be started: there is no such pool."""
+        if self._pools.get(pool.name) is pool:
+            del self._pools[pool.name]
+        for job in list(pool.line):
+            self._places.refuse(job, "closed")
+        for reply_to in pool.opening:
+            self.reply(reply_to, (error, None))
+        for reply_to in pool.closing or ():
+            self.reply(reply_to, (False, self._store))
 
     @cast
     def _up(self, pool: Pool, pid: Pid[Any]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from suptree.core import Pid, Runtime, Slot, require_process
-from suptree.errors import ChildNotFoundError
+from suptree.errors import ChildNotFoundError, NameTakenError, StartError, SuptreeError
 from suptree.otp import (
     ChildSpec,
     DynamicSupervisor,
@@ -17,7 +17,7 @@ from suptree.otp import (
     start_function,
 )
 
-__all__ = ["pool_spec", "start_pool", "stop_pool", "wait_gone"]
+__all__ = ["open_pool", "pool_spec", "start_pool", "stop_pool", "wait_gone"]
 
 Tell = Callable[[Pid[Any]], object]
 
@@ -53,6 +53,16 @@ async def wait_gone(runtime: Runtime, prefix: str) -> None:
 async def start_pool(supervisor: ServerRef[Any], spec: ChildSpec[Any]) -> Pid[Any]:
     """Have the supervisor of a pool started."""
     return await DynamicSupervisor.start_child(supervisor, spec)
+
+
+async def open_pool(
+    supervisor: ServerRef[Any], spec: ChildSpec[Any], failed: Callable[[SuptreeError], object]
+) -> None:
+    """Have it started beside the manager; *failed* hears of it if it cannot be."""
+    try:
+        await start_pool(supervisor, spec)
+    except (StartError, NameTakenError) as error:
+        failed(error)
 
 
 async def stop_pool(supervisor: ServerRef[Any], pid: Pid[Any]) -> None:
