@@ -392,6 +392,20 @@ if TYPE_CHECKING:
         MemoryStore,
         StateOwner,
     )
+    from suptree.services.task_pools import (
+        DEFAULT_POOLS,
+        TaskBatch,
+        TaskPoolConfig,
+        TaskPoolError,
+        TaskPoolExistsError,
+        TaskPoolFullError,
+        TaskPoolManager,
+        TaskPoolsStats,
+        TaskPoolStatus,
+        TaskPoolTimeoutError,
+        TooManyTaskPoolsError,
+        UnknownTaskPoolError,
+    )
 
 __all__ = [
     "ALLOWED_COMMANDS",
@@ -493,6 +507,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "DEFAULT_POOLS",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -680,6 +695,15 @@ __all__ = [
     "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
+    "TaskBatch",
+    "TaskPoolConfig",
+    "TaskPoolError",
+    "TaskPoolExistsError",
+    "TaskPoolFullError",
+    "TaskPoolManager",
+    "TaskPoolStatus",
+    "TaskPoolTimeoutError",
+    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -690,6 +714,7 @@ __all__ = [
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
+    "TooManyTaskPoolsError",
     "TooManyWaitersError",
     "TraceLogFilter",
     "Tracer",
@@ -705,6 +730,7 @@ __all__ = [
     "UnknownRetryPolicyError",
     "UnknownSectionError",
     "UnknownServiceError",
+    "UnknownTaskPoolError",
     "Unregister",
     "Update",
     "Utilization",
@@ -836,6 +862,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SubscriptionTakenError from_json from_msgpack to_json to_msgpack
     """,
     "store": "MemoryStore StateOwner",
+    "task_pools": """
+        DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
+        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TooManyTaskPoolsError UnknownTaskPoolError
+    """,
 }
 _HOME: Final[Mapping[str, str]] = {
     name: folder for folder, names in _NAMES.items() for name in names.split()
