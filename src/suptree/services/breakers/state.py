@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 from suptree.core import safe_repr
 from suptree.otp import GenServer
-from suptree.services.breakers.entry import BreakerStatus, Entry
-from suptree.services.breakers.errors import BreakerOpenError
+from suptree.services.breakers.entry import BreakerStatus, Entry, Refusal
 from suptree.services.breakers.events import (
     BREAKER_CALL_ENDED,
     BREAKER_CALL_REJECTED,
@@ -98,13 +97,13 @@ class BreakersState(GenServer):
                 transition = entry.breaker.reset(now)
         self._note(name, entry, transition)
 
-    def _refused(self, name: str, entry: Entry, retry_after: float | None) -> BreakerOpenError:
+    def _refused(self, name: str, entry: Entry, retry_after: float | None) -> Refusal:
         entry.rejected += 1
         state = str(entry.breaker.state)
         if self._rejected.handlers:
             facts = {"breaker": name, "state": state, "retry_after_s": retry_after}
             self._rejected.emit({"count": 1}, facts)
-        return BreakerOpenError(name, state, retry_after)
+        return Refusal(state, retry_after)
 
     def _note(self, name: str, entry: Entry, transition: Transition | None) -> None:
         if transition is None:

@@ -14,7 +14,6 @@ from suptree.otp import GenServer
 from suptree.services.limits.book import Key, Limiter
 from suptree.services.limits.errors import (
     CostTooHighError,
-    LimitError,
     TooManyKeysError,
     UnknownLimiterError,
 )
@@ -103,19 +102,19 @@ class LimitsState(GenServer):
 
     # -- keys ------------------------------------------------------------------------------------------------
 
-    def _key(self, name: str, who: str, doing: str, cost: int, now: float) -> Key | LimitError:
+    def _key(self, name: str, who: str, cost: int, now: float) -> Key:
         limiter = self._limiters.get(name)
         if limiter is None:
-            return UnknownLimiterError(name, self._limiters)
+            raise UnknownLimiterError(name, self._limiters)
         key = limiter.keys.get(who)
         if cost > limiter.limit.limit:
-            return CostTooHighError(name, cost, limiter.limit.limit)
+            raise CostTooHighError(name, cost, limiter.limit.limit)
         if key is not None:
             return key
         if not limiter.make_room(now, self._max_keys):
             limiter.keys_refused += 1
             self._refused(limiter, who, cost, "keys_full")
-            return TooManyKeysError(name, who, self._max_keys)
+            raise TooManyKeysError(name, who, self._max_keys)
         key = limiter.keys[who] = Key(limiter, who, now, self._max_waiting)
         return key
 

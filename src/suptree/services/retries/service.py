@@ -197,9 +197,7 @@ class RetryService(GenServer):
         """
         _check("RetryService.configure", name, policy)
         plain = to_plain(policy)
-        refused, store = await RetryService._put(server, name, policy)
-        if refused is not None:
-            raise refused
+        store = await RetryService._put(server, name, policy)
         if store is not None:
             await store.put(SPACE, name, plain)
 
@@ -229,12 +227,12 @@ class RetryService(GenServer):
 
     # -- requests of the functions above ------------------------------------------------------------
 
-    @call
-    def _begin(self, name: str) -> Plan | UnknownRetryPolicyError:
-        """A run begins: its policy, or the error to raise."""
+    @call(raises=UnknownRetryPolicyError)
+    def _begin(self, name: str) -> Plan:
+        """A run begins."""
         entry = self._entries.get(name)
         if entry is None:
-            return UnknownRetryPolicyError(name, self._entries)
+            raise UnknownRetryPolicyError(name, self._entries)
         entry.started += 1
         return Plan(self.pid, entry.policy, entry.number)
 
@@ -257,17 +255,15 @@ class RetryService(GenServer):
             entry.attempts += attempts
             entry.ended[ended] += 1
 
-    @call
-    def _put(
-        self, name: str, policy: RetryPolicy
-    ) -> tuple[TooManyRetryPoliciesError | None, Store | None]:
+    @call(raises=TooManyRetryPoliciesError)
+    def _put(self, name: str, policy: RetryPolicy) -> Store | None:
         if name not in self._entries and len(self._entries) >= self._limit:
-            return TooManyRetryPoliciesError(name, self._limit), None
+            raise TooManyRetryPoliciesError(name, self._limit)
         self._set(name, policy)
         self._process.runtime.telemetry.emit(
             RETRY_CONFIGURED, {"policies_count": len(self._entries)}, {"policy": name}
         )
-        return None, self._store
+        return self._store
 
     @call
     def _take(self, name: str) -> tuple[bool, Store | None]:
@@ -300,10 +296,7 @@ class Checked:
         """Call ``function(*args, **kwargs)`` here until it succeeds."""
         check_function("RetryService.run", "function", function)
         name = self._name
-        plan: object = await RetryService._begin(self._server, name)
-        if not isinstance(plan, Plan):
-            assert isinstance(plan, UnknownRetryPolicyError)
-            raise plan
+        plan = await RetryService._begin(self._server, name)  # pyright: ignore[reportPrivateUsage]
         server = plan.server
 
         async def spend() -> bool:
