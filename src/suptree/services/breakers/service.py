@@ -45,9 +45,8 @@ from suptree.services.breakers.state import (
     ByHand,
     check_breaker,
 )
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.breaker import BreakerConfig, BreakerState
-from suptree.services.parts.checks import check_name
+from suptree.services.parts.checks import check_callable, check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
@@ -104,7 +103,7 @@ class CircuitBreakers(BreakersState):
         """
         if name.__class__ is not str or not callable(function):
             check_name("CircuitBreakers.run", "name", name)
-            check_function("CircuitBreakers.run", "function", function)
+            check_callable("CircuitBreakers.run", "function", function)
         return await run_protected(_GATE, server, name, function, *args, **kwargs)
 
     @staticmethod

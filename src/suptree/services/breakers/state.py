@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from suptree.core import safe_repr
 from suptree.otp import GenServer
 from suptree.services.breakers.entry import BreakerStatus, Entry, Refusal
 from suptree.services.breakers.events import (
@@ -14,7 +13,7 @@ from suptree.services.breakers.events import (
     BREAKER_STATE_CHANGED,
 )
 from suptree.services.parts.breaker import Breaker, BreakerConfig, Permit, Transition
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.plain import from_plain
 from suptree.services.parts.store import Store
@@ -143,7 +142,4 @@ def check_breaker(who: str, name: object, config: object) -> None:
         ValueError: It will not do.
     """
     check_name(who, "name", name)
-    if not isinstance(config, BreakerConfig):
-        raise ValueError(
-            f"{who}: config of {name!r} must be a BreakerConfig; got {safe_repr(config, 200)}."
-        )
+    check_kind(who, f"config of {name!r}", config, BreakerConfig, "a BreakerConfig")

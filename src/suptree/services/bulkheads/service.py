@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import ReplyTo, safe_repr
+from suptree.core import ReplyTo
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
@@ -45,9 +45,8 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_CONFIGURED,
     BULKHEAD_REMOVED,
 )
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.awaited import awaitable
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
@@ -150,7 +149,7 @@ class Bulkheads(GenServer):
             UnknownBulkheadError: There is no such bulkhead.
             NotAsyncError: *function* is not async.
         """
-        check_function("Bulkheads.run", "function", function)
+        check_callable("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
             return await awaitable(function, function(*args, **kwargs))
 
@@ -326,7 +325,4 @@ def _numbers(entry: Entry) -> dict[str, float]:
 
 def _check(who: str, name: object, config: object) -> None:
     check_name(who, "name", name)
-    if not isinstance(config, BulkheadConfig):
-        raise ValueError(
-            f"{who}: config of {name!r} must be a BulkheadConfig; got {safe_repr(config, 200)}."
-        )
+    check_kind(who, f"config of {name!r}", config, BulkheadConfig, "a BulkheadConfig")

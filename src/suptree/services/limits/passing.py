@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from suptree.core import safe_repr
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.limits.book import LimitVerdict
 from suptree.services.limits.errors import LimiterKindError, LimitError, LimitExceededError
 from suptree.services.limits.state import LimitsState
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import check_count, check_name, check_number, check_text
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.turnstile import Ticket
@@ -217,6 +216,5 @@ def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
     if limiter.__class__ is who.__class__ is str and limiter and cost.__class__ is int and cost > 0:
         return  # as nearly always
     check_name(doing, "limiter", limiter)
-    if not isinstance(who, str):
-        raise ValueError(f"{doing}: who must be a text; got {safe_repr(who, 200)}.")
+    check_text(doing, "who", who)
     check_count(doing, "cost", cost)

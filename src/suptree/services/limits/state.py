@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from suptree.core import ReplyTo, safe_repr
+from suptree.core import ReplyTo
 from suptree.otp import GenServer
 from suptree.services.limits.book import Key, Limiter
 from suptree.services.limits.errors import (
@@ -21,7 +21,7 @@ from suptree.services.limits.events import LIMIT_ALLOWED, LIMIT_CLEANED, LIMIT_D
 from suptree.services.limits.lines import Lines, ServeDue
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
 from suptree.services.limits.sweep import Sweep
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import check_count, check_kind, check_name, check_number
 from suptree.services.parts.plain import from_plain, is_mapping
 from suptree.services.parts.store import Store
 from suptree.services.parts.turnstile import Turnstile
@@ -170,8 +170,5 @@ def check_limit(who: str, name: object, limit: object) -> None:
         ValueError: It will not do.
     """
     check_name(who, "name", name)
-    if not isinstance(limit, (TokenBucket, SlidingWindow, Concurrency)):
-        raise ValueError(
-            f"{who}: limit of {name!r} must be a TokenBucket, a SlidingWindow or a Concurrency; "
-            f"got {safe_repr(limit, 200)}."
-        )
+    wanted = "a TokenBucket, a SlidingWindow or a Concurrency"
+    check_kind(who, f"limit of {name!r}", limit, (TokenBucket, SlidingWindow, Concurrency), wanted)

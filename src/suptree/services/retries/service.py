@@ -26,12 +26,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import Pid, safe_repr
+from suptree.core import Pid
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, ServerRef, call, cast
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.backoff import RetryPolicy
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
 from suptree.services.retries.budget import Purse, RetryBudget
@@ -184,7 +183,8 @@ class RetryService(GenServer):
         >>> await RetryService.checked("retries", "web", lambda r: r.status_code >= 500)(get, url)
         """
         check_name("RetryService.checked", "name", name)
-        check_function("RetryService.checked", "reject", reject, optional=True)
+        if reject is not None:
+            check_callable("RetryService.checked", "reject", reject)
         return Checked(server, name, reject)
 
     @staticmethod
@@ -294,7 +294,7 @@ class Checked:
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call ``function(*args, **kwargs)`` here until it succeeds."""
-        check_function("RetryService.run", "function", function)
+        check_callable("RetryService.run", "function", function)
         name = self._name
         plan = await RetryService._begin(self._server, name)  # pyright: ignore[reportPrivateUsage]
         server = plan.server
@@ -326,7 +326,4 @@ def _stats(entry: _Entry) -> PolicyStats:
 
 def _check(who: str, name: object, policy: object) -> None:
     check_name(who, "name", name)
-    if not isinstance(policy, RetryPolicy):
-        raise ValueError(
-            f"{who}: policy of {name!r} must be a RetryPolicy; got {safe_repr(policy, 200)}."
-        )
+    check_kind(who, f"policy of {name!r}", policy, RetryPolicy, "a RetryPolicy")
