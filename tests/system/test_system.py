@@ -219,6 +219,35 @@ async def test_a_service_of_the_users_own_stands_in_the_same_tree(runtime):
     assert isinstance(outcome, Acknowledged)
 
 
+class Once(System):
+    """A system that ends when its work is done."""
+
+    auto_shutdown = "any_significant"
+
+
+async def test_a_system_ends_when_its_significant_service_does(runtime):
+    spec = st.child(Worker).with_(restart="transient", significant=True)
+    system = Once(SYSTEM.configuration, declared=Declarations(services=[Service("job", spec)]))
+    st.monitor(await runtime.start(system, "temporary"))
+
+    await st.GenServer.stop(system.path_of("job"))
+
+    assert (await st.receive(st.Down)).reason is st.SHUTDOWN
+
+
+def test_every_branch_keeps_to_the_intensity_of_the_settings():
+    configuration = load_configuration(
+        SystemSettings,
+        environ={},
+        overrides={"supervision.max_restarts": 17, "supervision.max_seconds": 2.5},
+    )
+
+    branches = [line for line in System(configuration).tree.lines() if line.number is None]
+
+    assert len(branches) == 6
+    assert all("17 restarts in 2.5 s" in line.what for line in branches)
+
+
 async def test_metrics_signals_budgets_and_lanes_are_as_declared_after_each_restart(runtime):
     declared = Declarations(
         resources={"agent": ResourceLimit(10, costs={"memory": 2})},

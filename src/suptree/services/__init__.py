@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         UnknownBulkheadError,
     )
     from suptree.services.configuration import (
+        Change,
         ConfigChanged,
         ConfigServer,
         Configuration,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         ConfigurationInvalidError,
         ConfigurationSchemaError,
         Fixed,
+        Problem,
         Secret,
         UnknownSectionError,
         check_configuration,
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
         Stage,
         StageOrderError,
         UnknownFlagError,
+        flag_problems,
     )
     from suptree.services.limits import (
         Concurrency,
@@ -683,6 +686,9 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "Change",
+    "Problem",
+    "flag_problems",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -702,8 +708,8 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyBulkheadsError UnknownBulkheadError
     """,
     "configuration": """
-        ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Secret UnknownSectionError
+        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem Secret UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -722,6 +728,7 @@ _NAMES: Final[Mapping[str, str]] = {
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
         Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus

@@ -46,7 +46,7 @@ from suptree.services.breakers.state import (
     check_breaker,
 )
 from suptree.services.parts.breaker import BreakerConfig, BreakerState
-from suptree.services.parts.checks import check_callable, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
@@ -191,6 +191,24 @@ class CircuitBreakers(BreakersState):
     async def reset(server: ServerRef[CircuitBreakers], name: str) -> BreakerStatus:
         """Have it as new: closed, with an empty window, deaf to calls under way; see `open`."""
         return await _by_hand(server, name, "reset")
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[CircuitBreakers], *, max_breakers: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No breaker is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_breakers* is no whole number above 0; nothing was changed.
+        """
+        check_count("CircuitBreakers.reconfigure", "max_breakers", max_breakers, optional=True)
+        await CircuitBreakers._reconfigure(server, max_breakers)
+
+    @call
+    def _reconfigure(self, max_breakers: int | None) -> None:
+        self._limit = max_breakers or self._limit
 
     # -- requests of the functions above -----------------------------------------------------------
 

@@ -207,6 +207,24 @@ class Bulkheads(GenServer):
             await store.delete(SPACE, name)
         return removed
 
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[Bulkheads], *, max_bulkheads: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No bulkhead is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_bulkheads* is no whole number above 0; nothing was changed.
+        """
+        check_count("Bulkheads.reconfigure", "max_bulkheads", max_bulkheads, optional=True)
+        await Bulkheads._reconfigure(server, max_bulkheads)
+
+    @call
+    def _reconfigure(self, max_bulkheads: int | None) -> None:
+        self._limit = max_bulkheads or self._limit
+
     # -- requests of the functions above ---------------------------------------------------------------
 
     @call(raises=BulkheadError)

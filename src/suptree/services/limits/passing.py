@@ -157,6 +157,7 @@ class Passing(LimitsState):
             if last:
                 self._refused(key.limiter, who, 1, "exceeded")
             return False
+        permits.max_waiting = self._max_waiting  # it may have been made under another bound
         match self._turnstile.enter(key, permits, ticket, self.sender):
             case Entered.HELD:
                 self._passed(key, 1, 0.0)

@@ -30,7 +30,7 @@ from suptree.services.limits.events import LIMITER_CONFIGURED, LIMITER_REMOVED
 from suptree.services.limits.passing import Passing, check_key
 from suptree.services.limits.rules import Concurrency, Limit
 from suptree.services.limits.state import SPACE, check_limit
-from suptree.services.parts.checks import check_name
+from suptree.services.parts.checks import check_count, check_name, check_number
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 
@@ -73,7 +73,7 @@ class RateLimiter(Passing):
             ValueError: *limiter* or *limit* will not do.
             TooManyLimitersError: It would be one more than `max_limiters`.
         """
-        check_limit("RateLimiter.configure", limiter, limit)
+        check_limit("RateLimiter.configure", limiter, limit, "limiter")
         store = await RateLimiter._put(server, limiter, limit)
         if store is not None:
             await store.put(SPACE, limiter, {"kind": type(limit).__name__, **to_plain(limit)})
@@ -169,3 +169,48 @@ class RateLimiter(Passing):
             for reply_to in replies:
                 error = LimitExceededError(limiter.name, key.who, "removed", None)
                 self.reply_error(reply_to, error)
+
+    # -- other settings ------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[RateLimiter],
+        *,
+        max_keys: int | None = None,
+        max_waiting: int | None = None,
+        max_limiters: int | None = None,
+        cleanup_interval: float | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        Nobody who waits is sent away, and no key or limiter is forgotten, where a bound gets
+        smaller: it holds for what comes.
+
+        Args:
+            max_keys, max_waiting, max_limiters: As for the class.
+            cleanup_interval: As for the class; it holds from the next clean-up on.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        who = "RateLimiter.reconfigure"
+        check_count(who, "max_keys", max_keys, optional=True)
+        check_count(who, "max_waiting", max_waiting, least=0, optional=True)
+        check_count(who, "max_limiters", max_limiters, optional=True)
+        check_number(who, "cleanup_interval", cleanup_interval, above=0, optional=True)
+        await RateLimiter._reconfigure(
+            server, max_keys, max_waiting, max_limiters, cleanup_interval
+        )
+
+    @call
+    def _reconfigure(
+        self,
+        max_keys: int | None,
+        max_waiting: int | None,
+        max_limiters: int | None,
+        cleanup_interval: float | None,
+    ) -> None:
+        self._max_keys = max_keys or self._max_keys
+        self._max_waiting = self._max_waiting if max_waiting is None else max_waiting
+        self._max_limiters = max_limiters or self._max_limiters
+        self._cleanup_interval = cleanup_interval or self._cleanup_interval

@@ -163,12 +163,12 @@ def _limit_of(data: object) -> Limit:
     return limit
 
 
-def check_limit(who: str, name: object, limit: object) -> None:
+def check_limit(who: str, name: object, limit: object, field: str = "name") -> None:
     """Refuse a name that is none, and what is no limit.
 
     Raises:
         ValueError: It will not do.
     """
-    check_name(who, "name", name)
+    check_name(who, field, name)
     wanted = "a TokenBucket, a SlidingWindow or a Concurrency"
     check_kind(who, f"limit of {name!r}", limit, (TokenBucket, SlidingWindow, Concurrency), wanted)

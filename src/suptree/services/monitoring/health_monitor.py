@@ -26,7 +26,7 @@ Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its ch
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from suptree.core import (
@@ -50,7 +50,7 @@ from suptree.services.monitoring.errors import (
 from suptree.services.monitoring.looking import Looking
 from suptree.services.monitoring.verdict import Verdict
 from suptree.services.monitoring.watch import Target
-from suptree.services.parts.checks import check_name, check_process
+from suptree.services.parts.checks import check_count, check_name, check_process
 from suptree.services.parts.owners import stranger
 
 __all__ = ["HealthMonitor"]
@@ -233,3 +233,42 @@ class HealthMonitor(Looking):
             self._begin(entry)
         self._arm()
         return NoReply()
+
+    # -- other settings ------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[HealthMonitor],
+        *,
+        max_concurrent: int | None = None,
+        max_checks: int | None = None,
+        history: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        No check is removed, and no look that is under way ends, where a bound gets smaller: it
+        holds for what comes.  Of a history that is too long the oldest looks go.
+
+        Raises:
+            BadArgumentError: One of them is no whole number above 0; nothing was changed.
+        """
+        for name, value in (
+            ("max_concurrent", max_concurrent),
+            ("max_checks", max_checks),
+            ("history", history),
+        ):
+            check_count("HealthMonitor.reconfigure", name, value, optional=True)
+        await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
+
+    @call
+    def _reconfigure(
+        self, max_concurrent: int | None, max_checks: int | None, history: int | None
+    ) -> None:
+        self._max_checks = max_checks or self._max_checks
+        if history is not None and history != self._history:
+            self._history = history
+            for entry in self._entries.values():
+                entry.history = deque(entry.history, maxlen=history)
+        if max_concurrent is not None:
+            self._queue.resize(max_concurrent)
+            self._pump()

@@ -325,6 +325,28 @@ class ResourceManager(Lending):
         if not self._forget(id):
             self._end(id, "abandoned")
 
+    # -- other settings -------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[ResourceManager], *, max_waiting: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        Nobody who waits is sent away where it gets smaller: it holds for who comes.
+
+        Raises:
+            ValueError: *max_waiting* is no whole number, 0 or more; nothing was changed.
+        """
+        check_count(
+            "ResourceManager.reconfigure", "max_waiting", max_waiting, least=0, optional=True
+        )
+        await ResourceManager._reconfigure(server, max_waiting)
+
+    @call
+    def _reconfigure(self, max_waiting: int | None) -> None:
+        self.max_waiting = self.max_waiting if max_waiting is None else max_waiting
+
 
 def _check_token(token: object) -> None:
     if not isinstance(token, ResourceToken) or not isinstance(token.id, int):

@@ -225,6 +225,34 @@ class RetryService(GenServer):
             budget_refused=self._purse.refused,
         )
 
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[RetryService],
+        *,
+        budget: RetryBudget | None = None,
+        max_policies: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        Args:
+            budget: What is left of the old one is left of this one, up to its capacity.
+            max_policies: No policy is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: One of them will not do; nothing was changed.
+        """
+        who = "RetryService.reconfigure"
+        if budget is not None:
+            check_kind(who, "budget", budget, RetryBudget, "None or a RetryBudget")
+        check_count(who, "max_policies", max_policies, optional=True)
+        await RetryService._reconfigure(server, budget, max_policies)
+
+    @call
+    def _reconfigure(self, budget: RetryBudget | None, max_policies: int | None) -> None:
+        if budget is not None:
+            self._purse.refill_by(budget, self._now())
+        self._limit = max_policies or self._limit
+
     # -- requests of the functions above ------------------------------------------------------------
 
     @call(raises=UnknownRetryPolicyError)

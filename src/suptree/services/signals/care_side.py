@@ -156,6 +156,51 @@ class Caring(BusState):
             reasons.append(f"nearly full: {', '.join(full[:3])}{more}")
         return tuple(reasons)
 
+    # -- other settings -----------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        bus: ServerRef[Caring],
+        *,
+        log_entries: int | None = None,
+        max_subscriptions: int | None = None,
+        max_dead_letters: int | None = None,
+        max_blocked: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        No subscription, dead letter or publisher that waits goes where a bound gets smaller: it
+        holds for what comes.  From a log that is too long two signals leave for each that comes.
+
+        Raises:
+            SignalOptionsError: One of them is out of bounds; nothing was changed.
+        """
+        who = "SignalBus.reconfigure"
+        for option, value, least in (
+            ("log_entries", log_entries, 0),
+            ("max_subscriptions", max_subscriptions, 1),
+            ("max_dead_letters", max_dead_letters, 1),
+            ("max_blocked", max_blocked, 0),
+        ):
+            if value is not None:
+                check_count(who, option, value, least)
+        await Caring._reconfigure(
+            bus, log_entries, max_subscriptions, max_dead_letters, max_blocked
+        )
+
+    @call
+    def _reconfigure(
+        self,
+        log_entries: int | None,
+        max_subscriptions: int | None,
+        max_dead_letters: int | None,
+        max_blocked: int | None,
+    ) -> None:
+        self.log.entries = self.log.entries if log_entries is None else log_entries
+        self.max_subscriptions = max_subscriptions or self.max_subscriptions
+        self.deliveries.dead.limit = max_dead_letters or self.deliveries.dead.limit
+        self.max_blocked = self.max_blocked if max_blocked is None else max_blocked
+
 
 def _numbers_of(who: str, numbers: object) -> frozenset[int]:
     given: list[object] = list(numbers) if isinstance(numbers, Iterable) else [None]
