@@ -430,6 +430,7 @@ __all__ = [
     "BusHealth",
     "BusStats",
     "CallOutcome",
+    "Change",
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
@@ -565,6 +566,7 @@ __all__ = [
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
+    "Problem",
     "Published",
     "Randomly",
     "RateLimited",
@@ -676,6 +678,7 @@ __all__ = [
     "check_configuration",
     "diff_configurations",
     "emit_if",
+    "flag_problems",
     "from_json",
     "from_msgpack",
     "load_configuration",
@@ -686,9 +689,6 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
-    "Change",
-    "Problem",
-    "flag_problems",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
