@@ -54,11 +54,20 @@ class Ugly:
         raise RuntimeError("no hash")
 
 
+class Prickly(str):
+    """A text that is none to a dict."""
+
+    __slots__ = ()
+    __eq__ = Ugly.__eq__
+    __hash__ = Ugly.__hash__
+
+
 UGLY: Any = Ugly()
-NAMES: list[Any] = [[], {}, 5, NAN, None, b"a", "", Ugly, UGLY]
+PRICKLY: Any = Prickly("x")
+NAMES: list[Any] = [[], {}, 5, NAN, None, b"a", "", Ugly, UGLY, PRICKLY]
 NUMBERS: list[Any] = [NAN, float("inf"), -1, HUGE, "1", [], True, UGLY]
 COUNTS: list[Any] = [NAN, -1, 1.0, "1", [], True, UGLY]
-PIDS: list[Any] = [5, [], "someone", UGLY]
+PIDS: list[Any] = [5, [], "someone", UGLY, PRICKLY]
 FUNCTIONS: list[Any] = [5, None, "f", [], UGLY]
 
 
@@ -199,20 +208,29 @@ SERVICES: dict[str, Service] = {
                 [*NUMBERS, 0],
             ),
             "check limiter": (lambda at, it: RateLimiter.check(at, it), NAMES),
-            "check who": (lambda at, it: RateLimiter.check(at, "mail", it), [5, [], None, UGLY]),
+            "check who": (
+                lambda at, it: RateLimiter.check(at, "mail", it),
+                [5, [], None, UGLY, PRICKLY],
+            ),
             "check cost": (lambda at, it: RateLimiter.check(at, "mail", cost=it), [*NUMBERS, 0]),
             "acquire limiter": (lambda at, it: RateLimiter.acquire(at, it), NAMES),
-            "acquire who": (lambda at, it: RateLimiter.acquire(at, "mail", it), [5, [], UGLY]),
+            "acquire who": (
+                lambda at, it: RateLimiter.acquire(at, "mail", it),
+                [5, [], UGLY, PRICKLY],
+            ),
             "acquire cost": (lambda at, it: RateLimiter.acquire(at, "mail", cost=it), NUMBERS),
             "acquire timeout": (
                 lambda at, it: RateLimiter.acquire(at, "mail", timeout=it),
                 NUMBERS,
             ),
             "hold limiter": (lambda at, it: RateLimiter.hold(at, it), NAMES),
-            "hold who": (lambda at, it: RateLimiter.hold(at, "cpu", it), [5, [], UGLY]),
+            "hold who": (lambda at, it: RateLimiter.hold(at, "cpu", it), [5, [], UGLY, PRICKLY]),
             "hold timeout": (lambda at, it: RateLimiter.hold(at, "cpu", timeout=it), NUMBERS),
             "status limiter": (lambda at, it: RateLimiter.status(at, it), NAMES),
-            "status who": (lambda at, it: RateLimiter.status(at, "mail", it), [5, [], UGLY]),
+            "status who": (
+                lambda at, it: RateLimiter.status(at, "mail", it),
+                [5, [], UGLY, PRICKLY],
+            ),
             "configure limiter": (
                 lambda at, it: RateLimiter.configure(at, it, Concurrency(limit=1)),
                 NAMES,
@@ -342,7 +360,7 @@ SERVICES: dict[str, Service] = {
             ),
             "register_agent process": (
                 lambda at, it: HealthMonitor.register_agent(at, "x", it),
-                [5, [], "", UGLY],
+                [5, [], "", UGLY, PRICKLY],
             ),
             "register_agent check": (
                 lambda at, it: HealthMonitor.register_agent(at, "x", "someone", it),
@@ -378,7 +396,7 @@ SERVICES: dict[str, Service] = {
         {
             "start_monitoring target": (
                 lambda at, it: MonitorSupervisor.start_monitoring(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "start_monitoring check": (
                 lambda at, it: MonitorSupervisor.start_monitoring(at, "x", it),
@@ -410,15 +428,15 @@ SERVICES: dict[str, Service] = {
             ),
             "stop_monitoring target": (
                 lambda at, it: MonitorSupervisor.stop_monitoring(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "get_health_status target": (
                 lambda at, it: MonitorSupervisor.get_health_status(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "force_health_check target": (
                 lambda at, it: MonitorSupervisor.force_health_check(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
         },
     ),
@@ -453,9 +471,12 @@ SERVICES: dict[str, Service] = {
             "subscribe path": (lambda at, it: SignalBus.subscribe(at, it), NAMES),
             "subscribe subscriber": (
                 lambda at, it: SignalBus.subscribe(at, "a.b", it),
-                [5, [], "", UGLY],
+                [5, [], "", UGLY, PRICKLY],
             ),
-            "subscribe id": (lambda at, it: SignalBus.subscribe(at, "a.b", id=it), [5, [], UGLY]),
+            "subscribe id": (
+                lambda at, it: SignalBus.subscribe(at, "a.b", id=it),
+                [5, [], UGLY, PRICKLY],
+            ),
             "subscribe priority": (
                 lambda at, it: SignalBus.subscribe(at, "a.b", priority=it),
                 [NAN, 101, HUGE, "1", [], True, UGLY],
@@ -468,10 +489,13 @@ SERVICES: dict[str, Service] = {
                 lambda at, it: SignalBus.subscribe(at, "a.b", delivery=it),
                 [5, {}, UGLY],
             ),
-            "unsubscribe id": (lambda at, it: SignalBus.unsubscribe(at, it), [5, [], None, UGLY]),
+            "unsubscribe id": (
+                lambda at, it: SignalBus.unsubscribe(at, it),
+                [5, [], None, UGLY, PRICKLY],
+            ),
             "ack received": (
                 lambda at, it: SignalBus.ack(it() if callable(it) else it),
-                [5, None, UGLY, lambda: received(seq=[]), lambda: received(subscription=[])],
+                [5, None, UGLY, lambda: received(seq=[]), lambda: received(subscription=PRICKLY)],
             ),
             "nack received": (
                 lambda at, it: SignalBus.nack(it() if callable(it) else it),
@@ -480,12 +504,12 @@ SERVICES: dict[str, Service] = {
             "replay path": (lambda at, it: SignalBus.replay(at, it), NAMES),
             "replay since": (
                 lambda at, it: SignalBus.replay(at, since=it),
-                [NAN, [], True, HUGE, UGLY],
+                [NAN, [], True, HUGE, UGLY, PRICKLY],
             ),
             "replay limit": (lambda at, it: SignalBus.replay(at, limit=it), [0, NAN, "1", UGLY]),
             "dead_letters subscription": (
                 lambda at, it: SignalBus.dead_letters(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "dead_letters limit": (
                 lambda at, it: SignalBus.dead_letters(at, limit=it),
@@ -493,7 +517,7 @@ SERVICES: dict[str, Service] = {
             ),
             "redrive subscription": (
                 lambda at, it: SignalBus.redrive(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "redrive numbers": (
                 lambda at, it: SignalBus.redrive(at, numbers=it),
@@ -501,7 +525,7 @@ SERVICES: dict[str, Service] = {
             ),
             "clear_dead_letters subscription": (
                 lambda at, it: SignalBus.clear_dead_letters(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "health timeout": (
                 lambda at, it: SignalBus.health(at, timeout=it),

@@ -14,6 +14,7 @@ from suptree.errors import BadArgumentError
 from suptree.services.monitoring.errors import WatchError, wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
 from suptree.services.monitoring.watch import Answer, Target, check_seconds, check_target
+from suptree.services.parts.checks import is_text
 
 __all__ = ["CheckRecord", "CheckStatus", "HealthCheck", "HealthStats"]
 
@@ -54,7 +55,7 @@ class HealthCheck:
     suspend_for: float = 300.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
+        if not is_text(self.name) or not self.name:
             raise wrong("HealthCheck", "name", "a non-empty string", self.name)
         who = f"HealthCheck {self.name!r}"
         process: object = self.process

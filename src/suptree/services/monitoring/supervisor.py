@@ -73,6 +73,7 @@ from suptree.services.monitoring.watch import (
     check_seconds,
     check_target,
 )
+from suptree.services.parts.checks import is_text
 
 __all__ = ["MonitorStats", "MonitorSupervisor"]
 
@@ -133,7 +134,7 @@ class MonitorSupervisor:
             WatchError: A wrong value, or the same target twice.
             SupervisorOptionsError: A wrong limit.
         """
-        if not isinstance(name, str) or not name:
+        if not is_text(name) or not name:
             raise wrong("MonitorSupervisor", "name", "a non-empty string", name)
         check_seconds(f"MonitorSupervisor {name!r}", "write_timeout", write_timeout)
         watches: dict[Target, Watch] = {}

@@ -17,6 +17,7 @@ from suptree.errors import BadArgumentError, NoProcessError, ServerExitError, Sy
 from suptree.otp import sys
 from suptree.services.monitoring.errors import WatchError, wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
+from suptree.services.parts.checks import is_text
 
 __all__ = [
     "Answer",
@@ -116,7 +117,7 @@ def check_target(who: str, target: object, field: str = "target") -> None:
     """Refuse what can be no process and no name."""
     try:
         if isinstance(target, (Pid, str)):
-            is_name = target != ""
+            is_name = isinstance(target, Pid) or (is_text(target) and target != "")
         else:
             is_name = hasattr(target, "whereis") and not isinstance(target, type)
         hash(target)

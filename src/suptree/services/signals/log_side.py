@@ -8,6 +8,7 @@ from sys import float_info
 from typing import Final
 
 from suptree.otp import ServerRef, call, cast
+from suptree.services.parts.checks import is_text
 from suptree.services.signals import events
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import ReplayPointError, SignalOptionsError
@@ -109,7 +110,7 @@ class Replaying(BusState):
 
 
 def _since(who: str, since: object) -> str | float | None:
-    if since is None or isinstance(since, str):
+    if since is None or (isinstance(since, str) and is_text(since)):
         return since
     if isinstance(since, datetime) and since.utcoffset() is not None:
         return since.timestamp()

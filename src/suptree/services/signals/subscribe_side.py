@@ -7,6 +7,7 @@ from itertools import islice
 from suptree.core import Pid, current
 from suptree.errors import CrossRuntimeError
 from suptree.otp import NoReply, ServerRef, call, cast
+from suptree.services.parts.checks import is_text
 from suptree.services.parts.owners import stranger
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import (
@@ -153,7 +154,7 @@ def _check_received(who: str, received: object) -> None:
     if not (
         isinstance(received, SignalReceived)
         and isinstance(received.bus, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
-        and isinstance(received.subscription, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+        and is_text(received.subscription)
         and isinstance(received.seq, int)  # pyright: ignore[reportUnnecessaryIsInstance]
     ):
         raise SignalOptionsError(
