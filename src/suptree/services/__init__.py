@@ -299,6 +299,7 @@ if TYPE_CHECKING:
         TypeUsage,
         UnknownResourceError,
         process_memory,
+        table_entries,
     )
     from suptree.services.retries import (
         PolicyStats,
@@ -686,6 +687,7 @@ __all__ = [
     "process_memory",
     "retry",
     "start_order",
+    "table_entries",
     "to_json",
     "to_msgpack",
     "where",
@@ -770,7 +772,7 @@ _NAMES: Final[Mapping[str, str]] = {
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
         ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
         ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
-        UnknownResourceError process_memory
+        UnknownResourceError process_memory table_entries
     """,
     "retries": """
         PolicyStats RejectedAnswerError RetriesExhaustedError RetryBudget RetryError
