@@ -135,8 +135,15 @@ class Report:
         """Who was restarted how often; the workers together."""
         counts = Counter[str]()
         for child, count in self.restarts.items():
-            counts["worker" if child.startswith("worker.") else child.rpartition(".")[2]] += count
+            counts[_short(child)] += count
         return ", ".join(f"{count:,} {child}" for child, count in counts.most_common())
+
+
+def _short(child: str) -> str:
+    """What a child is to people: 'system.managers.scheduler' is a scheduler, '0' one of many."""
+    if child.startswith("worker."):
+        return "worker"
+    return "partition" if child.isdecimal() else child.rpartition(".")[2]
 
 
 def row(title: str, *facts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,6 +59,7 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
         "clock_check": state["_clock_check"],
     },
     "coordination": _coordination,
+    "commands": lambda state: dataclasses.asdict(state["_options"].now),
     "dead_letters": lambda state: {"limit": state["_limit"], "max_age": state["_max_age"]},
     "health": lambda state: {
         "max_concurrent": state["_queue"]._places,
@@ -69,4 +71,5 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
 
 async def held_by(service: str, name: str) -> Any:
     """The settings by which the service of that registered *name* goes, as `Live.options` has them."""
-    return _PROBES[service](await st.sys.get_state(name))
+    server = f"{name}.server" if service == "commands" else name  # it is a tree of its own
+    return _PROBES[service](await st.sys.get_state(server))

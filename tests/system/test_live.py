@@ -17,7 +17,10 @@ from tests.system.probing import held_by
 
 pytestmark = pytest.mark.suptree_loop("virtual")
 
-OTHERS: dict[str, dict[str, Any]] = {"flags": {"flags": (Flag("new", default=False),)}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "flags": {"flags": (Flag("new", default=False),)},
+    "commands": {"name": "it"},
+}
 """What a service cannot do without, beside its settings."""
 
 

@@ -57,6 +57,13 @@ max_blocked = 23
 [scheduler]
 max_jobs = 24
 clock_check = 25
+[commands]
+max_concurrent = 40
+max_queued = 41
+timeout = 42
+cache_ttl = 43
+cache_entries = 44
+cache_bytes = 45
 [coordination]
 buffer = 26
 overflow = "wait"

@@ -61,6 +61,26 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.commands import (
+        ALLOWED_COMMANDS,
+        AnyArguments,
+        ArgumentPatterns,
+        ArgumentsNotAllowedError,
+        CommandError,
+        CommandLaunchError,
+        CommandLimits,
+        CommandLostError,
+        CommandNotAllowedError,
+        CommandOutputError,
+        CommandResult,
+        CommandRule,
+        CommandStats,
+        CommandTimeoutError,
+        ExactArguments,
+        MemoryReading,
+        SystemCommandManager,
+        TooManyCommandsError,
+    )
     from suptree.services.configuration import (
         Change,
         ConfigChanged,
@@ -72,7 +92,6 @@ if TYPE_CHECKING:
         ConfigurationSchemaError,
         Fixed,
         Problem,
-        Secret,
         UnknownSectionError,
         check_configuration,
         diff_configurations,
@@ -229,6 +248,7 @@ if TYPE_CHECKING:
     from suptree.services.parts.distribution import (
         Distribution,
     )
+    from suptree.services.parts.secret import Secret
     from suptree.services.parts.store import (
         Store,
     )
@@ -375,6 +395,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
     "After",
@@ -395,6 +416,9 @@ __all__ = [
     "AlreadyArrivedError",
     "AlreadyVotedError",
     "Always",
+    "AnyArguments",
+    "ArgumentPatterns",
+    "ArgumentsNotAllowedError",
     "Arrival",
     "At",
     "BackPressureError",
@@ -435,6 +459,16 @@ __all__ = [
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
+    "CommandError",
+    "CommandLaunchError",
+    "CommandLimits",
+    "CommandLostError",
+    "CommandNotAllowedError",
+    "CommandOutputError",
+    "CommandResult",
+    "CommandRule",
+    "CommandStats",
+    "CommandTimeoutError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -474,6 +508,7 @@ __all__ = [
     "ElectionStats",
     "Elections",
     "Every",
+    "ExactArguments",
     "Expired",
     "FeatureFlags",
     "Finding",
@@ -527,6 +562,7 @@ __all__ = [
     "LimiterStats",
     "LimitsStats",
     "LoggedSignal",
+    "MemoryReading",
     "MemoryStore",
     "Metric",
     "MetricError",
@@ -642,6 +678,7 @@ __all__ = [
     "SubscriptionLimitError",
     "SubscriptionNotSavedError",
     "SubscriptionTakenError",
+    "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
     "TelemetryListener",
@@ -650,6 +687,7 @@ __all__ = [
     "TooManyBreakersError",
     "TooManyBulkheadsError",
     "TooManyChecksError",
+    "TooManyCommandsError",
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
@@ -709,9 +747,16 @@ _NAMES: Final[Mapping[str, str]] = {
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
     """,
+    "commands": """
+        ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
+        CommandError CommandLaunchError CommandLimits CommandLostError
+        CommandNotAllowedError CommandOutputError CommandResult CommandRule CommandStats
+        CommandTimeoutError ExactArguments MemoryReading SystemCommandManager
+        TooManyCommandsError
+    """,
     "configuration": """
         Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem Secret UnknownSectionError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -754,6 +799,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",
+    "parts.secret": "Secret",
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """

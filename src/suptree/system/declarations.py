@@ -18,10 +18,12 @@ from typing import Any, Final, NoReturn, get_args
 from suptree.core import Pid
 from suptree.errors import SpecError
 from suptree.services import (
+    ALLOWED_COMMANDS,
     AgentSchema,
     BreakerConfig,
     Budget,
     BulkheadConfig,
+    CommandRule,
     Flag,
     HealthCheck,
     Job,
@@ -54,6 +56,8 @@ class Declarations:
         budgets: What those types draw from, by name.
         metrics: What is kept beside `platform_metrics()`.
         subscriptions: Who gets which signals, by name.
+        commands: The commands of the operating system that may be run, by name; default:
+            `ALLOWED_COMMANDS`, which only look.
         lanes: How the messages to single receivers are treated.
         flags: Feature flags.
         migrations: Staged migrations over them.
@@ -77,6 +81,7 @@ class Declarations:
     budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
     metrics: Collection[Metric] = ()
     subscriptions: Collection[Subscription] = ()
+    commands: Mapping[str, CommandRule] = field(default_factory=lambda: dict(ALLOWED_COMMANDS))
     lanes: Mapping[Receiver, LanePolicy] = field(default_factory=dict[Receiver, LanePolicy])
     flags: Collection[Flag] = ()
     migrations: Collection[Migration] = ()
@@ -127,6 +132,7 @@ _MAPPINGS: Final[Mapping[str, tuple[type, ...]]] = {
     "bulkheads": (BulkheadConfig,),
     "resources": (ResourceLimit, int),
     "budgets": (Budget,),
+    "commands": (CommandRule,),
     "lanes": (LanePolicy,),
 }
 
@@ -148,7 +154,7 @@ _LISTS: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] = 
 """What each list holds, and by what its values must differ; None: by nothing."""
 
 
-_PLURALS: Final = {"Watch": "Watches", "Branch": "Branches"}
+_PLURALS: Final[Mapping[str, str]] = {"Watch": "Watches", "Branch": "Branches"}
 
 
 def _check_mapping(name: str, given: object, kinds: tuple[type, ...]) -> None:

@@ -131,7 +131,7 @@ class _Parts:
             **options,
         )
 
-    def live(self, name: str, **others: Any) -> Service:
+    def live(self, name: str, /, **others: Any) -> Service:
         """A service that goes by the settings; *others* are what no setting says."""
         needs = others.pop("needs", ())
         return Service(name, LIVE[name].child(self.settings, **others), needs=needs)
@@ -179,9 +179,10 @@ class _Parts:
         )
 
     def managers(self) -> Branch:
-        """Each may rely on those before it."""
+        """Each may rely on those before it, and restarts with them."""
         return self.branch(
             "managers",
+            self.live("dead_letters"),  # first: it owns what it holds, which dies with it
             self.live(
                 "scheduler",
                 jobs=tuple(self.declared.jobs),
@@ -189,12 +190,17 @@ class _Parts:
                 store=self.store,
                 needs=["tasks", "state"],
             ),
-            self.live("dead_letters"),
+            self.live(
+                "commands",
+                name=f"{ROOT}.managers.commands",
+                allowed=dict(self.declared.commands),
+                needs=["scheduler"],
+            ),
             self.live(
                 "coordination",
                 policies=dict(self.declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
-                needs=["scheduler", "dead_letters"],
+                needs=["scheduler", "commands", "dead_letters"],
             ),
             strategy="rest_for_one",
             needs=["services"],

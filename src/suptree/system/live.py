@@ -38,6 +38,7 @@ from suptree.services import (
     RetryService,
     SchedulerManager,
     SignalBus,
+    SystemCommandManager,
 )
 from suptree.system.settings import SystemSettings
 
@@ -58,7 +59,7 @@ class Live:
     server: Any
     options: Options
 
-    def child(self, settings: SystemSettings, **others: Any) -> ChildSpec[Any]:
+    def child(self, settings: SystemSettings, /, **others: Any) -> ChildSpec[Any]:
         """Its child spec, which reads the settings at each start.
 
         Args:
@@ -160,6 +161,7 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
         "flags": Live(FeatureFlags, lambda settings: {"settings": settings.flags}),
         "signals": Live(SignalBus, _same_names("signals")),
         "scheduler": Live(SchedulerManager, _same_names("scheduler")),
+        "commands": Live(SystemCommandManager, _same_names("commands")),
         "coordination": Live(CoordinationManager, _coordination),
         "dead_letters": Live(DeadLetterQueue, _same_names("dead_letters")),
         "health": Live(HealthMonitor, _same_names("health")),

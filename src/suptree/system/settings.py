@@ -21,6 +21,7 @@ __all__ = [
     "AgentSettings",
     "BreakerSettings",
     "BulkheadSettings",
+    "CommandSettings",
     "CoordinationSettings",
     "DeadLetterSettings",
     "HealthSettings",
@@ -126,6 +127,20 @@ class SchedulerSettings(msgspec.Struct, frozen=True):
     clock_check: Seconds = 30.0
 
 
+class CommandSettings(msgspec.Struct, frozen=True):
+    """Commands of the operating system; see `SystemCommandManager`.
+
+    Live: what runs and what waits goes on, and results for which there is no room are forgotten.
+    """
+
+    max_concurrent: Count = 5
+    max_queued: CountFrom0 = 100
+    timeout: Seconds = 10.0
+    cache_ttl: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 30.0
+    cache_entries: CountFrom0 = 256
+    cache_bytes: CountFrom0 = 16_777_216
+
+
 class CoordinationSettings(msgspec.Struct, frozen=True):
     """Messages between agents; see `LanePolicy` and `CoordinationManager`.
 
@@ -191,6 +206,7 @@ class SystemSettings(msgspec.Struct, frozen=True):
     flags: dict[str, FlagValue] = {}
     signals: SignalSettings = SignalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    commands: CommandSettings = CommandSettings()
     coordination: CoordinationSettings = CoordinationSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     health: HealthSettings = HealthSettings()

@@ -20,12 +20,12 @@ from suptree.services.configuration import (
     ConfigurationSchemaError,
     Fixed,
     Problem,
-    Secret,
     UnknownSectionError,
     check_configuration,
     diff_configurations,
     load_configuration,
 )
+from suptree.services.parts.secret import Secret
 
 
 class Mode(enum.Enum):

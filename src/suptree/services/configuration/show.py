@@ -8,7 +8,7 @@ from typing import Any
 
 from suptree.services.configuration.convert import plain
 from suptree.services.configuration.merge import Entry
-from suptree.services.configuration.secret import REDACTED
+from suptree.services.parts.secret import REDACTED
 
 __all__ = ["as_json", "as_lines"]
 
