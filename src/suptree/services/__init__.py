@@ -319,6 +319,7 @@ if TYPE_CHECKING:
         TypeUsage,
         UnknownResourceError,
         process_memory,
+        table_entries,
     )
     from suptree.services.retries import (
         PolicyStats,
@@ -750,6 +751,7 @@ __all__ = [
     "process_memory",
     "retry",
     "start_order",
+    "table_entries",
     "to_json",
     "to_msgpack",
     "where",
@@ -842,7 +844,7 @@ _NAMES: Final[Mapping[str, str]] = {
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
         ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
         ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
-        UnknownResourceError process_memory
+        UnknownResourceError process_memory table_entries
     """,
     "retries": """
         PolicyStats RejectedAnswerError RetriesExhaustedError RetryBudget RetryError
