@@ -25,8 +25,10 @@ __all__ = [
     "check_name",
     "check_number",
     "check_process",
+    "check_seconds",
     "check_server",
     "check_text",
+    "checked_items",
     "did_you_mean",
     "is_text",
 ]
@@ -137,6 +139,33 @@ def check_number(
         )
 
 
+def check_seconds(
+    who: str,
+    field: str,
+    value: Any,
+    *,
+    zero: bool = False,
+    optional: bool = False,
+    advice: str = "",
+) -> None:
+    """Refuse what is no finite number of seconds above 0; 0 itself will do if *zero* says so.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    above, least = (None, 0.0) if zero else (0.0, None)
+    check_number(
+        who,
+        field,
+        value,
+        above=above,
+        least=least,
+        optional=optional,
+        of="seconds",
+        advice=advice,
+    )
+
+
 def check_count(
     who: str, field: str, value: Any, *, least: int = 1, optional: bool = False
 ) -> None:
@@ -220,6 +249,31 @@ def check_kind(
     """
     if not isinstance(value, kind):
         raise bad_argument(who, field, wanted, value, advice)
+
+
+def checked_items(
+    who: str,
+    field: str,
+    value: Any,
+    wanted: str,
+    fits: Callable[[Any], bool],
+    *,
+    may_be_empty: bool = False,
+) -> tuple[Any, ...]:
+    """What is in *value*, in order; *wanted* says in words what each must be.
+
+    Raises:
+        BadArgumentError: It holds nothing, or what does not fit; or it is a text, or nothing
+            that could be gone through.
+    """
+    items: tuple[Any, ...] | None
+    try:
+        items = None if isinstance(value, (str, bytes)) else tuple(value)
+    except Exception as error:
+        raise bad_argument(who, field, wanted, value) from error
+    if items is None or not (items or may_be_empty) or not all(fits(one) for one in items):
+        raise bad_argument(who, field, wanted, value)
+    return items
 
 
 def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:
