@@ -374,19 +374,21 @@ async def test_no_wrong_argument_ends_a_server_or_changes_it(runtime, cls, name)
     pid = runtime.whereis(server) if isinstance(server, str) else server
     faults: list[str] = []
     for place in wanted:
-        usual = repr(await error_of(client, server, fits, parameters))  # not about this argument
+        usual = safe_repr(
+            await error_of(client, server, fits, parameters)
+        )  # not about this argument
         before = await state_of(pid)
         for wrong in GARBAGE:
             said = f"{place}={safe_repr(wrong, 40)}"
             began = runtime.now()
             raised = await error_of(client, server, fits | {place: wrong}, parameters)
             took = runtime.now() - began
-            assert pid.is_alive(), f"{said}: ended the server, {raised!r}"
+            assert pid.is_alive(), f"{said}: ended the server, {safe_repr(raised)}"
             after = await state_of(pid)
             if took >= FOREVER:
                 if wrong is not None or place != "timeout":  # which says to wait for ever
                     faults.append(f"{said}: hangs")
-            elif raised is not None and took == 0 and repr(raised) != usual:
+            elif raised is not None and took == 0 and safe_repr(raised) != usual:
                 faults += [f"{said}: {fault}" for fault in faults_of(raised, place, wrong)]
                 if after != before:
                     faults.append(f"{said}: refused, and changed {_differs(before, after)}")
@@ -398,7 +400,7 @@ async def test_no_wrong_argument_ends_a_server_or_changes_it(runtime, cls, name)
 def faults_of(raised: BaseException, place: str, wrong: object) -> Iterator[str]:
     """What is wrong with a refusal."""
     if not isinstance(raised, (st.SuptreeError, TypeError, ValueError)):
-        yield f"raised {raised!r}"
+        yield f"raised {safe_repr(raised)}"
     if isinstance(raised, st.ServerExitError):
         yield f"ended a server, {raised.reason!r}"
     if not _names(str(raised), place, wrong):

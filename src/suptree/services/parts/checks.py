@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
@@ -30,6 +30,7 @@ __all__ = [
     "check_text",
     "checked_items",
     "did_you_mean",
+    "is_server",
     "is_text",
 ]
 
@@ -53,7 +54,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 # -- texts ---------------------------------------------------------------------------------
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Whether *value* is a text that is one to every dict: no subclass with an equality of its own."""
     cls = type(value)
     return cls is str or (
@@ -212,13 +213,16 @@ def check_server(who: str, field: str, value: Any, *, optional: bool = False) ->
     """
     if value is None and optional:
         return
-    if not isinstance(value, Pid) and not (is_text(value) and value) and not _is_via(value):
+    if not is_server(value):
         wanted = f"{'None or ' if optional else ''}a pid, a name or via(registry, key)"
         raise bad_argument(who, field, wanted, value)
 
 
-def _is_via(value: object) -> bool:
-    return callable(getattr(type(value), "whereis", None))
+def is_server(value: object) -> bool:
+    """Whether *value* names a process: a pid, a name or a `via(...)`."""
+    if isinstance(value, str):
+        return is_text(value) and value != ""
+    return isinstance(value, Pid) or callable(getattr(type(value), "whereis", None))
 
 
 # -- other things --------------------------------------------------------------------------
