@@ -402,12 +402,15 @@ def restarted_with(victim: str) -> set[str]:
 
 
 def below(runtime: st.Runtime) -> list[tuple[str, st.Pid[Any]]]:
-    """Every process under the top supervisor, those that services start for themselves included."""
+    """Every process under the top supervisor, those that services start for themselves included.
+
+    A name without the number of its start, as the processes of commands have.
+    """
     (application,) = [node for node in runtime.tree() if node.label == "application system"]
     left, found = [*application.children[0].children], []
     while left:
         node = left.pop(0)
-        found.append((str(node.name or node.label), node.pid))
+        found.append((re.sub(r"\.\d+$", "", str(node.name or node.label)), node.pid))
         left += node.children
     return found
 
