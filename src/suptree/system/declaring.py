@@ -179,9 +179,10 @@ class _Parts:
         )
 
     def managers(self) -> Branch:
-        """Each may rely on those before it."""
+        """Each may rely on those before it, and restarts with them."""
         return self.branch(
             "managers",
+            self.live("dead_letters"),  # first: it owns what it holds, which dies with it
             self.live(
                 "scheduler",
                 jobs=tuple(self.declared.jobs),
@@ -195,15 +196,34 @@ class _Parts:
                 allowed=dict(self.declared.commands),
                 needs=["scheduler"],
             ),
-            self.live("dead_letters"),
             self.live(
                 "coordination",
                 policies=dict(self.declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 needs=["scheduler", "commands", "dead_letters"],
             ),
+            self.pools(),
             strategy="rest_for_one",
             needs=["services"],
+        )
+
+    def pools(self) -> Branch:
+        """The task pools, and the supervisor of their tasks: without one the other is wrong."""
+        limits = self.settings.supervision
+        supervisors = DynamicSupervisor.child(
+            max_restarts=limits.max_restarts, max_seconds=limits.max_seconds
+        )
+        return self.branch(
+            "pools",
+            Service("pool_supervisors", supervisors),
+            self.live(
+                "task_pools",
+                pools=dict(self.declared.pools),
+                supervisor=f"{ROOT}.managers.pools.pool_supervisors",
+                store=self.store,
+                needs=["pool_supervisors", "state"],
+            ),
+            strategy="one_for_all",
         )
 
     def observation(self) -> Branch:

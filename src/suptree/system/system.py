@@ -29,6 +29,7 @@ from suptree.services import (
     ConfigServer,
     Configuration,
     ConfigurationInvalidError,
+    Problem,
     Store,
     load_configuration,
 )
@@ -83,8 +84,8 @@ class System(Application):
         _check_declared(declared)
         _check_store(store)
         declared = declared or Declarations()
-        problems = tuple(check_of(declared)(configuration))
-        if problems:
+        self._check = check_of(declared)
+        if problems := self.problems(configuration):
             raise ConfigurationInvalidError(problems)
         self.configuration = configuration
         settings = configuration.value
@@ -95,6 +96,10 @@ class System(Application):
     def children(self) -> list[ChildSpec[Any]]:
         """The branches of the tree, in start order."""
         return self.tree.children()
+
+    def problems(self, configuration: Configuration[SystemSettings]) -> tuple[Problem, ...]:
+        """What is wrong with settings that fit the schema: flags that are not declared; () if nothing."""
+        return tuple(self._check(configuration))
 
     def path_of(self, service: str) -> str:
         """The registered name of a service: 'coordination' is at 'system.managers.coordination'.
