@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import bisect
 import logging
 import os
 import random
 import sys
-from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -52,7 +50,8 @@ from tests.soak.answers import check_accounts, check_answers, check_returned
 from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
 from tests.soak.holdings import HELD, sample, series_of
-from tests.soak.record import Report, write
+from tests.soak.record import Report, commit, write
+from tests.soak.samples import Samples
 from tests.soak.trouble import KILLS_PER_SECOND, Killer
 from tests.soak.verdict import Judged, judge_all
 
@@ -78,17 +77,10 @@ class Soak:
     scene: Scene
     options: argparse.Namespace
     overflow: str
-    # Arrays, which are one block of memory each: what is noted must not look like a leak.
-    times: array[float] = field(default_factory=lambda: array("d"))
-    samples: dict[str, array[float]] = field(default_factory=dict[str, "array[float]"])
+    commit: str
+    samples: Samples
     kills: dict[str, int] = field(default_factory=dict[str, int])
     left: list[str] = field(default_factory=list[str])
-
-    def note(self, time: float, counted: dict[str, float]) -> None:
-        """One sample."""
-        self.times.append(time)
-        for name, value in counted.items():
-            self.samples.setdefault(name, array("d")).append(value)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     logging.getLogger("suptree").setLevel(logging.CRITICAL + 1)
     rng = random.Random(options.seed)
-    run = Soak(Scene(options.seed, act), options, options.overflow or rng.choice(OVERFLOWS))
+    overflow = options.overflow or rng.choice(OVERFLOWS)
+    samples = Samples(room=round(60 * options.minutes / ROUND) + 1)
+    run = Soak(Scene(options.seed, act), options, overflow, commit(), samples)
     print(
         f"soak: {options.minutes:g} min, --seed {options.seed}, {_loop_name(options)}, overflow {run.overflow!r}"
     )
@@ -247,7 +241,7 @@ async def _soak(run: Soak) -> None:
                 break
             await check_returned(scene)
             check_accounts(scene, runtime, exact=run.overflow != "wait")
-            run.note(runtime.now() - began, sample(runtime, services))
+            run.samples.note(runtime.now() - began, sample(runtime, services))
             if run.options.leak:
                 for _ in range(LEAKED):
                     LEAKS[run.options.leak]()
@@ -263,10 +257,10 @@ async def _soak(run: Soak) -> None:
 
 
 def _say(run: Soak, since: float) -> None:
-    last = {name: values[-1] for name, values in run.samples.items()}
+    last = run.samples.last()
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
-        for name in ("memory, MB", "objects", "processes", "timers", "monitors")
+        for name in ("memory in use, MB", "objects", "processes", "timers", "monitors")
     )
     print(
         f"soak: {since / 60:.0f} min, {sum(run.scene.book.ends.values()):,} messages; {counted}; {run.scene.book.broken} breaches",
@@ -351,16 +345,15 @@ async def _are_lanes_empty(scene: Scene, runtime: st.Runtime) -> bool:
 def _report(run: Soak) -> Report:
     options, scene = run.options, run.scene
     warm_up = max(60.0, WARM_UP * 60 * options.minutes)
-    first = bisect.bisect_left(run.times, warm_up)
-    times = run.times[first:]
-    held = [name.removeprefix(HELD) for name in run.samples if name.startswith(HELD)]
+    times, values = run.samples.since(warm_up)
+    held = [name.removeprefix(HELD) for name in values if name.startswith(HELD)]
     rows: list[Judged] = []
     if len(times) >= 3:
-        values = {name: column[first:] for name, column in run.samples.items()}
         rows = judge_all(series_of(held), times, values)
     else:
         scene.book.breach(f"only {len(times)} samples after the warm-up: too few to judge")
     return Report(
+        commit=run.commit,
         minutes=options.minutes,
         seed=options.seed,
         loop=_loop_name(options),
@@ -383,19 +376,26 @@ def _report(run: Soak) -> Report:
 
 LEAKED: Final = int(ROUND * KILLS_PER_SECOND)
 """As if one were left behind by each kill; of memory, by each message."""
-_KEPT: list[object] = []
+KEPT: list[object] = []
+"""What keeps alive that is leaked."""
 
 
 async def _idle() -> None:
     await asyncio.Event().wait()
 
 
+def _kept(task: asyncio.Task[None]) -> asyncio.Task[None]:
+    """One that nobody knows is no leak: the loop holds it weakly, and it waits for what only it knows."""
+    KEPT.append(task)
+    return task
+
+
 LEAKS: Final[dict[str, Callable[[], object]]] = {
     "descriptor": lambda: os.dup(0),
-    "memory": lambda: _KEPT.extend(str(n) * 20 for n in range(100)),
+    "memory": lambda: KEPT.extend(str(n) * 20 for n in range(100)),
     "monitor": lambda: st.monitor(st.spawn(_idle)),
     "process": lambda: st.spawn(_idle),
-    "task": lambda: asyncio.get_running_loop().create_task(_idle()),
+    "task": lambda: _kept(asyncio.get_running_loop().create_task(_idle())),
     "timer": lambda: st.send_after(10_000.0, "never"),
 }
 

@@ -61,7 +61,28 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.commands import (
+        ALLOWED_COMMANDS,
+        AnyArguments,
+        ArgumentPatterns,
+        ArgumentsNotAllowedError,
+        CommandError,
+        CommandLaunchError,
+        CommandLimits,
+        CommandLostError,
+        CommandNotAllowedError,
+        CommandOutputError,
+        CommandResult,
+        CommandRule,
+        CommandStats,
+        CommandTimeoutError,
+        ExactArguments,
+        MemoryReading,
+        SystemCommandManager,
+        TooManyCommandsError,
+    )
     from suptree.services.configuration import (
+        Change,
         ConfigChanged,
         ConfigServer,
         Configuration,
@@ -70,7 +91,7 @@ if TYPE_CHECKING:
         ConfigurationInvalidError,
         ConfigurationSchemaError,
         Fixed,
-        Secret,
+        Problem,
         UnknownSectionError,
         check_configuration,
         diff_configurations,
@@ -136,6 +157,7 @@ if TYPE_CHECKING:
         Stage,
         StageOrderError,
         UnknownFlagError,
+        flag_problems,
     )
     from suptree.services.limits import (
         Concurrency,
@@ -212,6 +234,7 @@ if TYPE_CHECKING:
         emit_if,
         platform_metrics,
     )
+    from suptree.services.parts.awaited import NotAsyncError
     from suptree.services.parts.backoff import (
         TRANSIENT,
         RetryPolicy,
@@ -225,6 +248,7 @@ if TYPE_CHECKING:
     from suptree.services.parts.distribution import (
         Distribution,
     )
+    from suptree.services.parts.secret import Secret
     from suptree.services.parts.store import (
         Store,
     )
@@ -295,6 +319,7 @@ if TYPE_CHECKING:
         TypeUsage,
         UnknownResourceError,
         process_memory,
+        table_entries,
     )
     from suptree.services.retries import (
         PolicyStats,
@@ -368,8 +393,23 @@ if TYPE_CHECKING:
         MemoryStore,
         StateOwner,
     )
+    from suptree.services.task_pools import (
+        DEFAULT_POOLS,
+        TaskBatch,
+        TaskPoolConfig,
+        TaskPoolError,
+        TaskPoolExistsError,
+        TaskPoolFullError,
+        TaskPoolManager,
+        TaskPoolsStats,
+        TaskPoolStatus,
+        TaskPoolTimeoutError,
+        TooManyTaskPoolsError,
+        UnknownTaskPoolError,
+    )
 
 __all__ = [
+    "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
     "After",
@@ -390,6 +430,9 @@ __all__ = [
     "AlreadyArrivedError",
     "AlreadyVotedError",
     "Always",
+    "AnyArguments",
+    "ArgumentPatterns",
+    "ArgumentsNotAllowedError",
     "Arrival",
     "At",
     "BackPressureError",
@@ -426,9 +469,20 @@ __all__ = [
     "BusHealth",
     "BusStats",
     "CallOutcome",
+    "Change",
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
+    "CommandError",
+    "CommandLaunchError",
+    "CommandLimits",
+    "CommandLostError",
+    "CommandNotAllowedError",
+    "CommandOutputError",
+    "CommandResult",
+    "CommandRule",
+    "CommandStats",
+    "CommandTimeoutError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -454,6 +508,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "DEFAULT_POOLS",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -468,6 +523,7 @@ __all__ = [
     "ElectionStats",
     "Elections",
     "Every",
+    "ExactArguments",
     "Expired",
     "FeatureFlags",
     "Finding",
@@ -521,6 +577,7 @@ __all__ = [
     "LimiterStats",
     "LimitsStats",
     "LoggedSignal",
+    "MemoryReading",
     "MemoryStore",
     "Metric",
     "MetricError",
@@ -542,6 +599,7 @@ __all__ = [
     "NoMonitorsError",
     "NotAParticipantError",
     "NotAPartyError",
+    "NotAsyncError",
     "NotMonitoredError",
     "NotReadyError",
     "ObservingError",
@@ -560,6 +618,7 @@ __all__ = [
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
+    "Problem",
     "Published",
     "Randomly",
     "RateLimited",
@@ -634,17 +693,29 @@ __all__ = [
     "SubscriptionLimitError",
     "SubscriptionNotSavedError",
     "SubscriptionTakenError",
+    "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
+    "TaskBatch",
+    "TaskPoolConfig",
+    "TaskPoolError",
+    "TaskPoolExistsError",
+    "TaskPoolFullError",
+    "TaskPoolManager",
+    "TaskPoolStatus",
+    "TaskPoolTimeoutError",
+    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
     "TooManyChecksError",
+    "TooManyCommandsError",
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
+    "TooManyTaskPoolsError",
     "TooManyWaitersError",
     "TraceLogFilter",
     "Tracer",
@@ -660,6 +731,7 @@ __all__ = [
     "UnknownRetryPolicyError",
     "UnknownSectionError",
     "UnknownServiceError",
+    "UnknownTaskPoolError",
     "Unregister",
     "Update",
     "Utilization",
@@ -671,6 +743,7 @@ __all__ = [
     "check_configuration",
     "diff_configurations",
     "emit_if",
+    "flag_problems",
     "from_json",
     "from_msgpack",
     "load_configuration",
@@ -678,6 +751,7 @@ __all__ = [
     "process_memory",
     "retry",
     "start_order",
+    "table_entries",
     "to_json",
     "to_msgpack",
     "where",
@@ -699,9 +773,16 @@ _NAMES: Final[Mapping[str, str]] = {
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
     """,
+    "commands": """
+        ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
+        CommandError CommandLaunchError CommandLimits CommandLostError
+        CommandNotAllowedError CommandOutputError CommandResult CommandRule CommandStats
+        CommandTimeoutError ExactArguments MemoryReading SystemCommandManager
+        TooManyCommandsError
+    """,
     "configuration": """
-        ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Secret UnknownSectionError
+        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -720,6 +801,7 @@ _NAMES: Final[Mapping[str, str]] = {
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
         Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
@@ -739,9 +821,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
         TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
     """,
+    "parts.awaited": "NotAsyncError",
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",
+    "parts.secret": "Secret",
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """
@@ -760,7 +844,7 @@ _NAMES: Final[Mapping[str, str]] = {
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
         ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
         ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
-        UnknownResourceError process_memory
+        UnknownResourceError process_memory table_entries
     """,
     "retries": """
         PolicyStats RejectedAnswerError RetriesExhaustedError RetryBudget RetryError
@@ -780,6 +864,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SubscriptionTakenError from_json from_msgpack to_json to_msgpack
     """,
     "store": "MemoryStore StateOwner",
+    "task_pools": """
+        DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
+        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TooManyTaskPoolsError UnknownTaskPoolError
+    """,
 }
 _HOME: Final[Mapping[str, str]] = {
     name: folder for folder, names in _NAMES.items() for name in names.split()

@@ -19,7 +19,9 @@ from suptree.services import (
     ConfigurationInvalidError,
     ConfigurationSchemaError,
     Fixed,
+    Problem,
     Secret,
+    StateOwner,
     UnknownSectionError,
     load_configuration,
 )
@@ -403,3 +405,65 @@ async def test_a_subscriber_with_a_full_mailbox_misses_its_message_and_it_is_cou
     stats = await ConfigServer.stats(server)
     assert (stats.told, stats.lost) == (0, 1)
     await st.sys.resume(listener)
+
+
+# -- what a schema cannot know, and what outlives the server ----------------------------------------
+
+
+def no_three(configuration: Any) -> list[Problem]:
+    entry = configuration.entries["scheduler.tick"]
+    wrong = entry.value == 3.0
+    return [Problem("refused", entry.path, "must not be three.", entry.source)] if wrong else []
+
+
+async def test_a_check_refuses_what_fits_the_schema_and_nothing_changes(runtime, file):
+    server = await started(file, check=no_three)
+    file.write_text("[scheduler]\ntick = 3\n")
+
+    with pytest.raises(ConfigurationInvalidError, match=r"scheduler\.tick must not be three"):
+        await ConfigServer.reload(server)
+
+    assert tick() == 1.0
+    file.write_text("[scheduler]\ntick = 4\n")
+    await ConfigServer.reload(server)
+    assert tick() == 4.0
+
+
+async def test_a_check_that_fails_refuses_the_reload_and_ends_nothing(runtime, file):
+    def broken(configuration: Any) -> list[Problem]:
+        raise KeyError("no such thing")
+
+    configuration = load_configuration(Settings, file=file, environ={})
+    server = await ConfigServer.start_link(configuration, check=broken)
+
+    with pytest.raises(ConfigurationInvalidError, match="the check must not fail; got KeyError"):
+        await ConfigServer.reload(server)
+
+    assert tick() == 1.0
+
+
+async def test_what_held_last_outlives_the_server_in_the_table_that_keeps_it(runtime, file):
+    await StateOwner.start_link()
+    server = await started(file, keep="state")
+    before = load_configuration(Settings, file=file, environ={})
+    file.write_text("[scheduler]\ntick = 2\n")
+    await ConfigServer.reload(server)
+    await st.GenServer.stop(server)
+    file.write_text("[scheduler]\ntick = 'wrong'\n")
+
+    await ConfigServer.start_link(before, keep="state")
+
+    assert tick() == 2.0
+
+
+async def test_without_a_table_to_keep_it_a_server_begins_with_what_it_is_given(runtime, file):
+    server = await started(file)
+    before = load_configuration(Settings, file=file, environ={})
+    file.write_text("[scheduler]\ntick = 2\n")
+    await ConfigServer.reload(server)
+    await st.GenServer.stop(server)
+    file.write_text("[scheduler]\ntick = 'wrong'\n")
+
+    await ConfigServer.start_link(before)
+
+    assert tick() == 1.0

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
-from suptree.services.breakers.entry import Grant
-from suptree.services.breakers.errors import BreakerError, BreakerTimeoutError
+from suptree.services.breakers.entry import Grant, Refusal
+from suptree.services.breakers.errors import BreakerOpenError, BreakerTimeoutError
+from suptree.services.parts.awaited import NotAsyncError, awaitable
 from suptree.services.parts.window import CallOutcome
 
 __all__ = ["Gate", "Guard", "run_protected"]
@@ -22,8 +23,8 @@ R = TypeVar("R")
 class Gate(NamedTuple):
     """The requests that a protected call makes of its service."""
 
-    permit: Callable[[ServerRef[Any], str], Awaitable[object]]
-    """Gives a Grant, or the error to raise."""
+    permit: Callable[[ServerRef[Any], str], Awaitable[Any]]
+    """Gives a Grant, or a Refusal."""
     record: Record
     """Tells the outcome, and comes back when it is counted."""
     drop: Drop
@@ -61,18 +62,20 @@ async def run_protected(
     **kwargs: P.kwargs,
 ) -> R:
     """Call *function* if the breaker lets it through, and tell the breaker how it went."""
-    grant = await gate.permit(server, name)
-    if not isinstance(grant, Grant):
-        raise _refusal(grant)
+    grant: Grant | Refusal = await gate.permit(server, name)
+    if isinstance(grant, Refusal):
+        raise BreakerOpenError(name, grant.state, grant.retry_after)
     if grant.config.call_timeout is not None:
         async with Guard(gate, server, name, grant):
-            return await function(*args, **kwargs)
+            return await awaitable(function, function(*args, **kwargs))
     now = grant.server.runtime.now
     told = False
     started = now()
     try:
         try:
-            value = await function(*args, **kwargs)
+            value = await awaitable(function, function(*args, **kwargs))
+        except NotAsyncError:
+            raise
         except Exception as error:
             told = True
             await _tell(gate, name, grant, grant.config.outcome_of(error), now() - started)
@@ -81,7 +84,7 @@ async def run_protected(
         await _tell(gate, name, grant, CallOutcome.SUCCESS, now() - started)
         return value
     finally:
-        if not told:  # whatever is no Exception: it was cancelled, or its process ends
+        if not told:  # it was cancelled, or its process ends, or it was no call at all
             gate.drop(grant.server, name, grant, now() - started)
 
 
@@ -110,9 +113,9 @@ class Guard:
     async def __aenter__(self) -> None:
         grant = self._grant
         if grant is None:
-            answer = await self._gate.permit(self._server, self._name)
-            if not isinstance(answer, Grant):
-                raise _refusal(answer)
+            answer: Grant | Refusal = await self._gate.permit(self._server, self._name)
+            if isinstance(answer, Refusal):
+                raise BreakerOpenError(self._name, answer.state, answer.retry_after)
             grant = self._grant = answer
         self._started = grant.server.runtime.now()
         if grant.config.call_timeout is not None:
@@ -138,13 +141,8 @@ class Guard:
         if late is not None:
             await _tell(self._gate, self._name, grant, CallOutcome.FAILURE, duration)
             raise late from error
-        if error is not None and not isinstance(error, Exception):
+        if isinstance(error, NotAsyncError) or not isinstance(error, Exception | None):
             self._gate.drop(grant.server, self._name, grant, duration)
             return
         outcome = grant.config.outcome_of(error)
         await _tell(self._gate, self._name, grant, outcome, duration)
-
-
-def _refusal(answer: object) -> BreakerError:
-    assert isinstance(answer, BreakerError)
-    return answer

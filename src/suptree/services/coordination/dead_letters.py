@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suptree.clock import wall_clock
-from suptree.core import Pid, Runtime, find_runtime
-from suptree.otp import GenServer, Reply, call, cast
+from suptree.core import Pid, Runtime, Timer, find_runtime
+from suptree.otp import GenServer, Reply, ServerRef, call, cast
 from suptree.services.coordination import events
 from suptree.services.coordination.errors import LetterNotFoundError
 from suptree.services.coordination.outcomes import Receiver
@@ -107,6 +107,7 @@ class DeadLetterQueue(GenServer):
         self._stats = DeadLetterStats()
         self._last = 0
         self._sweeping = False
+        self._sweep_timer: Timer | None = None
         self._runtime: Runtime = find_runtime("DeadLetterQueue")
         self._dropped = self._runtime.telemetry.slot(events.DEAD_LETTER_DROPPED)
 
@@ -129,7 +130,7 @@ class DeadLetterQueue(GenServer):
             wall_clock(),
         )
         self._stats.added += 1
-        while len(self._letters) > self._limit:
+        if len(self._letters) > self._limit:  # not more than came in, though the limit was lowered
             self._drop(next(iter(self._letters)), "full")
         self._arm()
 
@@ -257,4 +258,36 @@ class DeadLetterQueue(GenServer):
             self._sweeping = True
             oldest = next(iter(self._letters.values()))
             wait = oldest.given_up_at + self._max_age - self._runtime.now()
-            self.send_after(max(0.0, wait), _Sweep())
+            self._sweep_timer = self.send_after(max(0.0, wait), _Sweep())
+
+    # -- other settings ------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        queue: ServerRef[DeadLetterQueue],
+        *,
+        limit: int | None = None,
+        max_age: float | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        A smaller *limit* throws nothing away: the letters that are too many stay, and each new
+        one pushes one out.  Another *max_age* holds for all: what is older goes, and is counted.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        who = "DeadLetterQueue.reconfigure"
+        check_count(who, "limit", limit, optional=True)
+        check_number(who, "max_age", max_age, above=0, optional=True)
+        await DeadLetterQueue._reconfigure(queue, limit, max_age)
+
+    @call
+    def _reconfigure(self, limit: int | None, max_age: float | None) -> None:
+        self._limit = limit or self._limit
+        if max_age is not None and max_age != self._max_age:
+            self._max_age = max_age
+            if self._sweeping and self._sweep_timer is not None:
+                self.cancel_timer(self._sweep_timer)
+                self._sweeping = False
+            self._arm()

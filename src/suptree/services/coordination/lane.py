@@ -237,9 +237,7 @@ class Lane:
         self.to = to
         self.policy = policy
         self.breaker = None if policy.breaker is None else Breaker(policy.breaker)
-        config = policy.breaker
-        rates = config is not None and (config.failure_rate, config.slow_after) != (None, None)
-        self.counts_successes = rates
+        self.counts_successes = _counts_successes(policy.breaker)
         self.waiting: deque[Entry] = deque()
         self.parked: deque[Entry] = deque()
         self.in_flight: Entry | None = None
@@ -279,6 +277,27 @@ class Lane:
         if self.breaker is not None and self.breaker.state == "open":
             return "the receiver keeps failing: its breaker is open"
         return "nobody lives there just now" if self.failures else "it is its turn next"
+
+    def go_by(self, policy: LanePolicy) -> None:
+        """Treat what comes by *policy* from now on.
+
+        Nothing that it holds goes for that.  A breaker with other numbers keeps its state, and
+        begins to count anew.
+        """
+        before, self.policy = self.policy, policy
+        config = policy.breaker
+        if config == before.breaker:
+            return
+        if self.breaker is None or config is None:
+            self.breaker = None if config is None else Breaker(config)
+            self.permit = None
+        else:
+            self.breaker.configure(config)
+        self.counts_successes = _counts_successes(config)
+
+
+def _counts_successes(config: BreakerConfig | None) -> bool:
+    return config is not None and (config.failure_rate, config.slow_after) != (None, None)
 
 
 @dataclass(frozen=True, slots=True)

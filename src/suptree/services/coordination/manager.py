@@ -108,6 +108,7 @@ class CoordinationManager(GenServer):
         self._timer: Timer | None = None
         self._timer_due = NEVER
         self._sweeping = False
+        self._sweep_timer: Timer | None = None
         self._router = Router(
             self._runtime,
             policy=policy or LanePolicy(),
@@ -531,7 +532,55 @@ class CoordinationManager(GenServer):
             self._timer = self.send_after(max(0.0, due - self._runtime.now()), _TICK)
         if self._router.lanes and not self._sweeping:
             self._sweeping = True
-            self.send_after(self._idle_after, _SWEEP)
+            self._sweep_timer = self.send_after(self._idle_after, _SWEEP)
+
+    # -- other settings -------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        router: ServerRef[CoordinationManager],
+        *,
+        policy: LanePolicy | None = None,
+        lanes: int | None = None,
+        idle_after: float | None = None,
+        history: int | None = None,
+    ) -> None:
+        """Go by other settings from now on; what is not given stays as it is.
+
+        No message is lost for that: where a bound gets smaller it holds for what comes.  The
+        message that a receiver has keeps its `ack_timeout`, and each message its `expires`.
+
+        Args:
+            policy: For the lanes of all receivers that have none of their own.
+            lanes, idle_after, history: As for the class.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        who = "CoordinationManager.reconfigure"
+        given: object = policy
+        if given is not None and not isinstance(given, LanePolicy):
+            raise ValueError(f"{who}: policy must be a LanePolicy; got {given!r}.")
+        check_count(who, "lanes", lanes, optional=True)
+        check_number(who, "idle_after", idle_after, above=0, optional=True)
+        check_count(who, "history", history, least=0, optional=True)
+        await CoordinationManager._reconfigure(router, policy, lanes, idle_after, history)
+
+    @call
+    def _reconfigure(
+        self,
+        policy: LanePolicy | None,
+        lanes: int | None,
+        idle_after: float | None,
+        history: int | None,
+    ) -> None:
+        self._router.reconfigure(policy, lanes, history)
+        if idle_after is not None and idle_after != self._idle_after:
+            self._idle_after = idle_after
+            if self._sweeping and self._sweep_timer is not None:
+                self.cancel_timer(self._sweep_timer)
+                self._sweeping = False
+        self._arm()
 
     # -- checks ---------------------------------------------------------------------------------------------
 

@@ -495,7 +495,7 @@ class Router:
         if asker is None:  # it was told to look later
             del self.buffered[entry.id]
             self.ended[entry.id] = outcome
-            if len(self.ended) > self._history:
+            for _ in range(min(2, len(self.ended) - self._history)):  # 2: the bound was lowered
                 self.ended.popitem(last=False)
         elif isinstance(asker, ReplyTo):
             self._runtime.reply(asker, outcome)
@@ -598,6 +598,21 @@ class Router:
     def look(self, now: float) -> list[LaneInfo]:
         """Every lane."""
         return [_info(lane, now) for lane in self.lanes.values()]
+
+    def reconfigure(
+        self, policy: LanePolicy | None, lanes_at_most: int | None, history: int | None
+    ) -> None:
+        """Go by other bounds from now on; None: by those that hold.  Nothing is lost for that."""
+        self._lanes_at_most = lanes_at_most or self._lanes_at_most
+        self._history = self._history if history is None else history
+        if policy is None or policy == self._policy:
+            return
+        self._policy = policy
+        for lane in self.lanes.values():
+            if lane.to not in self._policies:
+                lane.go_by(policy)
+                while lane.parked and len(lane.waiting) < policy.buffer:
+                    _unpark(lane)
 
     def _changed(self, lane: Lane, transition: Transition | None) -> None:
         if transition is None:

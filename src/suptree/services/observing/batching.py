@@ -15,9 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import float_info
 from typing import Final, TypeAlias
 
 from suptree.services.observing.tags import tag_values
+from suptree.services.parts.checks import check_count, check_number
 from suptree.telemetry import Event
 
 __all__ = ["Batch", "Batched", "Batches", "batched_event"]
@@ -42,18 +44,13 @@ class Batch:
     max_groups: int = 1000
 
     def __post_init__(self) -> None:
-        for field, value in (("size", self.size), ("max_groups", self.max_groups)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(
-                    f"Batch: {field} must be a whole number, 1 or more; got {value!r}."
-                )
-        if not 0 < self.timeout < math.inf:
-            raise ValueError(
-                f"Batch: timeout must be finite and more than 0; got {self.timeout!r}."
-            )
+        check_count("Batch", "size", self.size)
+        check_count("Batch", "max_groups", self.max_groups)
+        check_number("Batch", "timeout", self.timeout, above=0, of="seconds")
 
 
 DEFAULT: Final = Batch()
+_LARGEST: Final = float_info.max
 
 
 def batched_event(event: Event, tags: tuple[str, ...] = ()) -> Event:
@@ -108,7 +105,8 @@ class Batches:
         batches: How to batch which event; those not named go by `Batch()`.
 
     Attributes:
-        refused_count: Measurements that were no finite numbers, and so not summed.
+        refused_count: Measurements that were no finite numbers, or made none of a sum, and so
+            were not added.
         early_count: Batches that were closed for want of room.
     """
 
@@ -146,8 +144,10 @@ class Batches:
         group.count += 1
         sums = group.sums
         for key, value in numbers.items():
-            if isinstance(value, (int, float)) and math.isfinite(value):  # pyright: ignore[reportUnnecessaryIsInstance]
-                sums[key] = sums.get(key, 0) + value
+            total = sums.get(key, 0)
+            # Not math.isfinite: it raises for an int beyond every float.
+            if isinstance(value, (int, float)) and abs(value) <= _LARGEST - abs(total):  # pyright: ignore[reportUnnecessaryIsInstance]
+                sums[key] = total + value
             else:
                 self.refused_count += 1
 

@@ -9,8 +9,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from suptree.core import Pid
 from suptree.errors import UsageError
+from suptree.services.parts.checks import bad_argument
 
-__all__ = ["Borrowed", "PoolLease", "Outcome"]
+__all__ = ["Borrowed", "Outcome", "PoolLease", "check_lease"]
 
 C_co = TypeVar("C_co", covariant=True)
 C = TypeVar("C")
@@ -85,3 +86,21 @@ class Borrowed(Generic[C]):
         lease, self._lease = self._lease, None
         assert lease is not None
         self._give_back(lease, "discarded" if self._discarded else lease.outcome(kind))
+
+
+def check_lease(who: str, lease: object) -> None:
+    """Refuse what is no lease of a pool.
+
+    Raises:
+        ValueError: It will not do.
+    """
+    if not (
+        isinstance(lease, PoolLease) and isinstance(lease.id, int) and isinstance(lease.pool, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
+    ):
+        raise bad_argument(
+            who,
+            "lease",
+            "the PoolLease that checkout returned",
+            lease,
+            "Keep the lease, or use `connection`, which does.",
+        )

@@ -1,7 +1,8 @@
 """Resources: who may use how much of what, and giving it back when the user is gone.
 
 `ResourceManager` hands out tokens within limits and budgets.  `limits.py` has what its
-author declares, `ledger.py` the rules as a pure machine, `usage.py` what can be looked at.
+author declares, `ledger.py` the rules as a pure machine, `lending.py` the server, `manager.py` its
+clients, `usage.py` what can be looked at.
 """
 
 from suptree.services.resources.errors import (
@@ -20,7 +21,7 @@ from suptree.services.resources.limits import (
     Thresholds,
 )
 from suptree.services.resources.manager import ResourceManager
-from suptree.services.resources.readers import process_memory
+from suptree.services.resources.readers import process_memory, table_entries
 from suptree.services.resources.usage import (
     BudgetUsage,
     PressureChanged,
@@ -50,4 +51,5 @@ __all__ = [
     "TypeUsage",
     "UnknownResourceError",
     "process_memory",
+    "table_entries",
 ]

@@ -482,6 +482,34 @@ class SchedulerManager(GenServer):
         if entry is not None:
             self._book.touch(entry)
 
+    # -- other settings ------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[SchedulerManager],
+        *,
+        clock_check: float | None = None,
+        max_jobs: int | None = None,
+    ) -> None:
+        """Go by other settings from now on; what is not given stays as it is.
+
+        No job is removed where *max_jobs* gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        who = "SchedulerManager.reconfigure"
+        if clock_check is not None:
+            check_delay(who, "clock_check", clock_check, above_zero=True)
+        check_count(who, "max_jobs", max_jobs, optional=True)
+        await SchedulerManager._reconfigure(server, clock_check, max_jobs)
+
+    @call
+    def _reconfigure(self, clock_check: float | None, max_jobs: int | None) -> None:
+        self._book.max_jobs = max_jobs or self._book.max_jobs
+        self._clock_check = clock_check or self._clock_check
+        self._arm()
+
 
 def _check_owner(owner: object) -> None:
     if not isinstance(owner, Pid) and not is_text(owner):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from sys import float_info
+from typing import Final
 
 from suptree.otp import ServerRef, call, cast
+from suptree.services.parts.checks import is_text
 from suptree.services.signals import events
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import ReplayPointError, SignalOptionsError
@@ -15,6 +18,8 @@ from suptree.services.signals.values import LoggedSignal
 
 __all__ = ["Replaying"]
 
+_LARGEST: Final = float_info.max
+
 
 @dataclass(frozen=True, slots=True)
 class _Point:
@@ -22,8 +27,6 @@ class _Point:
 
     after: int
     last: int
-    unknown: bool = False
-    oldest: str | None = None
 
 
 class Replaying(BusState):
@@ -59,9 +62,6 @@ class Replaying(BusState):
         if limit is not None:
             check_count(who, "limit", limit, 1)
         point = await Replaying._point(bus, _since(who, since))
-        if point.unknown:
-            assert isinstance(since, str)
-            raise ReplayPointError(since, point.oldest)
         after, last = point.after, point.last
         fits: dict[str, bool] = {}
         found: list[LoggedSignal] = []
@@ -84,14 +84,14 @@ class Replaying(BusState):
         Replaying._replayed(bus, path, read, len(found))
         return found
 
-    @call
+    @call(raises=ReplayPointError)
     def _point(self, since: str | float | None) -> _Point:
         log = self.log
         fresh = log.fresh_from(self.now())
         if isinstance(since, str):
             seq = log.seq_of(since)
             if seq is None or seq < fresh:
-                return _Point(0, 0, unknown=True, oldest=log.id_at(fresh))
+                raise ReplayPointError(since, log.id_at(fresh))
             return _Point(seq, log.last)
         after = 0 if since is None else log.seq_before(since)
         return _Point(max(after, fresh - 1), log.last)
@@ -110,11 +110,11 @@ class Replaying(BusState):
 
 
 def _since(who: str, since: object) -> str | float | None:
-    if since is None or isinstance(since, str):
+    if since is None or (isinstance(since, str) and is_text(since)):
         return since
     if isinstance(since, datetime) and since.utcoffset() is not None:
         return since.timestamp()
-    if isinstance(since, (int, float)) and not isinstance(since, bool) and since == since:
+    if isinstance(since, (int, float)) and not isinstance(since, bool) and abs(since) <= _LARGEST:
         return float(since)
     raise SignalOptionsError(
         who, "since", "an id, a datetime with a time zone, or seconds since 1970", since

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from suptree.core import Pid
+from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
 from suptree.services.signals.router import SignalMatch, check_priority
@@ -34,6 +35,7 @@ __all__ = [
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "reject", "block"]
 Subscriber: TypeAlias = Pid[Any] | str
 
+_LONGEST: Final = sys.float_info.max
 _POLICIES: Final = get_args(Overflow)
 
 
@@ -120,11 +122,13 @@ class Subscription:
     def __post_init__(self) -> None:
         SignalPath(self.path)
         check_priority("Subscription", self.priority)
-        if not isinstance(self.subscriber, (Pid, str)) or self.subscriber == "":
+        if not isinstance(self.subscriber, Pid) and not (
+            is_text(self.subscriber) and self.subscriber
+        ):
             raise SignalOptionsError(
                 "Subscription", "subscriber", "a pid or a registered name", self.subscriber
             )
-        if not isinstance(self.id, str):
+        if not is_text(self.id):
             raise SignalOptionsError("Subscription", "id", "a string", self.id)
         if self.match is not None and (
             not callable(self.match) or inspect.iscoroutinefunction(self.match)
@@ -151,11 +155,11 @@ def check_count(who: str, option: str, value: object, least: int) -> None:
 
 def check_seconds(who: str, option: str, value: object) -> None:
     """Refuse what is no finite number of seconds, 0 or more."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
         raise SignalOptionsError(who, option, "a finite number of seconds, 0 or more", value)
 
 
 def check_id(who: str, id: object) -> None:
     """Refuse what cannot be the id of a subscription."""
-    if not isinstance(id, str):
+    if not is_text(id):
         raise SignalOptionsError(who, "id", "the id of a subscription, a string", id)
