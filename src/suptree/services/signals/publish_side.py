@@ -150,8 +150,12 @@ class Publishing(BusState):
                 self.middleware_faults += 1
 
 
-def _signals_of(signals: object) -> tuple[Signal, ...]:
-    batch = tuple(signals) if isinstance(signals, Iterable) else (signals,)
+def _signals_of(signals: Any) -> tuple[Signal, ...]:
+    try:
+        many = iter(signals)
+    except TypeError:
+        many = iter([signals])
+    batch: tuple[Any, ...] = tuple(many)
     for signal in batch:
         if not isinstance(signal, Signal):
             raise TypeError(
