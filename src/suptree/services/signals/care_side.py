@@ -120,7 +120,7 @@ class Caring(BusState):
             dead_lettered=totals.dead_lettered,
             dead_letters=len(of.dead),
             dead_letters_lost=of.dead.lost,
-            blocked=len(of.tickets),
+            blocked=len(of.publishers),
             middleware_faults=self.middleware_faults,
             match_faults=self.match_faults,
             store_faults=0 if self.saving is None else self.saving.faults,

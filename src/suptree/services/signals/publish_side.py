@@ -77,7 +77,7 @@ class Publishing(BusState):
         if vetted is None and not self.door.is_open():
             return Taken(door=self.door)
         now = self.now()
-        ticket = Ticket() if wait and len(self.deliveries.tickets) < self.max_blocked else None
+        ticket = Ticket() if wait and len(self.deliveries.publishers) < self.max_blocked else None
         receipts: list[SignalReceipt] = []
         spent = 0
         for index, signal in enumerate(signals):
@@ -92,7 +92,7 @@ class Publishing(BusState):
             return Taken(tuple(receipts))
         ticket.receipts = receipts
         ticket.reply_to = self.sender
-        self.deliveries.wait(ticket, now + wait)
+        self.deliveries.publishers.wait(ticket, now + wait)
         return NoReply()
 
     def _publish(
