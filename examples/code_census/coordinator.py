@@ -5,8 +5,8 @@ there are workers take one after another and wait until it is acknowledged, so t
 out as fast as rows are kept, and no faster.
 
 It keeps nothing worth saving: started again, it is given the order anew.  What its
-predecessor had sent is done all the same, so a file may be surveyed twice; the collector
-keeps the first row.
+predecessor had sent and a worker has begun is done all the same, so a file may be surveyed
+twice; the collector keeps the first row.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Coordinator(st.GenServer):
         self._senders -= 1
 
     async def _is_done(self, path: str) -> bool:
-        outcome = await distribute(self._job.crew(), Survey(path))
+        outcome = await distribute(self._job.crew(), Survey(path, asked_by=self.pid))
         match outcome:
             case Acknowledged():
                 self._in_hand.discard(path)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import suptree as st
 from suptree.services import (
@@ -42,9 +43,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """To a worker: survey this file and have its row kept."""
+    """To a worker: survey this file and have its row kept, unless *asked_by* has ended meanwhile.
+
+    The successor of that one asks again, so what it left in the lanes need not be done.
+    """
 
     path: str
+    asked_by: st.Pid[Any]
 
 
 @dataclass(frozen=True, slots=True)

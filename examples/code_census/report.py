@@ -135,8 +135,14 @@ class Report:
         """Who was restarted how often; the workers together."""
         counts = Counter[str]()
         for child, count in self.restarts.items():
-            counts["worker" if child.startswith("worker.") else child.rpartition(".")[2]] += count
+            counts[_short(child)] += count
         return ", ".join(f"{count:,} {child}" for child, count in counts.most_common())
+
+
+def _short(child: str) -> str:
+    """What a child is to people: of 'system.managers.scheduler' and 'worker.3' the last word."""
+    words = [part for part in child.split(".") if not part.isdecimal()]
+    return words[-1] if words else "partition"
 
 
 def row(title: str, *facts: str) -> str:

@@ -32,7 +32,10 @@ from .names import COLLECTOR, COORDINATOR, METRICS
 from .report import KEPT, RESTARTED, Report
 
 AGENT_RESTARTS = 1_000
-"""Workers may die often before their supervisor gives up: before that a file that they die over is named."""
+"""Their supervisor is patient with workers, so that a file they die over is given up first, and named."""
+
+MOST_SERIES = 2_000
+"""More than there may be workers: telemetry counts each of them."""
 
 
 class Census(System):
@@ -64,7 +67,7 @@ class Census(System):
     async def start_beside(self) -> None:
         """Start what looks on from outside the tree, so that nothing escapes it."""
         st.current().runtime.telemetry.attach("census", RESTARTED, self._count_restart)
-        await st.child(Metrics, KEPT).with_(name=METRICS).start_link()
+        await st.child(Metrics, KEPT, max_series=MOST_SERIES).with_(name=METRICS).start_link()
 
     async def stop(self, state: object) -> None:
         """The tree is gone: all has been told, and nobody needs the thread any more."""

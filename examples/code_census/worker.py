@@ -26,7 +26,9 @@ class Worker(st.GenServer):
 
     async def handle_call(self, request: object, sender: st.ReplyTo) -> None:
         match request:
-            case Survey(path):
+            case Survey(path, asked_by):
+                if not asked_by.is_alive():
+                    return
                 task = await st.TaskSupervisor.async_(SURVEYS, survey, self._job, path)
                 await deliver(COLLECTOR, Keep(await task))
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from collections.abc import Callable
@@ -17,7 +18,14 @@ from examples.code_census.collector import Collector
 from examples.code_census.coordinator import Coordinator
 from examples.code_census.discover import find_sources
 from examples.code_census.job import Job, Patience
-from examples.code_census.messages import Keep, NotDeliveredError, deliver
+from examples.code_census.messages import (
+    Keep,
+    NotDeliveredError,
+    Order,
+    Survey,
+    deliver,
+    distribute,
+)
 from examples.code_census.names import (
     AGENTS,
     CHAOS,
@@ -36,7 +44,7 @@ from examples.code_census.tree import Census
 from examples.code_census.under_fire import ENDLESS, CensusUnderFire
 from examples.code_census.victims import ROLES, Quota
 from examples.code_census.worker import Worker
-from suptree.services import CoordinationManager, JobInfo, SchedulerManager
+from suptree.services import Acknowledged, CoordinationManager, JobInfo, SchedulerManager
 from suptree.testing import turn, wait_down, wait_until
 
 FILES = {
@@ -278,20 +286,22 @@ async def test_the_tick_of_the_display_goes_with_it(
     line = ProgressLine(sys.stderr)
     await runtime.start(Census(make_job(held_back=len(FILES), line=line)), "temporary")
     first = pid_of(DISPLAY)
-    (before,) = await ticks_of(first)
+    (before,) = await some_jobs(DISPLAY)
 
     st.exit(first, st.KILL)
     await wait_until(lambda: st.whereis(DISPLAY) not in (first, None))
-    while not (ticks := await ticks_of(pid_of(DISPLAY))):
-        await turn()
 
-    (after,) = ticks
-    assert await ticks_of(first) == []
+    (after,) = await some_jobs(DISPLAY)
+    assert await SchedulerManager.jobs(SCHEDULER, first) == []
     assert str(before.job.trigger) == str(after.job.trigger) == "every 0.1 s"
 
 
-async def ticks_of(owner: st.Pid[Any]) -> list[JobInfo]:
-    return await SchedulerManager.jobs(SCHEDULER, owner)
+async def some_jobs(owner: str) -> list[JobInfo]:
+    """The jobs of a process, once it has some."""
+    async with asyncio.timeout(5.0):
+        while not (jobs := await SchedulerManager.jobs(SCHEDULER, pid_of(owner))):
+            await turn()
+    return jobs
 
 
 # -- one process ---------------------------------------------------------------------------------
@@ -355,10 +365,8 @@ async def test_a_message_that_nobody_takes_is_an_error_that_says_why(
         await deliver(COLLECTOR, Keep(Row(path="good.py", status=Status.OK)))
 
 
-async def test_files_that_nobody_can_take_are_offered_again(
-    runtime: st.Runtime, make_job: MakeJob
-) -> None:
-    job = make_job(workers=1)
+async def start_coordinator(job: Job) -> None:
+    """The coordinator with its workers; the test plays the collector."""
     await st.Supervisor.start_link(
         [
             st.child(SchedulerManager).with_(name=SCHEDULER),
@@ -368,16 +376,66 @@ async def test_files_that_nobody_can_take_are_offered_again(
             st.child(Coordinator, job).with_(name=COORDINATOR),
         ],
     )
+
+
+class Counter(st.GenServer):
+    """A collector that counts what is to be kept, in a list outside."""
+
+    def __init__(self, kept: list[str]) -> None:
+        self._kept = kept
+
+    def handle_call(self, request: Keep, sender: st.ReplyTo) -> None:
+        self._kept.append(request.row.path)
+
+
+async def test_what_is_ordered_again_while_it_is_in_hand_is_not_done_twice(
+    runtime: st.Runtime, make_job: MakeJob
+) -> None:
+    chaos, job, kept = hold_back(), make_job(held_back=len(FILES)), list[str]()
+    await start_coordinator(job)
+    await st.child(Counter, kept).with_(name=COLLECTOR).start_link()
+
+    await deliver(COORDINATOR, Order(job.sources.paths))
+    await deliver(COORDINATOR, Order(job.sources.paths))
+    st.exit(chaos, st.KILL)
+    await wait_until(lambda: not runtime.info(pid_of(COORDINATOR)).owned)  # no sender is left
+
+    assert sorted(kept) == sorted(FILES)
+    job.thread.shutdown()
+
+
+async def test_what_a_dead_coordinator_left_is_acknowledged_and_not_done(
+    runtime: st.Runtime, make_job: MakeJob
+) -> None:
+    job, kept = make_job(), list[str]()
+    await start_coordinator(job)
+    await st.child(Counter, kept).with_(name=COLLECTOR).start_link()
+    dead = st.spawn(lambda: None)
+    await wait_down(dead)
+
+    for asked_by in (dead, st.current()):
+        survey = Survey("good.py", asked_by)
+        assert isinstance(await distribute(job.crew(), survey), Acknowledged)
+
+    assert kept == ["good.py"]
+    job.thread.shutdown()
+
+
+async def test_files_that_nobody_can_take_are_offered_again(
+    runtime: st.Runtime, make_job: MakeJob
+) -> None:
+    job = make_job(workers=1)
+    await start_coordinator(job)
     await st.DynamicSupervisor.terminate_child(AGENTS, pid_of(names.worker(1)))
     collector = await st.child(Collector, job).with_(name=COLLECTOR).start_link()
-    while not await SchedulerManager.jobs(SCHEDULER):
-        await turn()
+    await some_jobs(COORDINATOR)
 
     worker = st.child(Worker, job).with_(name=names.worker(1))
     await st.DynamicSupervisor.start_child(AGENTS, worker)
     await wait_down(collector)
 
     assert rows_of(job) == plain(job)
+    job.thread.shutdown()
 
 
 def named(runtime: st.Runtime, label: str) -> list[st.TreeNode]:

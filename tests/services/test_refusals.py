@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,10 +54,20 @@ class Ugly:
         raise RuntimeError("no hash")
 
 
+class Prickly(str):
+    """A text that is none to a dict."""
+
+    __slots__ = ()
+    __eq__ = Ugly.__eq__
+    __hash__ = Ugly.__hash__
+
+
 UGLY: Any = Ugly()
-NAMES: list[Any] = [[], {}, 5, NAN, None, b"a", "", Ugly, UGLY]
+PRICKLY: Any = Prickly("x")
+NAMES: list[Any] = [[], {}, 5, NAN, None, b"a", "", Ugly, UGLY, PRICKLY]
 NUMBERS: list[Any] = [NAN, float("inf"), -1, HUGE, "1", [], True, UGLY]
-PIDS: list[Any] = [5, [], "someone", UGLY]
+COUNTS: list[Any] = [NAN, -1, 1.0, "1", [], True, UGLY]
+PIDS: list[Any] = [5, [], "someone", UGLY, PRICKLY]
 FUNCTIONS: list[Any] = [5, None, "f", [], UGLY]
 
 
@@ -122,6 +133,10 @@ SERVICES: dict[str, Service] = {
         lambda: CircuitBreakers.start_link({"bank": BreakerConfig()}),
         CircuitBreakers.all,
         {
+            "reconfigure max_breakers": (
+                lambda at, it: CircuitBreakers.reconfigure(at, max_breakers=it),
+                [*COUNTS, 0],
+            ),
             "run name": (lambda at, it: CircuitBreakers.run(at, it, fine), NAMES),
             "run function": (lambda at, it: CircuitBreakers.run(at, "bank", it), FUNCTIONS),
             "guard name": (lambda at, it: CircuitBreakers.guard(at, it), NAMES),
@@ -144,6 +159,14 @@ SERVICES: dict[str, Service] = {
         lambda: RetryService.start_link({"bank": RetryPolicy.fixed()}),
         RetryService.stats,
         {
+            "reconfigure max_policies": (
+                lambda at, it: RetryService.reconfigure(at, max_policies=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure budget": (
+                lambda at, it: RetryService.reconfigure(at, budget=it),
+                [5, {}, UGLY],
+            ),
             "run name": (lambda at, it: RetryService.run(at, it, fine), NAMES),
             "run function": (lambda at, it: RetryService.run(at, "bank", it), FUNCTIONS),
             "checked name": (lambda at, it: RetryService.checked(at, it, None), NAMES),
@@ -168,22 +191,47 @@ SERVICES: dict[str, Service] = {
         ),
         RateLimiter.stats,
         {
+            "reconfigure max_keys": (
+                lambda at, it: RateLimiter.reconfigure(at, max_keys=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure max_waiting": (
+                lambda at, it: RateLimiter.reconfigure(at, max_waiting=it),
+                COUNTS,
+            ),
+            "reconfigure max_limiters": (
+                lambda at, it: RateLimiter.reconfigure(at, max_limiters=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure cleanup_interval": (
+                lambda at, it: RateLimiter.reconfigure(at, cleanup_interval=it),
+                [*NUMBERS, 0],
+            ),
             "check limiter": (lambda at, it: RateLimiter.check(at, it), NAMES),
-            "check who": (lambda at, it: RateLimiter.check(at, "mail", it), [5, [], None, UGLY]),
+            "check who": (
+                lambda at, it: RateLimiter.check(at, "mail", it),
+                [5, [], None, UGLY, PRICKLY],
+            ),
             "check cost": (lambda at, it: RateLimiter.check(at, "mail", cost=it), [*NUMBERS, 0]),
             "acquire limiter": (lambda at, it: RateLimiter.acquire(at, it), NAMES),
-            "acquire who": (lambda at, it: RateLimiter.acquire(at, "mail", it), [5, [], UGLY]),
+            "acquire who": (
+                lambda at, it: RateLimiter.acquire(at, "mail", it),
+                [5, [], UGLY, PRICKLY],
+            ),
             "acquire cost": (lambda at, it: RateLimiter.acquire(at, "mail", cost=it), NUMBERS),
             "acquire timeout": (
                 lambda at, it: RateLimiter.acquire(at, "mail", timeout=it),
                 NUMBERS,
             ),
             "hold limiter": (lambda at, it: RateLimiter.hold(at, it), NAMES),
-            "hold who": (lambda at, it: RateLimiter.hold(at, "cpu", it), [5, [], UGLY]),
+            "hold who": (lambda at, it: RateLimiter.hold(at, "cpu", it), [5, [], UGLY, PRICKLY]),
             "hold timeout": (lambda at, it: RateLimiter.hold(at, "cpu", timeout=it), NUMBERS),
             "status limiter": (lambda at, it: RateLimiter.status(at, it), NAMES),
-            "status who": (lambda at, it: RateLimiter.status(at, "mail", it), [5, [], UGLY]),
-            "configure name": (
+            "status who": (
+                lambda at, it: RateLimiter.status(at, "mail", it),
+                [5, [], UGLY, PRICKLY],
+            ),
+            "configure limiter": (
                 lambda at, it: RateLimiter.configure(at, it, Concurrency(limit=1)),
                 NAMES,
             ),
@@ -198,6 +246,10 @@ SERVICES: dict[str, Service] = {
         lambda: Bulkheads.start_link({"bank": BulkheadConfig()}),
         Bulkheads.all,
         {
+            "reconfigure max_bulkheads": (
+                lambda at, it: Bulkheads.reconfigure(at, max_bulkheads=it),
+                [*COUNTS, 0],
+            ),
             "run name": (lambda at, it: Bulkheads.run(at, it, fine), NAMES),
             "run function": (lambda at, it: Bulkheads.run(at, "bank", it), FUNCTIONS),
             "guard name": (lambda at, it: Bulkheads.guard(at, it), NAMES),
@@ -217,6 +269,10 @@ SERVICES: dict[str, Service] = {
         lambda: ResourceManager.start_link({"upload": 2}),
         ResourceManager.usage,
         {
+            "reconfigure max_waiting": (
+                lambda at, it: ResourceManager.reconfigure(at, max_waiting=it),
+                COUNTS,
+            ),
             "acquire type": (lambda at, it: ResourceManager.acquire(at, it), NAMES),
             "acquire amount": (
                 lambda at, it: ResourceManager.acquire(at, "upload", it),
@@ -278,6 +334,18 @@ SERVICES: dict[str, Service] = {
         lambda: HealthMonitor.start_link([HealthCheck("disk", fine)]),
         HealthMonitor.stats,
         {
+            "reconfigure max_concurrent": (
+                lambda at, it: HealthMonitor.reconfigure(at, max_concurrent=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure max_checks": (
+                lambda at, it: HealthMonitor.reconfigure(at, max_checks=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure history": (
+                lambda at, it: HealthMonitor.reconfigure(at, history=it),
+                [*COUNTS, 0],
+            ),
             "register_check check": (
                 lambda at, it: HealthMonitor.register_check(at, it),
                 [5, None, fine, [], UGLY],
@@ -292,7 +360,7 @@ SERVICES: dict[str, Service] = {
             ),
             "register_agent process": (
                 lambda at, it: HealthMonitor.register_agent(at, "x", it),
-                [5, [], "", UGLY],
+                [5, [], "", UGLY, PRICKLY],
             ),
             "register_agent check": (
                 lambda at, it: HealthMonitor.register_agent(at, "x", "someone", it),
@@ -328,7 +396,7 @@ SERVICES: dict[str, Service] = {
         {
             "start_monitoring target": (
                 lambda at, it: MonitorSupervisor.start_monitoring(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "start_monitoring check": (
                 lambda at, it: MonitorSupervisor.start_monitoring(at, "x", it),
@@ -360,15 +428,15 @@ SERVICES: dict[str, Service] = {
             ),
             "stop_monitoring target": (
                 lambda at, it: MonitorSupervisor.stop_monitoring(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "get_health_status target": (
                 lambda at, it: MonitorSupervisor.get_health_status(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
             "force_health_check target": (
                 lambda at, it: MonitorSupervisor.force_health_check(at, it),
-                [5, [], "", None, UGLY],
+                [5, [], "", None, UGLY, PRICKLY],
             ),
         },
     ),
@@ -376,6 +444,22 @@ SERVICES: dict[str, Service] = {
         SignalBus.start_link,
         SignalBus.stats,
         {
+            "reconfigure log_entries": (
+                lambda at, it: SignalBus.reconfigure(at, log_entries=it),
+                COUNTS,
+            ),
+            "reconfigure max_subscriptions": (
+                lambda at, it: SignalBus.reconfigure(at, max_subscriptions=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure max_dead_letters": (
+                lambda at, it: SignalBus.reconfigure(at, max_dead_letters=it),
+                [*COUNTS, 0],
+            ),
+            "reconfigure max_blocked": (
+                lambda at, it: SignalBus.reconfigure(at, max_blocked=it),
+                COUNTS,
+            ),
             "publish signals": (
                 lambda at, it: SignalBus.publish(at, it),
                 [5, None, "a.b", [5], UGLY],
@@ -387,9 +471,12 @@ SERVICES: dict[str, Service] = {
             "subscribe path": (lambda at, it: SignalBus.subscribe(at, it), NAMES),
             "subscribe subscriber": (
                 lambda at, it: SignalBus.subscribe(at, "a.b", it),
-                [5, [], "", UGLY],
+                [5, [], "", UGLY, PRICKLY],
             ),
-            "subscribe id": (lambda at, it: SignalBus.subscribe(at, "a.b", id=it), [5, [], UGLY]),
+            "subscribe id": (
+                lambda at, it: SignalBus.subscribe(at, "a.b", id=it),
+                [5, [], UGLY, PRICKLY],
+            ),
             "subscribe priority": (
                 lambda at, it: SignalBus.subscribe(at, "a.b", priority=it),
                 [NAN, 101, HUGE, "1", [], True, UGLY],
@@ -402,10 +489,13 @@ SERVICES: dict[str, Service] = {
                 lambda at, it: SignalBus.subscribe(at, "a.b", delivery=it),
                 [5, {}, UGLY],
             ),
-            "unsubscribe id": (lambda at, it: SignalBus.unsubscribe(at, it), [5, [], None, UGLY]),
+            "unsubscribe id": (
+                lambda at, it: SignalBus.unsubscribe(at, it),
+                [5, [], None, UGLY, PRICKLY],
+            ),
             "ack received": (
                 lambda at, it: SignalBus.ack(it() if callable(it) else it),
-                [5, None, UGLY, lambda: received(seq=[]), lambda: received(subscription=[])],
+                [5, None, UGLY, lambda: received(seq=[]), lambda: received(subscription=PRICKLY)],
             ),
             "nack received": (
                 lambda at, it: SignalBus.nack(it() if callable(it) else it),
@@ -414,12 +504,12 @@ SERVICES: dict[str, Service] = {
             "replay path": (lambda at, it: SignalBus.replay(at, it), NAMES),
             "replay since": (
                 lambda at, it: SignalBus.replay(at, since=it),
-                [NAN, [], True, HUGE, UGLY],
+                [NAN, [], True, HUGE, UGLY, PRICKLY],
             ),
             "replay limit": (lambda at, it: SignalBus.replay(at, limit=it), [0, NAN, "1", UGLY]),
             "dead_letters subscription": (
                 lambda at, it: SignalBus.dead_letters(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "dead_letters limit": (
                 lambda at, it: SignalBus.dead_letters(at, limit=it),
@@ -427,7 +517,7 @@ SERVICES: dict[str, Service] = {
             ),
             "redrive subscription": (
                 lambda at, it: SignalBus.redrive(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "redrive numbers": (
                 lambda at, it: SignalBus.redrive(at, numbers=it),
@@ -435,7 +525,7 @@ SERVICES: dict[str, Service] = {
             ),
             "clear_dead_letters subscription": (
                 lambda at, it: SignalBus.clear_dead_letters(at, subscription=it),
-                [5, [], UGLY],
+                [5, [], UGLY, PRICKLY],
             ),
             "health timeout": (
                 lambda at, it: SignalBus.health(at, timeout=it),
@@ -481,7 +571,16 @@ SERVICES: dict[str, Service] = {
             ),
         },
     ),
-    "metrics": Service(Metrics.start_link, Metrics.snapshot, {}),
+    "metrics": Service(
+        Metrics.start_link,
+        Metrics.snapshot,
+        {
+            "reconfigure max_series": (
+                lambda at, it: Metrics.reconfigure(at, max_series=it),
+                [*COUNTS, 0],
+            ),
+        },
+    ),
 }
 
 CASES = [
@@ -489,6 +588,47 @@ CASES = [
     for name, service in SERVICES.items()
     for field, (ask, values) in service.clients.items()
 ]
+
+
+CLASSES = {
+    "breakers": CircuitBreakers,
+    "retries": RetryService,
+    "limits": RateLimiter,
+    "bulkheads": Bulkheads,
+    "resources": ResourceManager,
+    "pools": ConnectionPool,
+    "health": HealthMonitor,
+    "monitors": MonitorSupervisor,
+    "signals": SignalBus,
+    "sampled_events": SampledEvents,
+    "metrics": Metrics,
+}
+ELSEWHERE = {"hold", "child", "children"}  # `acquire`, and what is a start and no request
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_argument_of_every_client_is_in_the_table(name):
+    cls = CLASSES[name]
+    mine = [one for one in cls.__mro__ if one.__module__.startswith("suptree.services")]
+    clients = {
+        key: static if isinstance(static, staticmethod) else static.function
+        for one in mine
+        for key, static in vars(one).items()
+        if key[0] != "_" and (isinstance(static, staticmethod) or hasattr(static, "function"))
+    }
+    wanted = {
+        f"{key} {field}"
+        for key, client in clients.items()
+        if key not in ELSEWHERE or name == "limits"
+        for field, one in list(inspect.signature(client).parameters.items())[1:]
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
+    if name == "pools":  # a lease says itself which pool it is of
+        wanted |= {"checkin lease", "discard lease"}
+    if name == "signals":
+        wanted |= {"ack received", "nack received"}
+
+    assert wanted <= set(SERVICES[name].clients)
 
 
 @pytest.mark.suptree_loop("virtual")

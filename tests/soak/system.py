@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import bisect
 import logging
 import os
 import random
 import sys
-from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -53,6 +51,7 @@ from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
 from tests.soak.holdings import HELD, sample, series_of
 from tests.soak.record import Report, commit, write
+from tests.soak.samples import Samples
 from tests.soak.trouble import KILLS_PER_SECOND, Killer
 from tests.soak.verdict import Judged, judge_all
 
@@ -79,17 +78,9 @@ class Soak:
     options: argparse.Namespace
     overflow: str
     commit: str
-    # Arrays, which are one block of memory each: what is noted must not look like a leak.
-    times: array[float] = field(default_factory=lambda: array("d"))
-    samples: dict[str, array[float]] = field(default_factory=dict[str, "array[float]"])
+    samples: Samples
     kills: dict[str, int] = field(default_factory=dict[str, int])
     left: list[str] = field(default_factory=list[str])
-
-    def note(self, time: float, counted: dict[str, float]) -> None:
-        """One sample."""
-        self.times.append(time)
-        for name, value in counted.items():
-            self.samples.setdefault(name, array("d")).append(value)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,7 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("suptree").setLevel(logging.CRITICAL + 1)
     rng = random.Random(options.seed)
     overflow = options.overflow or rng.choice(OVERFLOWS)
-    run = Soak(Scene(options.seed, act), options, overflow, commit())
+    samples = Samples(room=round(60 * options.minutes / ROUND) + 1)
+    run = Soak(Scene(options.seed, act), options, overflow, commit(), samples)
     print(
         f"soak: {options.minutes:g} min, --seed {options.seed}, {_loop_name(options)}, overflow {run.overflow!r}"
     )
@@ -249,7 +241,7 @@ async def _soak(run: Soak) -> None:
                 break
             await check_returned(scene)
             check_accounts(scene, runtime, exact=run.overflow != "wait")
-            run.note(runtime.now() - began, sample(runtime, services))
+            run.samples.note(runtime.now() - began, sample(runtime, services))
             if run.options.leak:
                 for _ in range(LEAKED):
                     LEAKS[run.options.leak]()
@@ -265,7 +257,7 @@ async def _soak(run: Soak) -> None:
 
 
 def _say(run: Soak, since: float) -> None:
-    last = {name: values[-1] for name, values in run.samples.items()}
+    last = run.samples.last()
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
         for name in ("memory in use, MB", "objects", "processes", "timers", "monitors")
@@ -353,12 +345,10 @@ async def _are_lanes_empty(scene: Scene, runtime: st.Runtime) -> bool:
 def _report(run: Soak) -> Report:
     options, scene = run.options, run.scene
     warm_up = max(60.0, WARM_UP * 60 * options.minutes)
-    first = bisect.bisect_left(run.times, warm_up)
-    times = run.times[first:]
-    held = [name.removeprefix(HELD) for name in run.samples if name.startswith(HELD)]
+    times, values = run.samples.since(warm_up)
+    held = [name.removeprefix(HELD) for name in values if name.startswith(HELD)]
     rows: list[Judged] = []
     if len(times) >= 3:
-        values = {name: column[first:] for name, column in run.samples.items()}
         rows = judge_all(series_of(held), times, values)
     else:
         scene.book.breach(f"only {len(times)} samples after the warm-up: too few to judge")

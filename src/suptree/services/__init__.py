@@ -319,6 +319,7 @@ if TYPE_CHECKING:
         TypeUsage,
         UnknownResourceError,
         process_memory,
+        table_entries,
     )
     from suptree.services.retries import (
         PolicyStats,
@@ -391,6 +392,20 @@ if TYPE_CHECKING:
     from suptree.services.store import (
         MemoryStore,
         StateOwner,
+    )
+    from suptree.services.task_pools import (
+        DEFAULT_POOLS,
+        TaskBatch,
+        TaskPoolConfig,
+        TaskPoolError,
+        TaskPoolExistsError,
+        TaskPoolFullError,
+        TaskPoolManager,
+        TaskPoolsStats,
+        TaskPoolStatus,
+        TaskPoolTimeoutError,
+        TooManyTaskPoolsError,
+        UnknownTaskPoolError,
     )
 
 __all__ = [
@@ -493,6 +508,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "DEFAULT_POOLS",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -680,6 +696,15 @@ __all__ = [
     "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
+    "TaskBatch",
+    "TaskPoolConfig",
+    "TaskPoolError",
+    "TaskPoolExistsError",
+    "TaskPoolFullError",
+    "TaskPoolManager",
+    "TaskPoolStatus",
+    "TaskPoolTimeoutError",
+    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -690,6 +715,7 @@ __all__ = [
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
+    "TooManyTaskPoolsError",
     "TooManyWaitersError",
     "TraceLogFilter",
     "Tracer",
@@ -705,6 +731,7 @@ __all__ = [
     "UnknownRetryPolicyError",
     "UnknownSectionError",
     "UnknownServiceError",
+    "UnknownTaskPoolError",
     "Unregister",
     "Update",
     "Utilization",
@@ -724,6 +751,7 @@ __all__ = [
     "process_memory",
     "retry",
     "start_order",
+    "table_entries",
     "to_json",
     "to_msgpack",
     "where",
@@ -816,7 +844,7 @@ _NAMES: Final[Mapping[str, str]] = {
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
         ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
         ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
-        UnknownResourceError process_memory
+        UnknownResourceError process_memory table_entries
     """,
     "retries": """
         PolicyStats RejectedAnswerError RetriesExhaustedError RetryBudget RetryError
@@ -836,6 +864,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SubscriptionTakenError from_json from_msgpack to_json to_msgpack
     """,
     "store": "MemoryStore StateOwner",
+    "task_pools": """
+        DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
+        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TooManyTaskPoolsError UnknownTaskPoolError
+    """,
 }
 _HOME: Final[Mapping[str, str]] = {
     name: folder for folder, names in _NAMES.items() for name in names.split()

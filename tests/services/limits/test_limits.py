@@ -577,7 +577,8 @@ async def test_an_unknown_name_is_told_with_the_one_that_was_meant(runtime):
 
 
 @pytest.mark.parametrize(
-    ("name", "limit", "says"), [("", BUCKET, "name must be"), ("x", 9, "must be a TokenBucket")]
+    ("name", "limit", "says"),
+    [("", BUCKET, "must be a text that is not empty"), ("x", 9, "must be a TokenBucket")],
 )
 async def test_a_bad_name_or_limit_is_refused_before_the_service_hears_of_it(
     runtime, name, limit, says

@@ -606,8 +606,8 @@ async def test_an_unknown_message_does_not_hurt(runtime):
         ({"timeout": True}, "timeout must be"),
         ({"rebind_within": -1}, "rebind_within must be"),
         ({"jitter": 1.5}, "jitter must be a number from 0 to 1; got 1.5"),
-        ({"fall": 0}, "fall must be an int of 1 or more"),
-        ({"rise": 0}, "rise must be an int of 1 or more"),
+        ({"fall": 0}, "fall must be a whole number, 1 or more"),
+        ({"rise": 0}, "rise must be a whole number, 1 or more"),
     ],
 )
 def test_a_wrong_option_of_a_watch_is_refused(options, words):

@@ -102,9 +102,9 @@ def test_a_reason_stays_the_newest_of_the_health_that_it_is_for():
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, None])
 def test_a_threshold_below_one_is_refused(value):
-    with pytest.raises(ValueError, match="fall must be an int of 1 or more"):
+    with pytest.raises(ValueError, match="fall must be a whole number, 1 or more"):
         Thresholds(fall=value)
-    with pytest.raises(ValueError, match="rise must be an int of 1 or more"):
+    with pytest.raises(ValueError, match="rise must be a whole number, 1 or more"):
         Thresholds(rise=value)
 
 

@@ -612,7 +612,7 @@ async def test_a_wrong_option_is_refused_at_the_start(runtime, options, words):
     ("options", "words"),
     [
         ({"name": ""}, "name must be a non-empty string"),
-        ({"check": None}, "must have a check or a process"),
+        ({"check": None}, "check or process must be given"),
         ({"check": 3}, "check must be a function"),
         ({"process": 3}, "process must be a pid"),
         ({"interval": 0}, "interval must be"),

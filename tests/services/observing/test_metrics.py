@@ -225,7 +225,7 @@ def test_one_tag_may_be_given_as_a_string():
 
 
 def test_no_series_at_all_is_refused():
-    with pytest.raises(ValueError, match="max_series must be 1 or more"):
+    with pytest.raises(ValueError, match="max_series must be a whole number, 1 or more"):
         table(Metric.counter(SENT), max_series=0)
 
 

@@ -500,7 +500,7 @@ def test_a_child_does_as_its_parent_did_unless_told_otherwise(parent_sampled):
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
 def test_a_ratio_that_is_none_is_refused(ratio):
-    with pytest.raises(ValueError, match="ratio must be from 0 to 1"):
+    with pytest.raises(ValueError, match="ratio must be a finite number, 0 or more and 1 or less"):
         Tracer(ratio=ratio)
 
 

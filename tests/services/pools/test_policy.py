@@ -127,7 +127,7 @@ def test_the_one_used_last_is_lent_first_and_one_that_was_only_checked_last():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"name": ""}, "PoolSpec: name must be a string that is not empty"),
+        ({"name": ""}, "PoolSpec: name must be a text that is not empty"),
         ({"connect": None}, "pool 'p': connect must be a function; got None"),
         ({"close": "close"}, "close must be a function"),
         ({"check": 1}, "check must be a function"),

@@ -21,6 +21,7 @@ from suptree.services import (
     ResourceTokenError,
     UnknownResourceError,
     process_memory,
+    table_entries,
 )
 from suptree.services.resources import events
 from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted, wait_until
@@ -641,6 +642,42 @@ async def test_the_memory_of_this_program_is_read_truly(runtime):
     ballast[::4096] = b"x" * len(ballast[::4096])
 
     assert await process_memory() - before > 32 << 20
+
+
+async def test_the_entries_of_tables_are_a_budget(runtime):
+    rows, more = st.Table[str, int]("rows"), st.Table[str, int]("more")
+    rows.update({"a": 1, "b": 2})
+    more["c"] = 3
+    budget = Budget(4, reader=table_entries("rows", "more"), every=1.0)
+    limit = ResourceLimit(10, costs={"entries": 1})
+    manager = await ResourceManager.start_link({"row": limit}, budgets={"entries": budget})
+    await asyncio.sleep(0.5)
+    assert (await usage(manager)).budgets["entries"].reading == 3
+
+    more["d"] = 4
+    await asyncio.sleep(1.0)
+
+    with pytest.raises(ResourceDeniedError, match="'entries' has 4 of 4 in use"):
+        await ResourceManager.acquire(manager, "row")
+
+
+async def test_a_table_that_is_gone_fails_the_reading_and_the_last_one_stands(runtime):
+    rows = st.Table[str, int]("rows")
+    rows["a"] = 1
+    budgets = {"entries": Budget(4, reader=table_entries("rows"), every=1.0)}
+    manager = await ResourceManager.start_link(budgets=budgets)
+    await asyncio.sleep(0.5)
+    rows.delete()
+    await asyncio.sleep(1.0)
+
+    seen = await usage(manager)
+    assert (seen.budgets["entries"].reading, seen.readings_failed) == (1, 1)
+
+
+@pytest.mark.parametrize("names", [(), ("",), (5,), ([],)])
+def test_a_reader_of_tables_needs_their_names(names):
+    with pytest.raises(st.BadArgumentError, match="tables must be"):
+        table_entries(*names)
 
 
 # -- alerts ---------------------------------------------------------------------------------

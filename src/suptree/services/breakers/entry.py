@@ -19,7 +19,7 @@ from suptree.services.parts.breaker import (
 )
 from suptree.services.parts.window import CallOutcome, Counts
 
-__all__ = ["BreakerStatus", "BreakersStats", "Entry", "Grant"]
+__all__ = ["BreakerStatus", "BreakersStats", "Entry", "Grant", "Refusal"]
 
 
 class Grant(NamedTuple):
@@ -28,6 +28,13 @@ class Grant(NamedTuple):
     server: Pid[Any]
     permit: Permit
     config: BreakerConfig
+
+
+class Refusal(NamedTuple):
+    """No leave: while a breaker is open that is so ordinary that it is a value, made an error by the caller."""
+
+    state: str
+    retry_after: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

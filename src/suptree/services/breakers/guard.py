@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
-from suptree.services.breakers.entry import Grant
-from suptree.services.breakers.errors import BreakerError, BreakerTimeoutError
+from suptree.services.breakers.entry import Grant, Refusal
+from suptree.services.breakers.errors import BreakerOpenError, BreakerTimeoutError
 from suptree.services.parts.awaited import NotAsyncError, awaitable
 from suptree.services.parts.window import CallOutcome
 
@@ -23,8 +23,8 @@ R = TypeVar("R")
 class Gate(NamedTuple):
     """The requests that a protected call makes of its service."""
 
-    permit: Callable[[ServerRef[Any], str], Awaitable[object]]
-    """Gives a Grant, or the error to raise."""
+    permit: Callable[[ServerRef[Any], str], Awaitable[Any]]
+    """Gives a Grant, or a Refusal."""
     record: Record
     """Tells the outcome, and comes back when it is counted."""
     drop: Drop
@@ -62,9 +62,9 @@ async def run_protected(
     **kwargs: P.kwargs,
 ) -> R:
     """Call *function* if the breaker lets it through, and tell the breaker how it went."""
-    grant = await gate.permit(server, name)
-    if not isinstance(grant, Grant):
-        raise _refusal(grant)
+    grant: Grant | Refusal = await gate.permit(server, name)
+    if isinstance(grant, Refusal):
+        raise BreakerOpenError(name, grant.state, grant.retry_after)
     if grant.config.call_timeout is not None:
         async with Guard(gate, server, name, grant):
             return await awaitable(function, function(*args, **kwargs))
@@ -113,9 +113,9 @@ class Guard:
     async def __aenter__(self) -> None:
         grant = self._grant
         if grant is None:
-            answer = await self._gate.permit(self._server, self._name)
-            if not isinstance(answer, Grant):
-                raise _refusal(answer)
+            answer: Grant | Refusal = await self._gate.permit(self._server, self._name)
+            if isinstance(answer, Refusal):
+                raise BreakerOpenError(self._name, answer.state, answer.retry_after)
             grant = self._grant = answer
         self._started = grant.server.runtime.now()
         if grant.config.call_timeout is not None:
@@ -146,8 +146,3 @@ class Guard:
             return
         outcome = grant.config.outcome_of(error)
         await _tell(self._gate, self._name, grant, outcome, duration)
-
-
-def _refusal(answer: object) -> BreakerError:
-    assert isinstance(answer, BreakerError)
-    return answer

@@ -31,9 +31,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
 from suptree.otp import ServerRef, call, cast
-from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant
+from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant, Refusal
 from suptree.services.breakers.errors import (
-    BreakerError,
     TooManyBreakersError,
     UnknownBreakerError,
 )
@@ -46,9 +45,8 @@ from suptree.services.breakers.state import (
     ByHand,
     check_breaker,
 )
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.breaker import BreakerConfig, BreakerState
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_name
 from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
@@ -57,7 +55,6 @@ __all__ = ["CircuitBreakers"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-A = TypeVar("A")
 
 
 class CircuitBreakers(BreakersState):
@@ -106,7 +103,7 @@ class CircuitBreakers(BreakersState):
         """
         if name.__class__ is not str or not callable(function):
             check_name("CircuitBreakers.run", "name", name)
-            check_function("CircuitBreakers.run", "function", function)
+            check_callable("CircuitBreakers.run", "function", function)
         return await run_protected(_GATE, server, name, function, *args, **kwargs)
 
     @staticmethod
@@ -125,7 +122,7 @@ class CircuitBreakers(BreakersState):
             UnknownBreakerError: There is no such breaker.
         """
         check_name("CircuitBreakers.status", "name", name)
-        return _right(BreakerStatus, await CircuitBreakers._ask_status(server, name))
+        return await CircuitBreakers._ask_status(server, name)
 
     @call
     def all(self) -> dict[str, BreakerStatus]:
@@ -162,8 +159,7 @@ class CircuitBreakers(BreakersState):
         """
         check_breaker("CircuitBreakers.configure", name, config)
         plain = to_plain(config)
-        _right(type(None), await CircuitBreakers._ask_configure(server, name, config))
-        store = await CircuitBreakers._store_of(server)
+        store = await CircuitBreakers._ask_configure(server, name, config)
         if store is not None:
             await store.put(SPACE, name, plain)
 
@@ -171,8 +167,7 @@ class CircuitBreakers(BreakersState):
     async def remove(server: ServerRef[CircuitBreakers], name: str) -> bool:
         """Forget a breaker; whether there was one.  One of the constructor is back after a restart."""
         check_name("CircuitBreakers.remove", "name", name)
-        removed = await CircuitBreakers._ask_remove(server, name)
-        store = await CircuitBreakers._store_of(server)
+        removed, store = await CircuitBreakers._ask_remove(server, name)
         if store is not None:
             await store.delete(SPACE, name)
             await store.delete(HELD_SPACE, name)
@@ -217,12 +212,12 @@ class CircuitBreakers(BreakersState):
 
     # -- requests of the functions above -----------------------------------------------------------
 
-    @call
-    def _permit(self, name: str) -> Grant | BreakerError:
-        """Leave for one call, or the error to raise.  For `run` and `guard`."""
+    @call(raises=UnknownBreakerError)
+    def _permit(self, name: str) -> Grant | Refusal:
+        """Leave for one call, or none.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:
-            return UnknownBreakerError(name, self._entries)
+            raise UnknownBreakerError(name, self._entries)
         admission = entry.breaker.permit(self._now())
         if admission.transition is not None:
             self._note(name, entry, admission.transition)
@@ -256,27 +251,22 @@ class CircuitBreakers(BreakersState):
         if self._ended.handlers:
             self._ended.emit({"duration_s": duration}, {"breaker": name, "outcome": str(outcome)})
 
-    @call
-    def _ask_status(self, name: str) -> BreakerStatus | BreakerError:
+    @call(raises=UnknownBreakerError)
+    def _ask_status(self, name: str) -> BreakerStatus:
         """The request of `status`."""
         entry = self._entries.get(name)
-        return (
-            UnknownBreakerError(name, self._entries)
-            if entry is None
-            else self._status_of(name, entry)
-        )
+        if entry is None:
+            raise UnknownBreakerError(name, self._entries)
+        return self._status_of(name, entry)
 
-    @call
-    def _store_of(self) -> Store | None:
-        """Where what is made at run time is kept: the caller does it, the service waits for no store."""
-        return self._store
+    # The store comes along in the answer: the caller keeps what it made, the service waits for none.
 
-    @call
-    def _ask_configure(self, name: str, config: BreakerConfig) -> BreakerError | None:
+    @call(raises=TooManyBreakersError)
+    def _ask_configure(self, name: str, config: BreakerConfig) -> Store | None:
         """The request of `configure`."""
         entry = self._entries.get(name)
         if entry is None and len(self._entries) >= self._limit:
-            return TooManyBreakersError(name, self._limit)
+            raise TooManyBreakersError(name, self._limit)
         if entry is None:
             self._add(name, config)
         elif entry.breaker.config != config:
@@ -284,27 +274,27 @@ class CircuitBreakers(BreakersState):
             entry.breaker.configure(config)
         facts = {"breaker": name}
         self._telemetry.emit(BREAKER_CONFIGURED, {"breakers_count": len(self._entries)}, facts)
-        return None
+        return self._store
 
     @call
-    def _ask_remove(self, name: str) -> bool:
+    def _ask_remove(self, name: str) -> tuple[bool, Store | None]:
         """The request of `remove`."""
         entry = self._entries.pop(name, None)
         if entry is None:
-            return False
+            return False, self._store
         self._disown_all(name, entry)
         self._first_epoch = max(self._first_epoch, entry.breaker.epoch + 1)
         facts = {"breaker": name}
         self._telemetry.emit(BREAKER_REMOVED, {"breakers_count": len(self._entries)}, facts)
-        return True
+        return True, self._store
 
-    @call
-    def _ask_by_hand(self, name: str, what: ByHand) -> BreakerStatus | BreakerError:
+    @call(raises=UnknownBreakerError)
+    def _ask_by_hand(self, name: str, what: ByHand) -> tuple[BreakerStatus, Store | None]:
         """The request of `open`, `close` and `reset`."""
         if name not in self._entries:
-            return UnknownBreakerError(name, self._entries)
+            raise UnknownBreakerError(name, self._entries)
         self._by_hand(name, what)
-        return self._status_of(name, self._entries[name])
+        return self._status_of(name, self._entries[name]), self._store
 
 
 _GATE: Final = Gate(
@@ -317,19 +307,10 @@ _GATE: Final = Gate(
 async def _by_hand(server: ServerRef[Any], name: str, what: ByHand) -> BreakerStatus:
     check_name(f"CircuitBreakers.{what}", "name", name)
     ask = CircuitBreakers._ask_by_hand  # pyright: ignore[reportPrivateUsage]
-    status = _right(BreakerStatus, await ask(server, name, what))
-    store = await CircuitBreakers._store_of(server)
+    status, store = await ask(server, name, what)
     if store is not None:
         if what == "open":
             await store.put(HELD_SPACE, name, True)
         else:
             await store.delete(HELD_SPACE, name)
     return status
-
-
-def _right(kind: type[A], answer: object) -> A:
-    """The answer; or raise what it is instead, here, where the caller's code is."""
-    if isinstance(answer, kind):
-        return answer
-    assert isinstance(answer, BreakerError)
-    raise answer

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from suptree.core import safe_repr
 from suptree.otp import GenServer
-from suptree.services.breakers.entry import BreakerStatus, Entry
-from suptree.services.breakers.errors import BreakerOpenError
+from suptree.services.breakers.entry import BreakerStatus, Entry, Refusal
 from suptree.services.breakers.events import (
     BREAKER_CALL_ENDED,
     BREAKER_CALL_REJECTED,
     BREAKER_STATE_CHANGED,
 )
 from suptree.services.parts.breaker import Breaker, BreakerConfig, Permit, Transition
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.plain import from_plain
 from suptree.services.parts.store import Store
@@ -98,13 +96,13 @@ class BreakersState(GenServer):
                 transition = entry.breaker.reset(now)
         self._note(name, entry, transition)
 
-    def _refused(self, name: str, entry: Entry, retry_after: float | None) -> BreakerOpenError:
+    def _refused(self, name: str, entry: Entry, retry_after: float | None) -> Refusal:
         entry.rejected += 1
         state = str(entry.breaker.state)
         if self._rejected.handlers:
             facts = {"breaker": name, "state": state, "retry_after_s": retry_after}
             self._rejected.emit({"count": 1}, facts)
-        return BreakerOpenError(name, state, retry_after)
+        return Refusal(state, retry_after)
 
     def _note(self, name: str, entry: Entry, transition: Transition | None) -> None:
         if transition is None:
@@ -144,7 +142,4 @@ def check_breaker(who: str, name: object, config: object) -> None:
         ValueError: It will not do.
     """
     check_name(who, "name", name)
-    if not isinstance(config, BreakerConfig):
-        raise ValueError(
-            f"{who}: config of {name!r} must be a BreakerConfig; got {safe_repr(config, 200)}."
-        )
+    check_kind(who, f"config of {name!r}", config, BreakerConfig, "a BreakerConfig")

@@ -25,10 +25,10 @@ configured at run time; calls that are inside by then are not counted any more.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, ParamSpec, TypeVar
+from enum import Enum
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import ReplyTo, safe_repr
+from suptree.core import ReplyTo
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
@@ -45,9 +45,8 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_CONFIGURED,
     BULKHEAD_REMOVED,
 )
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.awaited import awaitable
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
@@ -58,16 +57,31 @@ __all__ = ["Bulkheads"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-A = TypeVar("A")
 
 SPACE: Final = "bulkheads"
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Inside(Enum):
+    """There was room."""
+
+    INSIDE = "inside"
+
+
+class _Line(NamedTuple):
     """There is no room just now; one may wait so long."""
 
     timeout: float | None
+
+
+class _Full(NamedTuple):
+    """There is no room, and none in the line either: so ordinary that it is a value."""
+
+    limit: int
+    waiting: int
+
+
+_Place = _Inside | _Line | _Full
+_INSIDE: Final = _Inside.INSIDE
 
 
 class Bulkheads(GenServer):
@@ -135,7 +149,7 @@ class Bulkheads(GenServer):
             UnknownBulkheadError: There is no such bulkhead.
             NotAsyncError: *function* is not async.
         """
-        check_function("Bulkheads.run", "function", function)
+        check_callable("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
             return await awaitable(function, function(*args, **kwargs))
 
@@ -155,7 +169,7 @@ class Bulkheads(GenServer):
             UnknownBulkheadError: There is no such bulkhead.
         """
         check_name("Bulkheads.status", "name", name)
-        return _right(BulkheadStatus, await Bulkheads._status(server, name))
+        return await Bulkheads._status(server, name)
 
     @call
     def all(self) -> dict[str, BulkheadStatus]:
@@ -180,9 +194,7 @@ class Bulkheads(GenServer):
             TooManyBulkheadsError: It would be one more than `max_bulkheads`.
         """
         _check("Bulkheads.configure", name, config)
-        refused, store = await Bulkheads._put(server, name, config)
-        if refused is not None:
-            raise refused
+        store = await Bulkheads._put(server, name, config)
         if store is not None:
             await store.put(SPACE, name, to_plain(config))
 
@@ -215,26 +227,24 @@ class Bulkheads(GenServer):
 
     # -- requests of the functions above ---------------------------------------------------------------
 
-    @call
-    def _enter(
-        self, name: str, ticket: Ticket, may_wait: bool
-    ) -> bool | _Line | BulkheadError | NoReply:
+    @call(raises=BulkheadError)
+    def _enter(self, name: str, ticket: Ticket, may_wait: bool) -> _Place | NoReply:
         entry = self._entries.get(name)
         if entry is None:
-            return UnknownBulkheadError(name, self._entries)
+            raise UnknownBulkheadError(name, self._entries)
         permits = entry.permits
         if not may_wait and not permits.is_free():
             return _Line(entry.config.timeout)
         match self._turnstile.enter(entry, permits, ticket, self.sender):
             case Entered.HELD:
                 self._tell_admitted(entry, 0.0)
-                return True
+                return _INSIDE
             case Entered.WAITING:
                 return NoReply()
             case Entered.REFUSED:
                 entry.rejected += 1
                 self._tell_rejected(entry, "line_full")
-                return BulkheadFullError(name, "line_full", permits.limit, permits.waiting)
+                return _Full(permits.limit, permits.waiting)
 
     @cast
     def _leave(self, ticket: Ticket) -> None:
@@ -242,33 +252,33 @@ class Bulkheads(GenServer):
         if place is not None:
             self._left(place)
 
-    @call
-    def _status(self, name: str) -> BulkheadStatus | BulkheadError:
+    @call(raises=UnknownBulkheadError)
+    def _status(self, name: str) -> BulkheadStatus:
         entry = self._entries.get(name)
-        return UnknownBulkheadError(name, self._entries) if entry is None else entry.status()
+        if entry is None:
+            raise UnknownBulkheadError(name, self._entries)
+        return entry.status()
 
-    @call
-    def _put(
-        self, name: str, config: BulkheadConfig
-    ) -> tuple[TooManyBulkheadsError | None, Store | None]:
+    @call(raises=TooManyBulkheadsError)
+    def _put(self, name: str, config: BulkheadConfig) -> Store | None:
         entry = self._entries.get(name)
         if entry is None:
             if len(self._entries) >= self._limit:
-                return TooManyBulkheadsError(name, self._limit), None
+                raise TooManyBulkheadsError(name, self._limit)
             self._entries[name] = Entry(name, config)
         else:
             entry.config = config
             self._turnstile.admit(entry.permits.resize(config.limit, config.max_waiting))
         facts = {"bulkhead": name}
         self._telemetry.emit(BULKHEAD_CONFIGURED, {"bulkheads_count": len(self._entries)}, facts)
-        return None, self._store
+        return self._store
 
     @call
     def _drop(self, name: str) -> tuple[bool, Store | None]:
         entry = self._entries.pop(name, None)
         if entry is not None:
             for reply_to in self._turnstile.evict(entry.permits):
-                self.reply(reply_to, BulkheadFullError(name, "removed", None, None))
+                self.reply_error(reply_to, BulkheadFullError(name, "removed", None, None))
             facts = {"bulkhead": name}
             self._telemetry.emit(BULKHEAD_REMOVED, {"bulkheads_count": len(self._entries)}, facts)
         return entry is not None, self._store
@@ -290,7 +300,7 @@ class Bulkheads(GenServer):
 
     def _let_in(self, entry: Entry, reply_to: ReplyTo, waited: float) -> None:
         self._tell_admitted(entry, waited)
-        self.reply(reply_to, True)
+        self.reply(reply_to, _INSIDE)
 
     def _tell_admitted(self, entry: Entry, waited: float) -> None:
         entry.admitted += 1
@@ -314,15 +324,14 @@ class _Guard(Hold):
 
     async def enter(self, ticket: Ticket) -> None:
         enter = Bulkheads._enter  # pyright: ignore[reportPrivateUsage]
-        answer: object = await enter(self._server, self._name, ticket, False)
-        if not isinstance(answer, _Line):
-            _right(bool, answer)
-            return
-        try:
-            wait = enter.within(answer.timeout)
-            _right(bool, await wait(self._server, self._name, ticket, True))
-        except CallTimeoutError:
-            raise BulkheadFullError(self._name, "timeout", None, None) from None
+        place = await enter(self._server, self._name, ticket, False)
+        if isinstance(place, _Line):
+            try:
+                place = await enter.within(place.timeout)(self._server, self._name, ticket, True)
+            except CallTimeoutError:
+                raise BulkheadFullError(self._name, "timeout", None, None) from None
+        if isinstance(place, _Full):
+            raise BulkheadFullError(self._name, "line_full", place.limit, place.waiting)
 
     def leave(self, ticket: Ticket) -> None:
         Bulkheads._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
@@ -332,17 +341,6 @@ def _numbers(entry: Entry) -> dict[str, float]:
     return {"inside_count": entry.permits.held, "waiting_count": entry.permits.waiting}
 
 
-def _right(kind: type[A], answer: object) -> A:
-    """The answer; or raise what it is instead, here, where the caller's code is."""
-    if isinstance(answer, kind):
-        return answer
-    assert isinstance(answer, BulkheadError)
-    raise answer
-
-
 def _check(who: str, name: object, config: object) -> None:
     check_name(who, "name", name)
-    if not isinstance(config, BulkheadConfig):
-        raise ValueError(
-            f"{who}: config of {name!r} must be a BulkheadConfig; got {safe_repr(config, 200)}."
-        )
+    check_kind(who, f"config of {name!r}", config, BulkheadConfig, "a BulkheadConfig")

@@ -86,7 +86,7 @@ class Lines:
             elif waiter.cost > limit:  # that was lowered meanwhile
                 self._forget(ticket)
                 error = CostTooHighError(key.limiter.name, waiter.cost, limit)
-                self._server.reply(waiter.reply_to, error)
+                self._server.reply_error(waiter.reply_to, error)
             elif meter.take(waiter.cost, now):
                 self._forget(ticket)
                 self._passed(key, waiter.cost, now - waiter.since)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from suptree.core import safe_repr
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
-from suptree.services.limits.book import Key, LimitVerdict
+from suptree.services.limits.book import LimitVerdict
 from suptree.services.limits.errors import LimiterKindError, LimitError, LimitExceededError
 from suptree.services.limits.state import LimitsState
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import check_count, check_name, check_number, check_text
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.turnstile import Ticket
 
 __all__ = ["Passing", "check_key"]
-
-A = TypeVar("A")
 
 
 class Passing(LimitsState):
@@ -46,8 +41,7 @@ class Passing(LimitsState):
             ValueError: *cost* is no whole number above 0.
         """
         check_key("RateLimiter.check", limiter, who, cost)
-        answer: object = await Passing._take(server, limiter, who, cost)
-        return answer if isinstance(answer, LimitVerdict) else _right(LimitVerdict, answer)
+        return await Passing._take(server, limiter, who, cost)
 
     @staticmethod
     async def acquire(
@@ -73,9 +67,7 @@ class Passing(LimitsState):
         """
         check_key("RateLimiter.acquire", limiter, who, cost)
         check_number("RateLimiter.acquire", "timeout", timeout, least=0, optional=True)
-        verdict = _right(
-            LimitVerdict, await Passing._take(server, limiter, who, cost, timeout == 0)
-        )
+        verdict = await Passing._take(server, limiter, who, cost, timeout == 0)
         if verdict.allowed:
             return verdict
         if timeout == 0:
@@ -84,14 +76,16 @@ class Passing(LimitsState):
         answered = False
         try:
             wait = Passing._wait.within(timeout)
-            answer: object = await wait(server, limiter, who, cost, ticket)
+            verdict = await wait(server, limiter, who, cost, ticket)
             answered = True
         except CallTimeoutError:
             raise LimitExceededError(limiter, who, "timeout", None) from None
         finally:
             if not answered:
                 Passing._withdraw(server, ticket)
-        return _right(LimitVerdict, answer)
+        if not verdict.allowed:  # not even to wait
+            raise LimitExceededError(limiter, who, "line_full", verdict.retry_after)
+        return verdict
 
     @staticmethod
     def hold(
@@ -112,15 +106,15 @@ class Passing(LimitsState):
 
     # -- requests of the functions above ------------------------------------------------
 
-    @call
-    def _take(self, name: str, who: str, cost: int, last: bool = True) -> LimitVerdict | LimitError:
+    # What is refused since it is too much is an ordinary verdict; what is raised is a mistake.
+
+    @call(raises=LimitError)
+    def _take(self, name: str, who: str, cost: int, last: bool = True) -> LimitVerdict:
         now = self._now()
-        key = self._key(name, who, "check", cost, now)
-        if not isinstance(key, Key):
-            return key
+        key = self._key(name, who, cost, now)
         meter = key.meter
         if meter is None:
-            return LimiterKindError(name, "Concurrency", "check")
+            raise LimiterKindError(name, "Concurrency", "check")
         if not key.line and meter.take(cost, now):
             self._passed(key, cost, 0.0)
             return key.verdict(meter, True, cost, now)
@@ -128,23 +122,19 @@ class Passing(LimitsState):
             self._refused(key.limiter, who, cost, "exceeded")
         return key.verdict(meter, False, cost, now)
 
-    @call
-    def _wait(
-        self, name: str, who: str, cost: int, ticket: Ticket
-    ) -> LimitVerdict | LimitError | NoReply:
+    @call(raises=LimitError)
+    def _wait(self, name: str, who: str, cost: int, ticket: Ticket) -> LimitVerdict | NoReply:
         now = self._now()
-        key = self._key(name, who, "acquire", cost, now)
-        if not isinstance(key, Key):
-            return key
+        key = self._key(name, who, cost, now)
         meter = key.meter
         if meter is None:
-            return LimiterKindError(name, "Concurrency", "acquire")
+            raise LimiterKindError(name, "Concurrency", "acquire")
         if not key.line and meter.take(cost, now):
             self._passed(key, cost, 0.0)
             return key.verdict(meter, True, cost, now)
         if len(key.line) >= self._max_waiting:
             self._refused(key.limiter, who, cost, "line_full")
-            return LimitExceededError(name, who, "line_full", meter.wait(cost, now))
+            return key.verdict(meter, False, cost, now)
         self._lines.join(key, cost, ticket, self.sender, now)
         return NoReply()
 
@@ -154,17 +144,15 @@ class Passing(LimitsState):
         if waiter is not None:
             self._refused(waiter.key.limiter, waiter.key.who, waiter.cost, "gave_up")
 
-    @call
+    @call(raises=LimitError)
     def _enter(
         self, name: str, who: str, ticket: Ticket, may_wait: bool, last: bool
-    ) -> bool | LimitError | NoReply:
+    ) -> bool | NoReply:
         now = self._now()
-        key = self._key(name, who, "hold", 1, now)
-        if not isinstance(key, Key):
-            return key
+        key = self._key(name, who, 1, now)
         permits = key.permits
         if permits is None:
-            return LimiterKindError(name, type(key.limiter.limit).__name__, "hold")
+            raise LimiterKindError(name, type(key.limiter.limit).__name__, "hold")
         if not may_wait and not permits.is_free():
             if last:
                 self._refused(key.limiter, who, 1, "exceeded")
@@ -178,7 +166,7 @@ class Passing(LimitsState):
                 return NoReply()
             case Entered.REFUSED:
                 self._refused(key.limiter, who, 1, "line_full")
-                return LimitExceededError(name, who, "line_full", None)
+                return False
 
     @cast
     def _leave(self, ticket: Ticket) -> None:
@@ -204,26 +192,20 @@ class _Permit(Hold):
         enter = Passing._enter  # pyright: ignore[reportPrivateUsage]
         limiter, who, timeout = self._limiter, self._who, self._timeout
         last = timeout == 0
-        if _right(bool, await enter(self._server, limiter, who, ticket, False, last)):
+        if await enter(self._server, limiter, who, ticket, False, last):
             return
         if last:
             raise LimitExceededError(limiter, who, "timeout", None)
         try:
             wait = enter.within(timeout)
-            _right(bool, await wait(self._server, limiter, who, ticket, True, True))
+            entered = await wait(self._server, limiter, who, ticket, True, True)
         except CallTimeoutError:
             raise LimitExceededError(limiter, who, "timeout", None) from None
+        if not entered:  # not even into the line
+            raise LimitExceededError(limiter, who, "line_full", None)
 
     def leave(self, ticket: Ticket) -> None:
         Passing._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
-
-
-def _right(kind: type[A], answer: object) -> A:
-    """The answer; or raise what it is instead, here, where the caller's code is."""
-    if isinstance(answer, kind):
-        return answer
-    assert isinstance(answer, LimitError)
-    raise answer
 
 
 def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
@@ -235,6 +217,5 @@ def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
     if limiter.__class__ is who.__class__ is str and limiter and cost.__class__ is int and cost > 0:
         return  # as nearly always
     check_name(doing, "limiter", limiter)
-    if not isinstance(who, str):
-        raise ValueError(f"{doing}: who must be a text; got {safe_repr(who, 200)}.")
+    check_text(doing, "who", who)
     check_count(doing, "cost", cost)

@@ -22,7 +22,6 @@ from __future__ import annotations
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.limits.book import Key, Limiter, LimitsStats, LimitStatus
 from suptree.services.limits.errors import (
-    LimitError,
     LimitExceededError,
     TooManyLimitersError,
     UnknownLimiterError,
@@ -62,11 +61,7 @@ class RateLimiter(Passing):
             UnknownLimiterError: There is no such limiter.
         """
         check_key("RateLimiter.status", limiter, who, 1)
-        answer: object = await RateLimiter._status(server, limiter, who)
-        if isinstance(answer, LimitStatus):
-            return answer
-        assert isinstance(answer, LimitError)
-        raise answer
+        return await RateLimiter._status(server, limiter, who)
 
     @staticmethod
     async def configure(server: ServerRef[RateLimiter], limiter: str, limit: Limit) -> None:
@@ -78,10 +73,8 @@ class RateLimiter(Passing):
             ValueError: *limiter* or *limit* will not do.
             TooManyLimitersError: It would be one more than `max_limiters`.
         """
-        check_limit("RateLimiter.configure", limiter, limit)
-        refused, store = await RateLimiter._put(server, limiter, limit)
-        if refused is not None:
-            raise refused
+        check_limit("RateLimiter.configure", limiter, limit, "limiter")
+        store = await RateLimiter._put(server, limiter, limit)
         if store is not None:
             await store.put(SPACE, limiter, {"kind": type(limit).__name__, **to_plain(limit)})
 
@@ -119,20 +112,20 @@ class RateLimiter(Passing):
 
     # -- requests of the functions above ------------------------------------------------
 
-    @call
-    def _status(self, name: str, who: str) -> LimitStatus | LimitError:
+    @call(raises=UnknownLimiterError)
+    def _status(self, name: str, who: str) -> LimitStatus:
         limiter = self._limiters.get(name)
         if limiter is None:
-            return UnknownLimiterError(name, self._limiters)
+            raise UnknownLimiterError(name, self._limiters)
         now = self._now()
         key = limiter.keys.get(who) or Key(limiter, who, now, self._max_waiting)
         return key.status(now)
 
-    @call
-    def _put(self, name: str, limit: Limit) -> tuple[TooManyLimitersError | None, Store | None]:
+    @call(raises=TooManyLimitersError)
+    def _put(self, name: str, limit: Limit) -> Store | None:
         known = self._limiters.get(name)
         if known is None and len(self._limiters) >= self._max_limiters:
-            return TooManyLimitersError(name, self._max_limiters), None
+            raise TooManyLimitersError(name, self._max_limiters)
         if known is not None and isinstance(known.limit, Concurrency) != isinstance(
             limit, Concurrency
         ):
@@ -144,7 +137,7 @@ class RateLimiter(Passing):
             self._change(known, limit)
         facts = {"limiter": name}
         self._telemetry.emit(LIMITER_CONFIGURED, {"limiters_count": len(self._limiters)}, facts)
-        return None, self._store
+        return self._store
 
     @call
     def _drop(self, name: str) -> tuple[bool, Store | None]:
@@ -174,7 +167,8 @@ class RateLimiter(Passing):
             if key.permits is not None:
                 replies += self._turnstile.evict(key.permits)
             for reply_to in replies:
-                self.reply(reply_to, LimitExceededError(limiter.name, key.who, "removed", None))
+                error = LimitExceededError(limiter.name, key.who, "removed", None)
+                self.reply_error(reply_to, error)
 
     # -- other settings ------------------------------------------------------------------
 

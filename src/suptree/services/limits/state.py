@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from suptree.core import ReplyTo, safe_repr
+from suptree.core import ReplyTo
 from suptree.otp import GenServer
 from suptree.services.limits.book import Key, Limiter
 from suptree.services.limits.errors import (
     CostTooHighError,
-    LimitError,
     TooManyKeysError,
     UnknownLimiterError,
 )
@@ -22,7 +21,7 @@ from suptree.services.limits.events import LIMIT_ALLOWED, LIMIT_CLEANED, LIMIT_D
 from suptree.services.limits.lines import Lines, ServeDue
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
 from suptree.services.limits.sweep import Sweep
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import check_count, check_kind, check_name, check_number
 from suptree.services.parts.plain import from_plain, is_mapping
 from suptree.services.parts.store import Store
 from suptree.services.parts.turnstile import Turnstile
@@ -103,19 +102,19 @@ class LimitsState(GenServer):
 
     # -- keys ------------------------------------------------------------------------------------------------
 
-    def _key(self, name: str, who: str, doing: str, cost: int, now: float) -> Key | LimitError:
+    def _key(self, name: str, who: str, cost: int, now: float) -> Key:
         limiter = self._limiters.get(name)
         if limiter is None:
-            return UnknownLimiterError(name, self._limiters)
+            raise UnknownLimiterError(name, self._limiters)
         key = limiter.keys.get(who)
         if cost > limiter.limit.limit:
-            return CostTooHighError(name, cost, limiter.limit.limit)
+            raise CostTooHighError(name, cost, limiter.limit.limit)
         if key is not None:
             return key
         if not limiter.make_room(now, self._max_keys):
             limiter.keys_refused += 1
             self._refused(limiter, who, cost, "keys_full")
-            return TooManyKeysError(name, who, self._max_keys)
+            raise TooManyKeysError(name, who, self._max_keys)
         key = limiter.keys[who] = Key(limiter, who, now, self._max_waiting)
         return key
 
@@ -164,15 +163,12 @@ def _limit_of(data: object) -> Limit:
     return limit
 
 
-def check_limit(who: str, name: object, limit: object) -> None:
+def check_limit(who: str, name: object, limit: object, field: str = "name") -> None:
     """Refuse a name that is none, and what is no limit.
 
     Raises:
         ValueError: It will not do.
     """
-    check_name(who, "name", name)
-    if not isinstance(limit, (TokenBucket, SlidingWindow, Concurrency)):
-        raise ValueError(
-            f"{who}: limit of {name!r} must be a TokenBucket, a SlidingWindow or a Concurrency; "
-            f"got {safe_repr(limit, 200)}."
-        )
+    check_name(who, field, name)
+    wanted = "a TokenBucket, a SlidingWindow or a Concurrency"
+    check_kind(who, f"limit of {name!r}", limit, (TokenBucket, SlidingWindow, Concurrency), wanted)

@@ -16,17 +16,18 @@ from suptree.core import (
     demonitor,
     find_runtime,
     monitor,
-    safe_repr,
 )
 from suptree.otp import GenServer
 from suptree.services.monitoring.checks import (
     CheckRecord,
+    CheckStatus,
     HealthCheck,
 )
-from suptree.services.monitoring.entries import Entry
+from suptree.services.monitoring.entries import Entry, Forced
 from suptree.services.monitoring.errors import (
     UnknownCheckError,
     WatchError,
+    wrong,
 )
 from suptree.services.monitoring.events import (
     AGENT_HEALTH_CHANGED,
@@ -68,9 +69,7 @@ class Checklist(GenServer):
             ("max_dead", max_dead),
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise WatchError(
-                    f"HealthMonitor: {name} must be a whole number, 1 or more; got {safe_repr(value, 200)}."
-                )
+                raise wrong("HealthMonitor", name, "a whole number, 1 or more", value)
         check_part("HealthMonitor", "jitter", jitter)
         check_seconds("HealthMonitor", "keep_dead", keep_dead)
         self._max_checks, self._history, self._jitter = max_checks, history, jitter
@@ -136,18 +135,19 @@ class Checklist(GenServer):
             entry.turn += 1
         entry.pid = entry.ref = None
 
-    def _forced_answer(self, name: str | None) -> Any:
-        if name is None:
-            return {
-                name: entry.status(stuck=self._jobs.is_stuck(entry.look))
-                for name, entry in self._entries.items()
-            }
+    def _known(self, name: str) -> Entry:
         entry = self._entries.get(name)
-        return (
-            self._unknown(name)
-            if entry is None
-            else entry.status(stuck=self._jobs.is_stuck(entry.look))
-        )
+        if entry is None:
+            raise UnknownCheckError(name, self._entries)
+        return entry
+
+    def _status_of(self, entry: Entry) -> CheckStatus:
+        return entry.status(stuck=self._jobs.is_stuck(entry.look))
+
+    def _statuses(self, name: str | None) -> dict[str, CheckStatus]:
+        """Of the check of that name, or of all."""
+        entries = self._entries.values() if name is None else [self._known(name)]
+        return {entry.spec.name: self._status_of(entry) for entry in entries}
 
     def _ended(self, entry: Entry) -> None:
         """A look has ended, or never will: tell those who waited for it."""
@@ -155,7 +155,15 @@ class Checklist(GenServer):
         for one in forced:
             one.left.discard(entry.number)
             if not one.left:
-                self.reply(one.reply_to, self._forced_answer(one.name))
+                self._answer(one)
+
+    def _answer(self, forced: Forced) -> None:
+        try:
+            statuses = self._statuses(forced.name)
+        except UnknownCheckError as error:  # it was unregistered meanwhile
+            self.reply_error(forced.reply_to, error)
+        else:
+            self.reply(forced.reply_to, statuses)
 
     def _move(self, entry: Entry, track: Track) -> None:
         before, entry.track = entry.track, track
@@ -196,20 +204,14 @@ class Checklist(GenServer):
             for entry in self._entries.values()
         )
 
-    def _unknown(self, name: str) -> UnknownCheckError:
-        return UnknownCheckError(name, self._entries)
-
 
 def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
     found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
     for spec in checks:
         if not isinstance(spec, HealthCheck):
-            raise WatchError(
-                f"HealthMonitor: checks must be HealthChecks; got {safe_repr(spec, 200)}."
-            )
+            raise wrong("HealthMonitor", "checks", "HealthChecks", spec)
         if spec.name in found:
-            raise WatchError(
-                f"HealthMonitor: checks must have names of their own; got {spec.name!r} twice."
-            )
+            got = f"{spec.name!r} twice"
+            raise WatchError("HealthMonitor", "checks", "of one name each", got)
         found[spec.name] = spec, None
     return found

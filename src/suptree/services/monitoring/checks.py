@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from suptree.core import Pid, safe_repr
-from suptree.services.monitoring.errors import WatchError
+from suptree.core import Pid
+from suptree.errors import BadArgumentError
+from suptree.services.monitoring.errors import WatchError, wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
 from suptree.services.monitoring.watch import Answer, Target, check_seconds, check_target
+from suptree.services.parts.checks import is_text
 
 __all__ = ["CheckRecord", "CheckStatus", "HealthCheck", "HealthStats"]
 
@@ -53,37 +55,30 @@ class HealthCheck:
     suspend_for: float = 300.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise WatchError(
-                f"HealthCheck: name must be a non-empty string; got {safe_repr(self.name, 200)}."
-            )
+        if not is_text(self.name) or not self.name:
+            raise wrong("HealthCheck", "name", "a non-empty string", self.name)
         who = f"HealthCheck {self.name!r}"
         process: object = self.process
         if self.check is None and process is None:
-            raise WatchError(
-                f"{who}: it must have a check or a process. Give one of them, or both."
-            )
+            advice = "Give one of them, or both."
+            raise wrong(who, "check or process", "given", None, advice)
         if self.check is not None and not callable(self.check):
-            raise WatchError(f"{who}: check must be a function; got {safe_repr(self.check, 200)}.")
+            raise wrong(who, "check", "a function", self.check)
         if process is not None:
             check_target(who, process, "process")
         if not isinstance(self.critical, bool):
-            raise WatchError(
-                f"{who}: critical must be True or False; got {safe_repr(self.critical, 200)}."
-            )
+            raise wrong(who, "critical", "True or False", self.critical)
         for field in ("interval", "timeout", "suspend_for"):
             check_seconds(who, field, getattr(self, field))
         after: Any = self.suspend_after
         if after is not None and (
             not isinstance(after, int) or isinstance(after, bool) or after < 1
         ):
-            raise WatchError(
-                f"{who}: suspend_after must be an int of 1 or more; got {safe_repr(after, 200)}."
-            )
+            raise wrong(who, "suspend_after", "an int of 1 or more", after)
         try:
             Thresholds(self.fall, self.rise)
-        except ValueError as error:
-            raise WatchError(f"{who}: {error}") from None
+        except BadArgumentError as error:
+            raise WatchError(who, error.field, error.wanted, error.got) from None
 
     @property
     def thresholds(self) -> Thresholds:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from suptree.errors import SuptreeError
+from suptree.core import safe_repr
+from suptree.errors import BadArgumentError, SuptreeError
 
 __all__ = [
     "MonitoringError",
@@ -22,6 +23,7 @@ __all__ = [
     "TooManyChecksError",
     "UnknownCheckError",
     "WatchError",
+    "wrong",
 ]
 
 
@@ -29,8 +31,13 @@ class MonitoringError(SuptreeError):
     """A monitor refuses."""
 
 
-class WatchError(MonitoringError, ValueError):
+class WatchError(MonitoringError, BadArgumentError):
     """An option of a watch or of a check is wrong; nothing was started."""
+
+
+def wrong(who: str, field: str, wanted: str, value: object, advice: str = "") -> WatchError:
+    """The error about *value*: ``<who>: <field> must be <wanted>; got <value>. <advice>``."""
+    return WatchError(who, field, wanted, safe_repr(value, 200), advice)
 
 
 class NotMonitoredError(MonitoringError):

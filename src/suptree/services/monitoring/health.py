@@ -29,7 +29,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from suptree.core import safe_repr
+from suptree.services.parts.checks import check_count
 
 __all__ = ["Finding", "Health", "Thresholds", "Track", "finding_of"]
 
@@ -112,11 +112,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name in ("fall", "rise"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(
-                    f"Thresholds: {name} must be an int of 1 or more; got {safe_repr(value, 200)}."
-                )
+            check_count("Thresholds", name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

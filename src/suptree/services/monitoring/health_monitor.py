@@ -31,9 +31,8 @@ from typing import Any
 
 from suptree.core import (
     Pid,
-    safe_repr,
 )
-from suptree.errors import SuptreeError
+from suptree.errors import CrossRuntimeError
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.monitoring.checks import (
     CheckRecord,
@@ -44,15 +43,14 @@ from suptree.services.monitoring.checks import (
 )
 from suptree.services.monitoring.entries import Forced
 from suptree.services.monitoring.errors import (
-    MonitoringError,
     TooManyChecksError,
-    WatchError,
+    UnknownCheckError,
+    wrong,
 )
 from suptree.services.monitoring.looking import Looking
 from suptree.services.monitoring.verdict import Verdict
 from suptree.services.monitoring.watch import Target
-from suptree.services.parts.arguments import check_pid
-from suptree.services.parts.checks import check_name
+from suptree.services.parts.checks import check_count, check_name, check_process
 from suptree.services.parts.owners import stranger
 
 __all__ = ["HealthMonitor"]
@@ -93,14 +91,15 @@ class HealthMonitor(Looking):
         """
         given: object = check
         if not isinstance(given, HealthCheck):
-            raise WatchError(
-                f"HealthMonitor: check must be a HealthCheck; got {safe_repr(given, 200)}. "
-                "Write HealthCheck(name, function)."
+            raise wrong(
+                "HealthMonitor",
+                "check",
+                "a HealthCheck",
+                given,
+                "Write HealthCheck(name, function).",
             )
-        check_pid("HealthMonitor.register_check", "owner", owner, optional=True)
-        refused = await HealthMonitor._register(server, check, owner)
-        if refused is not None:
-            raise refused
+        check_process("HealthMonitor.register_check", "owner", owner, optional=True)
+        await HealthMonitor._register(server, check, owner)
 
     @staticmethod
     async def register_agent(
@@ -122,22 +121,21 @@ class HealthMonitor(Looking):
         spec = HealthCheck(name, check, process, interval, timeout, critical)
         await HealthMonitor.register_check(server, spec)
 
-    @call
-    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> SuptreeError | None:
+    @call(raises=(TooManyChecksError, CrossRuntimeError))
+    def _register(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
         # What is kept outlives this server: none that came after it could watch that process.
         foreign = stranger("HealthMonitor", spec.process, owner)
         if foreign is not None:
-            return foreign
+            raise foreign
         old = self._entries.get(spec.name)
         if old is None and len(self._entries) >= self._max_checks:
-            return TooManyChecksError(self._max_checks)
+            raise TooManyChecksError(self._max_checks)
         if old is not None:
             self._remove(old)
         self._add(spec, owner)
         self._kept[spec.name] = spec, owner  # last: what cannot be added is not to come again
         self._judge()
         self._arm()
-        return None
 
     @staticmethod
     async def unregister(server: ServerRef[HealthMonitor], name: str) -> bool:
@@ -166,37 +164,26 @@ class HealthMonitor(Looking):
     async def get_health_status(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
         """What is known of one check.  UnknownCheckError if there is none of that name."""
         check_name("HealthMonitor.get_health_status", "name", name)
-        status: CheckStatus = _found(await HealthMonitor._get_status(server, name))
-        return status
+        return await HealthMonitor._get_status(server, name)
 
-    @call
-    def _get_status(self, name: str) -> Any:
-        entry = self._entries.get(name)
-        return (
-            self._unknown(name)
-            if entry is None
-            else entry.status(stuck=self._jobs.is_stuck(entry.look))
-        )
+    @call(raises=UnknownCheckError)
+    def _get_status(self, name: str) -> CheckStatus:
+        return self._status_of(self._known(name))
 
     @call
     def get_all_health_statuses(self) -> dict[str, CheckStatus]:
         """What is known of every check, in the order in which they were registered."""
-        return {
-            name: entry.status(stuck=self._jobs.is_stuck(entry.look))
-            for name, entry in self._entries.items()
-        }
+        return {name: self._status_of(entry) for name, entry in self._entries.items()}
 
     @staticmethod
     async def get_history(server: ServerRef[HealthMonitor], name: str) -> list[CheckRecord]:
         """The last looks, oldest first.  UnknownCheckError if there is no such check."""
         check_name("HealthMonitor.get_history", "name", name)
-        records: list[CheckRecord] = _found(await HealthMonitor._get_history(server, name))
-        return records
+        return await HealthMonitor._get_history(server, name)
 
-    @call
-    def _get_history(self, name: str) -> Any:
-        entry = self._entries.get(name)
-        return self._unknown(name) if entry is None else list(entry.history)
+    @call(raises=UnknownCheckError)
+    def _get_history(self, name: str) -> list[CheckRecord]:
+        return list(self._known(name).history)
 
     @call
     def stats(self) -> HealthStats:
@@ -226,23 +213,19 @@ class HealthMonitor(Looking):
             UnknownCheckError: There is no such check, or it was unregistered meanwhile.
         """
         check_name("HealthMonitor.force_health_check", "name", name)
-        status: CheckStatus = _found(await HealthMonitor._force(server, name))
-        return status
+        return (await HealthMonitor._force(server, name))[name]
 
     @staticmethod
     async def force_health_check_all(server: ServerRef[HealthMonitor]) -> dict[str, CheckStatus]:
         """Look at everything now, as many at a time as may; returns what is known after it."""
-        found: dict[str, CheckStatus] = await HealthMonitor._force(server, None)
-        return found
+        return await HealthMonitor._force(server, None)
 
-    @call(timeout=None)  # every look ends in time
-    def _force(self, name: str | None) -> Any:
-        if name is not None and name not in self._entries:
-            return self._unknown(name)
-        entries = list(self._entries.values()) if name is None else [self._entries[name]]
+    @call(timeout=None, raises=UnknownCheckError)  # every look ends in time
+    def _force(self, name: str | None) -> dict[str, CheckStatus] | NoReply:
+        entries = list(self._entries.values()) if name is None else [self._known(name)]
         wanted = [entry for entry in entries if not entry.gone]
         if not wanted:
-            return self._forced_answer(name)
+            return self._statuses(name)
         forced = Forced(self.sender, {entry.number for entry in wanted}, name)
         for entry in wanted:
             entry.forced.append(forced)
@@ -267,19 +250,14 @@ class HealthMonitor(Looking):
         holds for what comes.  Of a history that is too long the oldest looks go.
 
         Raises:
-            WatchError: One of them is less than 1; nothing was changed.
+            BadArgumentError: One of them is no whole number above 0; nothing was changed.
         """
         for name, value in (
             ("max_concurrent", max_concurrent),
             ("max_checks", max_checks),
             ("history", history),
         ):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if value is not None and not whole:
-                raise WatchError(
-                    f"HealthMonitor.reconfigure: {name} must be a whole number, 1 or more; "
-                    f"got {value!r}."
-                )
+            check_count("HealthMonitor.reconfigure", name, value, optional=True)
         await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
 
     @call
@@ -294,9 +272,3 @@ class HealthMonitor(Looking):
         if max_concurrent is not None:
             self._queue.resize(max_concurrent)
             self._pump()
-
-
-def _found(answer: Any) -> Any:
-    if isinstance(answer, MonitoringError):
-        raise answer
-    return answer

@@ -33,7 +33,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from suptree.core import Pid, find_runtime, safe_repr
+from suptree.core import Pid, find_runtime
 from suptree.errors import (
     ChildNotFoundError,
     NoProcessError,
@@ -53,6 +53,7 @@ from suptree.services.monitoring.errors import (
     NoMonitorsError,
     NotMonitoredError,
     WatchError,
+    wrong,
 )
 from suptree.services.monitoring.health import Health
 from suptree.services.monitoring.keeper import Keeper, agents_of, start_monitor
@@ -72,6 +73,7 @@ from suptree.services.monitoring.watch import (
     check_seconds,
     check_target,
 )
+from suptree.services.parts.checks import is_text
 
 __all__ = ["MonitorStats", "MonitorSupervisor"]
 
@@ -132,23 +134,22 @@ class MonitorSupervisor:
             WatchError: A wrong value, or the same target twice.
             SupervisorOptionsError: A wrong limit.
         """
-        if not isinstance(name, str) or not name:
-            raise WatchError(
-                f"MonitorSupervisor: name must be a non-empty string; got {safe_repr(name, 200)}."
-            )
+        if not is_text(name) or not name:
+            raise wrong("MonitorSupervisor", "name", "a non-empty string", name)
         check_seconds(f"MonitorSupervisor {name!r}", "write_timeout", write_timeout)
         watches: dict[Target, Watch] = {}
         for one in watch:
             if not isinstance(one, Watch):
-                raise WatchError(
-                    f"MonitorSupervisor {name!r}: watch must be Watches; got {safe_repr(one, 200)}. "
-                    "Write Watch(target, check)."
+                raise wrong(
+                    f"MonitorSupervisor {name!r}",
+                    "watch",
+                    "Watches",
+                    one,
+                    "Write Watch(target, check).",
                 )
             if one.target in watches:
-                raise WatchError(
-                    f"MonitorSupervisor {name!r}: watch must name each target once; "
-                    f"got {one.target!r} twice."
-                )
+                got = f"{one.target!r} twice"
+                raise WatchError(f"MonitorSupervisor {name!r}", "watch", "of one target each", got)
             watches[one.target] = one
         children: Sequence[ChildSpec[Any]] = (
             child(Roster, name, MonitorSettings(sink, write_timeout), watches).with_(

@@ -13,10 +13,11 @@ from sys import float_info
 from typing import Any, Final, Protocol, TypeAlias
 
 from suptree.core import Pid, ViaName, safe_repr
-from suptree.errors import NoProcessError, ServerExitError, SystemRequestError
+from suptree.errors import BadArgumentError, NoProcessError, ServerExitError, SystemRequestError
 from suptree.otp import sys
-from suptree.services.monitoring.errors import WatchError
+from suptree.services.monitoring.errors import WatchError, wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
+from suptree.services.parts.checks import is_text
 
 __all__ = [
     "Answer",
@@ -90,9 +91,7 @@ class Watch:
         who = f"Watch of {safe_repr(self.target, 100)}"
         check_target(who, self.target)
         if self.check is not None and not callable(self.check):
-            raise WatchError(
-                f"{who}: check must be a function of a pid; got {safe_repr(self.check, 200)}."
-            )
+            raise wrong(who, "check", "a function of a pid", self.check)
         check_seconds(who, "interval", self.interval)
         check_seconds(who, "timeout", self.timeout)
         if self.rebind_within is not None:
@@ -100,8 +99,8 @@ class Watch:
         check_part(who, "jitter", self.jitter)
         try:
             Thresholds(self.fall, self.rise)
-        except ValueError as error:
-            raise WatchError(f"{who}: {error}") from None
+        except BadArgumentError as error:
+            raise WatchError(who, error.field, error.wanted, error.got) from None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -118,25 +117,20 @@ def check_target(who: str, target: object, field: str = "target") -> None:
     """Refuse what can be no process and no name."""
     try:
         if isinstance(target, (Pid, str)):
-            is_name = target != ""
+            is_name = isinstance(target, Pid) or (is_text(target) and target != "")
         else:
             is_name = hasattr(target, "whereis") and not isinstance(target, type)
         hash(target)
     except Exception:  # whatever the code of its class raises
         is_name = False
     if not is_name:
-        raise WatchError(
-            f"{who}: {field} must be a pid, a name or via(registry, key); "
-            f"got {safe_repr(target, 200)}."
-        )
+        raise wrong(who, field, "a pid, a name or via(registry, key)", target)
 
 
 def check_part(who: str, field: str, value: object) -> None:
     """Refuse what is no number from 0 to 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise WatchError(
-            f"{who}: {field} must be a number from 0 to 1; got {safe_repr(value, 200)}."
-        )
+        raise wrong(who, field, "a number from 0 to 1", value)
 
 
 def check_seconds(who: str, field: str, value: object, *, zero: bool = False) -> None:
@@ -148,9 +142,7 @@ def check_seconds(who: str, field: str, value: object, *, zero: bool = False) ->
         or (value == 0 and not zero)
     ):
         least = ", 0 or more" if zero else " above 0"
-        raise WatchError(
-            f"{who}: {field} must be a number of seconds{least}; got {safe_repr(value, 200)}."
-        )
+        raise wrong(who, field, f"a number of seconds{least}", value)
 
 
 @dataclass(frozen=True, slots=True)

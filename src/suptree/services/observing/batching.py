@@ -19,6 +19,7 @@ from sys import float_info
 from typing import Final, TypeAlias
 
 from suptree.services.observing.tags import tag_values
+from suptree.services.parts.checks import check_count, check_number
 from suptree.telemetry import Event
 
 __all__ = ["Batch", "Batched", "Batches", "batched_event"]
@@ -43,15 +44,9 @@ class Batch:
     max_groups: int = 1000
 
     def __post_init__(self) -> None:
-        for field, value in (("size", self.size), ("max_groups", self.max_groups)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(
-                    f"Batch: {field} must be a whole number, 1 or more; got {value!r}."
-                )
-        if not 0 < self.timeout < math.inf:
-            raise ValueError(
-                f"Batch: timeout must be finite and more than 0; got {self.timeout!r}."
-            )
+        check_count("Batch", "size", self.size)
+        check_count("Batch", "max_groups", self.max_groups)
+        check_number("Batch", "timeout", self.timeout, above=0, of="seconds")
 
 
 DEFAULT: Final = Batch()

@@ -16,6 +16,7 @@ from typing import Final
 from suptree.services.observing.errors import MetricError
 from suptree.services.observing.metric import Metric, MetricKind
 from suptree.services.observing.tags import OTHER, tag_values
+from suptree.services.parts.checks import check_count
 from suptree.services.parts.distribution import Distribution
 from suptree.telemetry import Event
 
@@ -96,8 +97,7 @@ class MetricsTable:
     __slots__ = ("_by_event", "_families")
 
     def __init__(self, metrics: Iterable[Metric], *, max_series: int = 1000) -> None:
-        if max_series < 1:
-            raise ValueError(f"Metrics: max_series must be 1 or more; got {max_series!r}.")
+        check_count("Metrics", "max_series", max_series)
         self._families: dict[str, _Family] = {}
         self._by_event: dict[str, list[_Family]] = {}
         for metric in metrics:

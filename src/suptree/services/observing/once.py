@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from heapq import heappop, heappush
 
+from suptree.services.parts.checks import bad_argument, check_count, check_number
+
 __all__ = ["OncePer"]
 
 
@@ -38,10 +40,8 @@ class OncePer:
     )
 
     def __init__(self, *, max_keys: int = 10_000, forget_after: float = 300.0) -> None:
-        if max_keys < 1:
-            raise ValueError(f"OncePer: max_keys must be 1 or more; got {max_keys!r}.")
-        if not forget_after > 0:
-            raise ValueError(f"OncePer: forget_after must be more than 0; got {forget_after!r}.")
+        check_count("OncePer", "max_keys", max_keys)
+        check_number("OncePer", "forget_after", forget_after, above=0, of="seconds")
         self._max_keys = max_keys
         self._forget_after = forget_after
         self._keys: set[Hashable] = set()
@@ -57,9 +57,12 @@ class OncePer:
             ValueError: *interval* is not more than 0, or longer than `forget_after`.
         """
         if not 0 < interval <= self._forget_after:
-            raise ValueError(
-                f"OncePer: interval must be more than 0 and at most {self._forget_after} s, "
-                f"after which keys are forgotten; got {interval!r}. Raise forget_after."
+            raise bad_argument(
+                "OncePer",
+                "interval",
+                f"more than 0 and at most {self._forget_after} s, after which keys are forgotten",
+                interval,
+                "Raise forget_after.",
             )
         self.forget(now)
         if key in self._keys:

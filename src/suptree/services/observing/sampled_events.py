@@ -18,12 +18,11 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from suptree.core import Timer, safe_repr
+from suptree.core import Timer
 from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.observing.batching import Batch, Batched, Batches
 from suptree.services.observing.once import OncePer
-from suptree.services.parts.arguments import check_mapping
-from suptree.services.parts.checks import check_number
+from suptree.services.parts.checks import check_hashable, check_kind, check_number
 from suptree.telemetry import Event, TelemetryBus
 
 __all__ = ["SampledEvents", "SampledEventsStats", "emit_if"]
@@ -120,8 +119,9 @@ class SampledEvents(GenServer):
         """
         who = "SampledEvents.emit_once_per"
         check_number(who, "interval", interval, above=0)
+        check_hashable(who, "key", key)
         emission = _emission(who, event, measurements, metadata)
-        SampledEvents._emit_once_per(server, emission, interval, _key(who, key))
+        SampledEvents._emit_once_per(server, emission, interval, key)
 
     @staticmethod
     def batch(
@@ -207,27 +207,14 @@ class SampledEvents(GenServer):
         return self._process.runtime.now()
 
 
-def _emission(who: str, event: object, measurements: object, metadata: object) -> Batched:
+def _emission(
+    who: str, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
+) -> Batched:
     """What is to be emitted, as it is now: none of the emitter's code runs in the server's turn."""
-    if not isinstance(event, Event):
-        raise ValueError(
-            f"{who}: event must be an Event; got {safe_repr(event, 200)}. Declare it with Event(...)."
-        )
-    check_mapping(who, "measurements", measurements)
-    check_mapping(who, "metadata", metadata)
-    assert isinstance(measurements, Mapping)
-    assert isinstance(metadata, Mapping)
+    check_kind(who, "event", event, Event, "an Event", "Declare it with Event(...).")
+    check_kind(who, "measurements", measurements, Mapping, "a mapping, name -> number")
+    check_kind(who, "metadata", metadata, Mapping, "a mapping")
     return event, dict(measurements), dict(metadata)
-
-
-def _key(who: str, key: Hashable) -> Hashable:
-    try:
-        hash(key)
-    except Exception:  # whatever the code of its class raises
-        raise ValueError(
-            f"{who}: key must be hashable; got {safe_repr(key, 200)}. Give a text, or a tuple of texts."
-        ) from None
-    return key
 
 
 class _Due:

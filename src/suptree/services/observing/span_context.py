@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from suptree.services.parts.checks import bad_argument
+
 __all__ = ["SpanContext", "child_context", "is_in_ratio"]
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
@@ -53,9 +55,12 @@ class SpanContext:
             ("span_id", self.span_id, _SPAN_ID, 16),
         ):
             if not pattern.fullmatch(value):
-                raise ValueError(
-                    f"SpanContext: {field} must be {digits} lower-case hexadecimal digits, "
-                    f"not all 0; got {value!r}. Take it from a tracer or a traceparent header."
+                raise bad_argument(
+                    "SpanContext",
+                    field,
+                    f"{digits} lower-case hexadecimal digits, not all 0",
+                    value,
+                    "Take it from a tracer or a traceparent header.",
                 )
 
     def traceparent(self) -> str:

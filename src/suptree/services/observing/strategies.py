@@ -19,11 +19,12 @@ events.  Pure: no clock (`now` is a parameter), and the dice are given.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from suptree.services.parts.checks import check_count, check_number
 
 __all__ = [
     "Adaptive",
@@ -74,8 +75,7 @@ class Randomly:
     rate: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate <= 1:
-            raise ValueError(f"Randomly: rate must be from 0 to 1; got {self.rate!r}.")
+        check_number("Randomly", "rate", self.rate, least=0, most=1)
 
     def start(self, dice: Random) -> Gate:
         """The machine that decides."""
@@ -92,7 +92,7 @@ class RateLimited:
     per_second: int = 10_000
 
     def __post_init__(self) -> None:
-        _at_least_one("RateLimited", "per_second", self.per_second)
+        check_count("RateLimited", "per_second", self.per_second)
 
     def start(self, dice: Random) -> Gate:
         """The machine that decides."""
@@ -111,8 +111,8 @@ class Adaptive:
     every_s: float = 1.0
 
     def __post_init__(self) -> None:
-        _above_zero("Adaptive", "target_per_second", self.target_per_second)
-        _above_zero("Adaptive", "every_s", self.every_s)
+        check_number("Adaptive", "target_per_second", self.target_per_second, above=0)
+        check_number("Adaptive", "every_s", self.every_s, above=0)
 
     def start(self, dice: Random) -> Gate:
         """The machine that decides."""
@@ -131,8 +131,8 @@ class Reservoir:
     every_s: float = 1.0
 
     def __post_init__(self) -> None:
-        _at_least_one("Reservoir", "size", self.size)
-        _above_zero("Reservoir", "every_s", self.every_s)
+        check_count("Reservoir", "size", self.size)
+        check_number("Reservoir", "every_s", self.every_s, above=0)
 
 
 class GateStrategy(Protocol):
@@ -251,13 +251,3 @@ class Pool(Generic[T]):
         self.seen = 0
         self._since = None
         return held
-
-
-def _at_least_one(who: str, field: str, value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"{who}: {field} must be a whole number, 1 or more; got {value!r}.")
-
-
-def _above_zero(who: str, field: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{who}: {field} must be finite and more than 0; got {value!r}.")

@@ -38,6 +38,7 @@ from suptree.core import CURRENT, ContextPropagator, Runtime
 from suptree.services.observing.errors import TracerInstalledError
 from suptree.services.observing.events import SPAN_DESCRIBED, SPAN_LINKED, SPAN_NOTED
 from suptree.services.observing.span_context import SpanContext, child_context, is_in_ratio
+from suptree.services.parts.checks import check_number
 from suptree.telemetry import Event, Span
 
 __all__ = ["Tracer"]
@@ -100,11 +101,8 @@ class Tracer(ContextPropagator):
         seed: int | None = None,
     ) -> None:
         super().__init__(*variables, deadlines=deadlines)
-        if not 0 <= ratio <= 1:
-            raise ValueError(
-                f"Tracer: ratio must be from 0 to 1; got {ratio!r}. "
-                "1 samples every trace, 0 none, 0.1 one in ten."
-            )
+        advice = "1 samples every trace, 0 none, 0.1 one in ten."
+        check_number("Tracer", "ratio", ratio, least=0, most=1, advice=advice)
         self.ratio = ratio
         self.follow_parent = follow_parent
         self._random = random.Random(seed).getrandbits

@@ -29,7 +29,7 @@ from suptree.errors import (
     NoProcessError,
     ServerExitError,
 )
-from suptree.services.parts.checks import check_classes, check_count, check_number
+from suptree.services.parts.checks import bad_argument, check_classes, check_count, check_number
 
 __all__ = ["TRANSIENT", "RetryPolicy", "RetryShape"]
 
@@ -89,9 +89,7 @@ class RetryPolicy:
         who = "RetryPolicy"
         shapes = [one.value for one in RetryShape]
         if self.shape not in shapes:
-            raise ValueError(
-                f"{who}: shape must be one of {', '.join(shapes)}; got {self.shape!r}."
-            )
+            raise bad_argument(who, "shape", f"one of {', '.join(shapes)}", self.shape)
         check_number(who, "first", self.first, least=0)
         check_number(who, "factor", self.factor, least=1)
         check_number(who, "cap", self.cap, least=self.first)
@@ -102,12 +100,15 @@ class RetryPolicy:
         check_classes(who, "retry_on", self.retry_on)
         check_classes(who, "give_up_on", self.give_up_on)
         if self.max_attempts is None and self.total_time is None:
-            raise ValueError(
-                f"{who}: max_attempts or total_time must be given; got None for both. "
-                "Something has to end the attempts."
+            raise bad_argument(
+                who,
+                "max_attempts or total_time",
+                "given",
+                None,
+                "Something has to end the attempts.",
             )
         if self.max_attempts is None and self.cap == 0:
-            raise ValueError(f"{who}: first and cap must be above 0 without max_attempts; got 0.")
+            raise bad_argument(who, "first and cap", "above 0 without max_attempts", 0)
 
     # -- the shapes, with the defaults that suit them --------------------------------------
 

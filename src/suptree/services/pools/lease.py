@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
-from suptree.core import Pid, safe_repr
+from suptree.core import Pid
 from suptree.errors import UsageError
+from suptree.services.parts.checks import bad_argument
 
 __all__ = ["Borrowed", "Outcome", "PoolLease", "check_lease"]
 
@@ -96,7 +97,10 @@ def check_lease(who: str, lease: object) -> None:
     if not (
         isinstance(lease, PoolLease) and isinstance(lease.id, int) and isinstance(lease.pool, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
     ):
-        raise ValueError(
-            f"{who}: lease must be the PoolLease that checkout returned; got {safe_repr(lease, 200)}. "
-            "Keep the lease, or use `connection`, which does."
+        raise bad_argument(
+            who,
+            "lease",
+            "the PoolLease that checkout returned",
+            lease,
+            "Keep the lease, or use `connection`, which does.",
         )

@@ -34,6 +34,7 @@ from suptree.core import current_process, find_runtime
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerRef, ServerStart, Supervisor, TaskSupervisor, child
 from suptree.services.parts.checks import check_number
+from suptree.services.pools.errors import PoolError
 from suptree.services.pools.lease import Borrowed, Outcome, PoolLease, check_lease
 from suptree.services.pools.server import PoolServer, Wish
 from suptree.services.pools.spec import PoolSpec
@@ -129,11 +130,11 @@ class ConnectionPool(Supervisor):
         wish = Wish(find_runtime(who).next_id(), owner, timeout)
         server = _server(pool)
         try:
-            answer: PoolLease[Any] | Exception = await PoolServer.checkout(server, wish)
+            answer: PoolLease[Any] | PoolError = await PoolServer.checkout(server, wish)
         except (asyncio.CancelledError, CallTimeoutError):
             PoolServer.give_back(server, wish.id, "abandoned")
             raise
-        if isinstance(answer, Exception):
+        if isinstance(answer, PoolError):
             raise answer
         return answer
 

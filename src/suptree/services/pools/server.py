@@ -84,7 +84,7 @@ class PoolServer(Stock):
 
     @call(timeout=None)  # it is answered within the timeout of the wish
     def checkout(self, wish: Wish) -> Any:
-        """A lease, the error to raise, or an answer later."""
+        """A lease, a PoolError, or either later: a refusal has to be cheap, so it is a value, raised by the caller."""
         if self.closing:
             return self._refused(wish, "closed", PoolClosedError(self.spec.name), 0.0)
         now = self._now()

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from suptree.services.parts.backoff import RetryPolicy
-from suptree.services.parts.checks import check_classes, check_count, check_number
+from suptree.services.parts.checks import (
+    bad_argument,
+    check_callable,
+    check_classes,
+    check_count,
+    check_name,
+    check_number,
+)
 
 __all__ = ["PoolSpec"]
 
@@ -80,14 +87,12 @@ class PoolSpec(Generic[C]):
     interrupted: Literal["discard", "check"] = "discard"
 
     def __post_init__(self) -> None:
-        name: Any = self.name
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"PoolSpec: name must be a string that is not empty; got {name!r}.")
-        who = f"pool {name!r}"
-        for field in ("connect", "close", "check"):
-            value = getattr(self, field)
-            if not callable(value) and not (field == "check" and value is None):
-                raise ValueError(f"{who}: {field} must be a function; got {value!r}.")
+        check_name("PoolSpec", "name", self.name)
+        who = f"pool {self.name!r}"
+        check_callable(who, "connect", self.connect)
+        check_callable(who, "close", self.close)
+        if self.check is not None:
+            check_callable(who, "check", self.check)
         check_count(who, "min_size", self.min_size, least=0)
         check_count(who, "max_size", self.max_size, least=max(1, self.min_size))
         check_count(who, "max_waiting", self.max_waiting, least=0)
@@ -101,16 +106,17 @@ class PoolSpec(Generic[C]):
         check_classes(who, "broken_on", self.broken_on)
         refill: Any = self.refill
         if not isinstance(refill, RetryPolicy) or refill.cap <= 0:
-            raise ValueError(
-                f"{who}: refill must be a RetryPolicy that waits; got {refill!r}. "
-                "Write it like RetryPolicy.exponential(first=0.2, cap=30.0)."
+            raise bad_argument(
+                who,
+                "refill",
+                "a RetryPolicy that waits",
+                refill,
+                "Write it like RetryPolicy.exponential(first=0.2, cap=30.0).",
             )
         if self.interrupted not in ("discard", "check"):
-            raise ValueError(
-                f"{who}: interrupted must be 'discard' or 'check'; got {self.interrupted!r}."
-            )
+            raise bad_argument(who, "interrupted", "'discard' or 'check'", self.interrupted)
         if self.interrupted == "check" and self.check is None:
-            raise ValueError(f"{who}: check must be given where interrupted is 'check'.")
+            raise bad_argument(who, "check", "given where interrupted is 'check'", None)
 
     @property
     def connections(self) -> str:

@@ -21,7 +21,7 @@ from suptree.services.resources.limits import (
     Thresholds,
 )
 from suptree.services.resources.manager import ResourceManager
-from suptree.services.resources.readers import process_memory
+from suptree.services.resources.readers import process_memory, table_entries
 from suptree.services.resources.usage import (
     BudgetUsage,
     PressureChanged,
@@ -51,4 +51,5 @@ __all__ = [
     "TypeUsage",
     "UnknownResourceError",
     "process_memory",
+    "table_entries",
 ]

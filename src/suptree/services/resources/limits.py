@@ -16,7 +16,14 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import (
+    bad_argument,
+    check_count,
+    check_flag,
+    check_kind,
+    check_name,
+    check_number,
+)
 
 __all__ = ["Budget", "PressureLevel", "Reader", "ResourceLimit", "Thresholds"]
 
@@ -60,9 +67,12 @@ class Thresholds:
         check_number("Thresholds", "severe", self.severe, least=self.moderate, most=1)
         check_number("Thresholds", "hysteresis", self.hysteresis, least=0)
         if self.hysteresis >= self.moderate:
-            raise ValueError(
-                f"Thresholds: hysteresis must be below moderate ({self.moderate:g}); "
-                f"got {self.hysteresis!r}. The level would never become normal again."
+            raise bad_argument(
+                "Thresholds",
+                "hysteresis",
+                f"below moderate ({self.moderate:g})",
+                self.hysteresis,
+                "The level would never become normal again.",
             )
 
     def level(self, ratio: float, before: PressureLevel) -> PressureLevel:
@@ -109,9 +119,9 @@ class Budget:
         check_number("Budget", "every", self.every, above=0)
         check_number("Budget", "reading_timeout", self.reading_timeout, above=0)
         if self.reader is not None and not callable(self.reader):
-            raise ValueError(
-                f"Budget: reader must be an async function without arguments; got {self.reader!r}."
-            )
+            wanted = "an async function without arguments"
+            raise bad_argument("Budget", "reader", wanted, self.reader)
+        check_kind("Budget", "thresholds", self.thresholds, Thresholds, "Thresholds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,9 @@ class ResourceLimit:
         check_count("ResourceLimit", "limit", self.limit)
         check_number("ResourceLimit", "ttl", self.ttl, above=0, optional=True)
         check_number("ResourceLimit", "alert_at", self.alert_at, above=0, most=1, optional=True)
+        check_kind("ResourceLimit", "costs", self.costs, Mapping, "a mapping, budget -> cost")
+        check_flag("ResourceLimit", "refused_when_severe", self.refused_when_severe)
         for name, cost in self.costs.items():
+            check_name("ResourceLimit", "a budget of costs", name)
             check_count("ResourceLimit", f"costs[{name!r}]", cost, least=0)
         object.__setattr__(self, "costs", MappingProxyType(dict(self.costs)))

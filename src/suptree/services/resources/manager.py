@@ -30,12 +30,21 @@ from types import MappingProxyType
 from typing import Any
 
 from suptree.core import Pid, current, current_process, find_runtime
-from suptree.errors import CallTimeoutError, NotInProcessError
+from suptree.errors import CallTimeoutError, CrossRuntimeError, NotInProcessError
 from suptree.otp import NoReply, ServerRef, call, cast
-from suptree.services.parts.arguments import check_mapping, check_pid
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import (
+    check_count,
+    check_kind,
+    check_name,
+    check_number,
+    check_process,
+)
 from suptree.services.parts.owners import stranger
-from suptree.services.resources.errors import ResourceTokenError, UnknownResourceError
+from suptree.services.resources.errors import (
+    ResourceDeniedError,
+    ResourceTokenError,
+    UnknownResourceError,
+)
 from suptree.services.resources.lending import Lending
 from suptree.services.resources.limits import PressureLevel
 from suptree.services.resources.records import Wish
@@ -100,9 +109,11 @@ class ResourceManager(Lending):
         check_count(who, "amount", amount)
         check_number(who, "timeout", timeout, least=0)
         check_number(who, "ttl", ttl, above=0, optional=True)
-        check_mapping(who, "costs", costs, optional=True)
-        check_mapping(who, "metadata", metadata, optional=True)
-        check_pid(who, "owner", owner, optional=True)
+        if costs is not None:
+            check_kind(who, "costs", costs, Mapping, "a mapping, budget -> cost")
+        if metadata is not None:
+            check_kind(who, "metadata", metadata, Mapping, "a mapping")
+        check_process(who, "owner", owner, optional=True)
         for name, cost in (costs or {}).items():
             check_name(who, "a budget of costs", name)
             check_count(who, f"costs[{name!r}]", cost, least=0)
@@ -120,11 +131,13 @@ class ResourceManager(Lending):
             owner,
         )
         try:
-            answer: ResourceToken | Exception = await ResourceManager._acquire(manager, wish)
+            answer: ResourceToken | ResourceDeniedError = await ResourceManager._acquire(
+                manager, wish
+            )
         except (asyncio.CancelledError, CallTimeoutError):
             ResourceManager._abandon(manager, wish.id)
             raise
-        if isinstance(answer, Exception):
+        if isinstance(answer, ResourceDeniedError):
             raise answer
         return answer
 
@@ -210,7 +223,7 @@ class ResourceManager(Lending):
         Raises:
             ValueError: *owner* is no pid.
         """
-        check_pid("ResourceManager.tokens", "owner", owner, optional=True)
+        check_process("ResourceManager.tokens", "owner", owner, optional=True)
         return await ResourceManager._tokens(manager, owner)
 
     @staticmethod
@@ -227,7 +240,7 @@ class ResourceManager(Lending):
             NotInProcessError: Called outside every process, without *subscriber*.
             ValueError: *subscriber* is no pid.
         """
-        check_pid("ResourceManager.subscribe", "subscriber", subscriber, optional=True)
+        check_process("ResourceManager.subscribe", "subscriber", subscriber, optional=True)
         await ResourceManager._subscribe(manager, current() if subscriber is None else subscriber)
 
     @staticmethod
@@ -235,27 +248,30 @@ class ResourceManager(Lending):
         manager: ServerRef[ResourceManager], subscriber: Pid[Any] | None = None
     ) -> bool:
         """Send it nothing more; False if it was not subscribed.  Arguments and errors as `subscribe`."""
-        check_pid("ResourceManager.unsubscribe", "subscriber", subscriber, optional=True)
+        check_process("ResourceManager.unsubscribe", "subscriber", subscriber, optional=True)
         pid = current() if subscriber is None else subscriber
         return await ResourceManager._unsubscribe(manager, pid)
 
     # -- requests of the functions above ------------------------------------------------
 
-    @call(timeout=None)  # the manager answers within the timeout of the wish
+    # The manager answers within the timeout of the wish.  A refusal for want of room is a value,
+    # made into an error by the caller: it has to be cheap.
+
+    @call(timeout=None, raises=(UnknownResourceError, CrossRuntimeError, NotInProcessError))
     def _acquire(self, wish: Wish) -> Any:
-        """A token, the error to raise, or an answer later."""
+        """A token, a ResourceDeniedError, or either later."""
         foreign = stranger("ResourceManager.acquire", wish.owner)
         if foreign is not None:
-            return foreign
+            raise foreign
         try:
             claim = self.ledger.claim(wish.id, wish.type, wish.amount, wish.costs)
-        except UnknownResourceError as error:
+        except UnknownResourceError:
             self._note_denied(wish, "unknown", 0.0)
-            return error
+            raise
         if wish.ttl is None:
             wish = replace(wish, ttl=self.ledger.limit_of(claim).ttl)
         if wish.owner is None and wish.ttl is None:
-            return _without_owner()
+            raise _without_owner()
         obstacle = self.ledger.too_large(claim)
         if obstacle is not None:
             return self._refused(wish, obstacle)
@@ -279,15 +295,13 @@ class ResourceManager(Lending):
             return [held.token for held in self.held.values()]
         return [self.held[id].token for id in self.owners.keys_of(owner) if id in self.held]
 
-    @call
-    def _subscribe(self, pid: Pid[Any]) -> NoReply | None:
+    @call(raises=CrossRuntimeError)
+    def _subscribe(self, pid: Pid[Any]) -> None:
         foreign = stranger("ResourceManager.subscribe", pid)
         if foreign is not None:
-            self.sender.fail(foreign)
-            return NoReply()
+            raise foreign
         self.subscribed[pid] = None
         self.subscribers.add(pid, pid)
-        return None
 
     @call
     def _unsubscribe(self, pid: Pid[Any]) -> bool:

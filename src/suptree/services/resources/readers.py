@@ -7,11 +7,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from suptree.core import safe_repr
-from suptree.services.resources.limits import Budget
+from suptree.core import Table, safe_repr
+from suptree.services.parts.checks import check_count, check_name
+from suptree.services.resources.limits import Budget, Reader
 from suptree.services.resources.records import Reading
 
-__all__ = ["process_memory", "take_reading"]
+__all__ = ["process_memory", "table_entries", "take_reading"]
 
 
 async def process_memory() -> int:
@@ -20,6 +21,28 @@ async def process_memory() -> int:
     The system keeps that number at hand: reading it takes some ten microseconds.
     """
     return int(psutil.Process().memory_info().rss)
+
+
+def table_entries(*tables: str) -> Reader:
+    """A reader of how many entries these public or protected tables have together.
+
+    Args:
+        tables: Their names; while one of them is not there, the reading fails, and the last
+            one stands.
+
+    Raises:
+        BadArgumentError: A name is no text, or there is none.
+
+    >>> budgets = {"sessions": Budget(1_000_000, reader=table_entries("sessions"))}
+    """
+    check_count("table_entries", "the number of tables", len(tables))
+    for name in tables:
+        check_name("table_entries", "tables", name)
+
+    async def read() -> int:
+        return sum(len(Table.lookup(name)) for name in tables)
+
+    return read
 
 
 async def take_reading(name: str, budget: Budget) -> Reading:

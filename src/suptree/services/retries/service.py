@@ -26,12 +26,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import Pid, safe_repr
+from suptree.core import Pid
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, ServerRef, call, cast
-from suptree.services.parts.arguments import check_function
 from suptree.services.parts.backoff import RetryPolicy
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
 from suptree.services.retries.budget import Purse, RetryBudget
@@ -184,7 +183,8 @@ class RetryService(GenServer):
         >>> await RetryService.checked("retries", "web", lambda r: r.status_code >= 500)(get, url)
         """
         check_name("RetryService.checked", "name", name)
-        check_function("RetryService.checked", "reject", reject, optional=True)
+        if reject is not None:
+            check_callable("RetryService.checked", "reject", reject)
         return Checked(server, name, reject)
 
     @staticmethod
@@ -197,9 +197,7 @@ class RetryService(GenServer):
         """
         _check("RetryService.configure", name, policy)
         plain = to_plain(policy)
-        refused, store = await RetryService._put(server, name, policy)
-        if refused is not None:
-            raise refused
+        store = await RetryService._put(server, name, policy)
         if store is not None:
             await store.put(SPACE, name, plain)
 
@@ -244,9 +242,8 @@ class RetryService(GenServer):
             ValueError: One of them will not do; nothing was changed.
         """
         who = "RetryService.reconfigure"
-        given: object = budget
-        if given is not None and not isinstance(given, RetryBudget):
-            raise ValueError(f"{who}: budget must be a RetryBudget; got {given!r}.")
+        if budget is not None:
+            check_kind(who, "budget", budget, RetryBudget, "None or a RetryBudget")
         check_count(who, "max_policies", max_policies, optional=True)
         await RetryService._reconfigure(server, budget, max_policies)
 
@@ -258,12 +255,12 @@ class RetryService(GenServer):
 
     # -- requests of the functions above ------------------------------------------------------------
 
-    @call
-    def _begin(self, name: str) -> Plan | UnknownRetryPolicyError:
-        """A run begins: its policy, or the error to raise."""
+    @call(raises=UnknownRetryPolicyError)
+    def _begin(self, name: str) -> Plan:
+        """A run begins."""
         entry = self._entries.get(name)
         if entry is None:
-            return UnknownRetryPolicyError(name, self._entries)
+            raise UnknownRetryPolicyError(name, self._entries)
         entry.started += 1
         return Plan(self.pid, entry.policy, entry.number)
 
@@ -286,17 +283,15 @@ class RetryService(GenServer):
             entry.attempts += attempts
             entry.ended[ended] += 1
 
-    @call
-    def _put(
-        self, name: str, policy: RetryPolicy
-    ) -> tuple[TooManyRetryPoliciesError | None, Store | None]:
+    @call(raises=TooManyRetryPoliciesError)
+    def _put(self, name: str, policy: RetryPolicy) -> Store | None:
         if name not in self._entries and len(self._entries) >= self._limit:
-            return TooManyRetryPoliciesError(name, self._limit), None
+            raise TooManyRetryPoliciesError(name, self._limit)
         self._set(name, policy)
         self._process.runtime.telemetry.emit(
             RETRY_CONFIGURED, {"policies_count": len(self._entries)}, {"policy": name}
         )
-        return None, self._store
+        return self._store
 
     @call
     def _take(self, name: str) -> tuple[bool, Store | None]:
@@ -327,12 +322,9 @@ class Checked:
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call ``function(*args, **kwargs)`` here until it succeeds."""
-        check_function("RetryService.run", "function", function)
+        check_callable("RetryService.run", "function", function)
         name = self._name
-        plan: object = await RetryService._begin(self._server, name)
-        if not isinstance(plan, Plan):
-            assert isinstance(plan, UnknownRetryPolicyError)
-            raise plan
+        plan = await RetryService._begin(self._server, name)  # pyright: ignore[reportPrivateUsage]
         server = plan.server
 
         async def spend() -> bool:
@@ -362,7 +354,4 @@ def _stats(entry: _Entry) -> PolicyStats:
 
 def _check(who: str, name: object, policy: object) -> None:
     check_name(who, "name", name)
-    if not isinstance(policy, RetryPolicy):
-        raise ValueError(
-            f"{who}: policy of {name!r} must be a RetryPolicy; got {safe_repr(policy, 200)}."
-        )
+    check_kind(who, f"policy of {name!r}", policy, RetryPolicy, "a RetryPolicy")

@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
+from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import InvalidSignalError
 
 __all__ = [
@@ -64,7 +65,7 @@ _MEDIA_TYPE: Final = re.compile(
 
 def check_string(name: str, value: object) -> None:
     """Refuse what is no String of at least one character."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (value.__class__ is not str and not is_text(value)):
         raise InvalidSignalError(name, "a string", value)
     if not value:
         raise InvalidSignalError(name, "at least one character", value)

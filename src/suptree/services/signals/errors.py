@@ -13,7 +13,7 @@ SuptreeError
 from __future__ import annotations
 
 from suptree.core import safe_repr
-from suptree.errors import SuptreeError
+from suptree.errors import BadArgumentError, SuptreeError
 
 __all__ = [
     "InvalidSignalError",
@@ -88,11 +88,11 @@ class SignalPathError(SignalError):
         return f"signal path {_short(self.path)}: {self.problem}"
 
 
-class SignalOptionsError(SignalError, ValueError):
+class SignalOptionsError(SignalError, BadArgumentError):
     """An option of a bus or of a subscription is wrong.
 
     Attributes:
-        who: What was being made.
+        who: What was being made, or asked.
         option: Which option.
         must: What it must be.
         value: What it was.
@@ -100,16 +100,12 @@ class SignalOptionsError(SignalError, ValueError):
     """
 
     def __init__(self, who: str, option: str, must: str, value: object, near: str = "") -> None:
-        super().__init__(who, option, must, value, near)
-        self.who = who
+        advice = f", did you mean {near!r}?" if near else ""
+        super().__init__(who, option, must, _short(value), advice)
         self.option = option
         self.must = must
         self.value = value
         self.near = near
-
-    def __str__(self) -> str:
-        end = f", did you mean {self.near!r}?" if self.near else "."
-        return f"{self.who}: {self.option} must be {self.must}; got {_short(self.value)}{end}"
 
 
 class SubscriptionTakenError(SignalError):

@@ -8,6 +8,7 @@ from sys import float_info
 from typing import Final
 
 from suptree.otp import ServerRef, call, cast
+from suptree.services.parts.checks import is_text
 from suptree.services.signals import events
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import ReplayPointError, SignalOptionsError
@@ -26,8 +27,6 @@ class _Point:
 
     after: int
     last: int
-    unknown: bool = False
-    oldest: str | None = None
 
 
 class Replaying(BusState):
@@ -63,9 +62,6 @@ class Replaying(BusState):
         if limit is not None:
             check_count(who, "limit", limit, 1)
         point = await Replaying._point(bus, _since(who, since))
-        if point.unknown:
-            assert isinstance(since, str)
-            raise ReplayPointError(since, point.oldest)
         after, last = point.after, point.last
         fits: dict[str, bool] = {}
         found: list[LoggedSignal] = []
@@ -88,14 +84,14 @@ class Replaying(BusState):
         Replaying._replayed(bus, path, read, len(found))
         return found
 
-    @call
+    @call(raises=ReplayPointError)
     def _point(self, since: str | float | None) -> _Point:
         log = self.log
         fresh = log.fresh_from(self.now())
         if isinstance(since, str):
             seq = log.seq_of(since)
             if seq is None or seq < fresh:
-                return _Point(0, 0, unknown=True, oldest=log.id_at(fresh))
+                raise ReplayPointError(since, log.id_at(fresh))
             return _Point(seq, log.last)
         after = 0 if since is None else log.seq_before(since)
         return _Point(max(after, fresh - 1), log.last)
@@ -114,7 +110,7 @@ class Replaying(BusState):
 
 
 def _since(who: str, since: object) -> str | float | None:
-    if since is None or isinstance(since, str):
+    if since is None or (isinstance(since, str) and is_text(since)):
         return since
     if isinstance(since, datetime) and since.utcoffset() is not None:
         return since.timestamp()

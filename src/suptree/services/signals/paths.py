@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import SignalPathError
 
 __all__ = ["ANY", "ONE", "SignalPath"]
@@ -73,7 +74,7 @@ class SignalPath:
 
 
 def _words(text: object) -> tuple[str, ...]:
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not is_text(text):
         raise SignalPathError(text, "it must be a string such as 'shop.order.*'.")
     words = tuple(text.split("."))
     if "" in words:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
 
 from suptree.core import ReplyTo
+from suptree.otp import GenServer
 from suptree.services.parts.store import Store
 from suptree.services.signals.errors import SignalError, SubscriptionNotSavedError
 from suptree.services.signals.subscription import SignalDelivery, Subscription
@@ -50,14 +50,9 @@ class Saving:
                 self.faults += 1
         return found
 
-    async def put(
-        self,
-        subscription: Subscription,
-        sender: ReplyTo,
-        reply: Callable[[ReplyTo, object], None],
-    ) -> None:
-        """Keep *subscription*, and then answer who waits for that."""
-        answer: SubscriptionNotSavedError | None = None
+    async def put(self, subscription: Subscription, sender: ReplyTo, server: GenServer) -> None:
+        """Keep *subscription*, and then have *server* answer who waits for that."""
+        failed = False
         value = {
             "path": subscription.path,
             "subscriber": subscription.subscriber,
@@ -69,24 +64,27 @@ class Saving:
                 await self._store.put(self._space, subscription.id, value)
             except Exception:  # a store is anybody's; the bus goes on without it
                 self.faults += 1
-                answer = SubscriptionNotSavedError(subscription.id)
-        reply(sender, answer)
+                failed = True
+        if failed:
+            server.reply_error(sender, SubscriptionNotSavedError(subscription.id))
+        else:
+            server.reply(sender, None)
 
     async def delete(
         self,
         id: str,
         sender: ReplyTo | None = None,
-        reply: Callable[[ReplyTo, object], None] | None = None,
+        server: GenServer | None = None,
         answer: object = None,
     ) -> None:
-        """Forget the subscription of that id, and then give *answer* to who waits for that."""
+        """Forget the subscription of that id, and then have *server* give *answer* to who waits for that."""
         async with self._turn:
             try:
                 await self._store.delete(self._space, id)
             except Exception:  # a store is anybody's; the bus goes on without it
                 self.faults += 1
-        if sender is not None and reply is not None:
-            reply(sender, answer)
+        if sender is not None and server is not None:
+            server.reply(sender, answer)
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):

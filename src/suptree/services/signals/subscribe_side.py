@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import islice
 
 from suptree.core import Pid, current
-from suptree.errors import SuptreeError
+from suptree.errors import CrossRuntimeError
 from suptree.otp import NoReply, ServerRef, call, cast
+from suptree.services.parts.checks import is_text
 from suptree.services.parts.owners import stranger
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import (
+    SignalError,
     SignalOptionsError,
     SubscriptionLimitError,
     SubscriptionTakenError,
@@ -68,29 +70,27 @@ class Subscribing(BusState):
             match=match,
             delivery=SignalDelivery() if delivery is None else delivery,
         )
-        refused = await Subscribing._subscribe(bus, subscription)
-        if refused is not None:
-            raise refused
+        await Subscribing._subscribe(bus, subscription)
         return subscription.id
 
-    @call
-    def _subscribe(self, subscription: Subscription) -> SuptreeError | NoReply | None:
+    @call(raises=(SignalError, CrossRuntimeError))
+    def _subscribe(self, subscription: Subscription) -> NoReply | None:
         foreign = stranger("SignalBus.subscribe", subscription.subscriber)
         if foreign is not None:
-            return foreign
+            raise foreign
         lanes = self.deliveries.lanes
         lane = lanes.get(subscription.id)
         if lane is not None and lane.subscription.subscriber != subscription.subscriber:
-            return SubscriptionTakenError(subscription.id, lane.subscription.subscriber)
+            raise SubscriptionTakenError(subscription.id, lane.subscription.subscriber)
         if lane is None and len(lanes) >= self.max_subscriptions:
-            return SubscriptionLimitError(self.max_subscriptions)
+            raise SubscriptionLimitError(self.max_subscriptions)
         self.deliveries.subscribe(subscription, self.now())
         if self.saving is None or subscription.name is None:
             return None
         if self.saving.takes(subscription):
-            self.start_task(self.saving.put(subscription, self.sender, self.reply))
+            self.start_task(self.saving.put(subscription, self.sender, self))
         else:  # what was kept under this id is not what it is any more
-            self.start_task(self.saving.delete(subscription.id, self.sender, self.reply, None))
+            self.start_task(self.saving.delete(subscription.id, self.sender, self, None))
         return NoReply()
 
     @staticmethod
@@ -111,7 +111,7 @@ class Subscribing(BusState):
         self.deliveries.end(lane, "unsubscribed", self.now())
         if self.saving is None or not self.saving.takes(lane.subscription):
             return True
-        self.start_task(self.saving.delete(id, self.sender, self.reply, True))
+        self.start_task(self.saving.delete(id, self.sender, self, True))
         return NoReply()
 
     @staticmethod
@@ -154,7 +154,7 @@ def _check_received(who: str, received: object) -> None:
     if not (
         isinstance(received, SignalReceived)
         and isinstance(received.bus, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
-        and isinstance(received.subscription, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+        and is_text(received.subscription)
         and isinstance(received.seq, int)  # pyright: ignore[reportUnnecessaryIsInstance]
     ):
         raise SignalOptionsError(

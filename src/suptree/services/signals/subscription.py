@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from suptree.core import Pid
+from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
 from suptree.services.signals.router import SignalMatch, check_priority
@@ -121,11 +122,13 @@ class Subscription:
     def __post_init__(self) -> None:
         SignalPath(self.path)
         check_priority("Subscription", self.priority)
-        if not isinstance(self.subscriber, (Pid, str)) or self.subscriber == "":
+        if not isinstance(self.subscriber, Pid) and not (
+            is_text(self.subscriber) and self.subscriber
+        ):
             raise SignalOptionsError(
                 "Subscription", "subscriber", "a pid or a registered name", self.subscriber
             )
-        if not isinstance(self.id, str):
+        if not is_text(self.id):
             raise SignalOptionsError("Subscription", "id", "a string", self.id)
         if self.match is not None and (
             not callable(self.match) or inspect.iscoroutinefunction(self.match)
@@ -158,5 +161,5 @@ def check_seconds(who: str, option: str, value: object) -> None:
 
 def check_id(who: str, id: object) -> None:
     """Refuse what cannot be the id of a subscription."""
-    if not isinstance(id, str):
+    if not is_text(id):
         raise SignalOptionsError(who, "id", "the id of a subscription, a string", id)
