@@ -84,9 +84,11 @@ if TYPE_CHECKING:
         ContextExistsError,
         ContextInfo,
         ContextNotFoundError,
+        ContextsFullError,
         CoordinationError,
         CoordinationManager,
         CoordinationStats,
+        CustodyError,
         DeadLetter,
         DeadLettered,
         DeadLetterQueue,
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
         LetterNotFoundError,
         Outcome,
         Receiver,
+        RedrivePolicy,
         Rejected,
         RejectReason,
         UnknownMessageError,
@@ -445,6 +448,7 @@ __all__ = [
     "ContextExistsError",
     "ContextInfo",
     "ContextNotFoundError",
+    "ContextsFullError",
     "CoordinationError",
     "CoordinationManager",
     "CoordinationStats",
@@ -454,6 +458,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "CustodyError",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -567,6 +572,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RedrivePolicy",
     "Register",
     "RejectReason",
     "Rejected",
@@ -706,10 +712,10 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
-        ContextNotFoundError CoordinationError CoordinationManager CoordinationStats
-        DeadLetter DeadLetterQueue DeadLetterStats DeadLettered Delegation Expired LaneInfo
-        LanePolicy LetterNotFoundError Outcome Receiver RejectReason Rejected
-        UnknownMessageError
+        ContextNotFoundError ContextsFullError CoordinationError CoordinationManager
+        CoordinationStats CustodyError DeadLetter DeadLetterQueue DeadLetterStats DeadLettered
+        Delegation Expired LaneInfo LanePolicy LetterNotFoundError Outcome Receiver RedrivePolicy
+        RejectReason Rejected UnknownMessageError
     """,
     "dependencies": """
         Dependencies DependencyCycleError DependencyError MissingDependencyError NotReadyError
