@@ -174,7 +174,7 @@ def receivers_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> l
     """
     if type(to) not in _LISTS:
         shown = safe_repr(to, 200)
-        hint = f" Write [{shown}], or Context({shown})." if isinstance(to, str) else ""
+        hint = f" Write [{shown}], or Context({shown})." if issubclass(type(to), str) else ""
         raise ValueError(
             f"{who}: {field} must be a list of receivers, or a Context; got {shown}.{hint}"
         )

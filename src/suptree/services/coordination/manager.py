@@ -180,7 +180,8 @@ class CoordinationManager(Redelivering):
             wait, expires = self._times(who, wait, expires)
             if on is not None:
                 check_class(who, "on", on, Delegation, "on=task, the delegation that came")
-                way = [one for one in tuple(on.path) if one is not None]
+                check_class(who, "on.path", on.path, tuple, "on=task, the delegation that came")
+                way = [one for one in on.path if one is not None]
                 receivers_asked(self._runtime, who, way, "on.path")
             delegation = passed_down(task, self.sender.pid, to, on)
             trouble = trouble_of(delegation, self._runtime)
