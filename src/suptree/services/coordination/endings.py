@@ -33,7 +33,7 @@ from suptree.services.coordination.outcomes import (
     RejectReason,
 )
 from suptree.services.coordination.stats import CoordinationStats
-from suptree.services.parts.deadlines import Deadlines
+from suptree.services.parts.deadlines import NEVER, Deadlines
 
 __all__ = ["Endings", "Trouble"]
 
@@ -50,6 +50,7 @@ class Endings:
         ended: What became of those, the last ones.
         stats: What was done so far.
         deadlines: When what is to be looked at.
+        next_tick: When `tick` is called next, whatever is due then; its owner sets it.
 
     Args:
         runtime: Where it lives.
@@ -77,7 +78,11 @@ class Endings:
         self.ended: OrderedDict[int, Outcome] = OrderedDict()
         self.stats = CoordinationStats()
         self.deadlines: Deadlines[Entry | Lane | Waiter] = Deadlines()
+        self.next_tick = NEVER
+        self._new: list[Entry] = []
         self._runtime = runtime
+        self._now = runtime.now
+        self._reply = runtime.reply
         self._policy = policy
         self._policies = policies
         self._lanes_at_most = lanes_at_most
@@ -114,9 +119,6 @@ class Endings:
     # -- ends of what was taken in -------------------------------------------------------------
 
     def _acknowledge(self, entry: Entry, value: object, now: float) -> None:
-        if entry.state is ENDED:  # expired in the receiver's hands: its sender knows it as that
-            self.deadlines.clear(entry)
-            return
         self.stats.acknowledged += 1
         if self._acknowledged.handlers:
             self._acknowledged.emit(
@@ -166,20 +168,21 @@ class Endings:
     def _end(self, entry: Entry, outcome: Outcome) -> None:
         """Tell everybody who waits for it.  The lane may still hold it, in the receiver's hands."""
         entry.state = ENDED
-        self.deadlines.clear(entry)
+        if entry.due != NEVER:
+            self.deadlines.clear(entry)
         asker = entry.asker
         entry.asker = None
         if asker is None:  # it was told to look later
             del self.buffered[entry.id]
             self._remember(entry, outcome)
         elif isinstance(asker, ReplyTo):
-            self._runtime.reply(asker, outcome)
+            self._reply(asker, outcome)
         else:
             asker.collect(entry, outcome)
         if entry.waiters is not None:
             for waiter in entry.waiters:
                 self.deadlines.clear(waiter)
-                self._runtime.reply(waiter.reply_to, outcome)
+                self._reply(waiter.reply_to, outcome)
 
     # -- not ended, and told so ------------------------------------------------------------------
 

@@ -37,11 +37,19 @@ class HandingOver(Lanes):
         if lane.parked:
             self._let_in(lane)
         self._hand_over(lane, entry, now)
+        due = lane.ack_due
+        if (
+            entry is lane.in_flight
+            and due < entry.due
+            and (entry.due < NEVER or due < self.next_tick)
+        ):
+            self.deadlines.set(entry, due)
 
     def _hand_over(self, lane: Lane, entry: Entry, now: float) -> None:
         """Put *entry* into the mailbox of the receiver, who has nothing of this lane."""
-        if lane.breaker is not None:
-            lane.permit = lane.breaker.permit(now).permit
+        breaker = lane.breaker
+        if breaker is not None:
+            lane.permit = breaker.permit(now).permit
         entry.state = IN_FLIGHT
         entry.attempts += 1
         lane.in_flight = entry
@@ -64,39 +72,46 @@ class HandingOver(Lanes):
         entry = lane.in_flight
         if entry is None or lane.request is not response:
             return
-        now = self._runtime.now()
+        now = self._now()
         lane.request = None
         if not response.is_failed():
-            self._settled(lane, Counted.SUCCESS, now)
-            self._acknowledge(entry, response.value, now)
+            self._answered_well(lane, now)
+            if entry.state is not ENDED:
+                self._acknowledge(entry, response.value, now)
+            else:  # expired in the receiver's hands: its sender knows it as that
+                self.deadlines.clear(entry)
             if lane.waiting or lane.parked:
                 self._deliver(lane, now)
             return
         error = response.value
         if not _is_undelivered(response, error):  # it lives, and said no
-            self._settled(lane, Counted.SUCCESS, now)
+            self._answered_well(lane, now)
             self._refused(entry, error, now)
         else:
             self._attempt_failed(lane, entry, error, now)
         self._deliver(lane, now)
 
-    def _settled(self, lane: Lane, outcome: Counted, now: float) -> None:
-        """The receiver has nothing of ours any more."""
+    def _answered_well(self, lane: Lane, now: float) -> None:
+        """The receiver has nothing of ours any more, and is well."""
         lane.in_flight = None
         lane.ack_due = NEVER
         lane.used_at = now
-        permit, lane.permit = lane.permit, None
-        breaker = lane.breaker
-        if outcome is Counted.SUCCESS:
+        if lane.failures:
             lane.failures = 0
             lane.pause = None
-            if breaker is None or (breaker.state is CLOSED and not lane.counts_successes):
-                return
-        if permit is not None and breaker is not None:
-            if outcome is Counted.IGNORED:
-                breaker.release(permit)
-            else:
-                self._changed(lane, breaker.record(permit, outcome, now, now - lane.sent_at))
+        breaker = lane.breaker
+        if breaker is not None and (breaker.state is not CLOSED or lane.counts_successes):
+            self._count(lane, Counted.SUCCESS, now)
+
+    def _count(self, lane: Lane, outcome: Counted, now: float) -> None:
+        """Tell the breaker, unless it was told when the receiver's time was over."""
+        permit, lane.permit = lane.permit, None
+        if permit is None or lane.breaker is None:
+            return
+        if outcome is Counted.IGNORED:
+            lane.breaker.release(permit)
+        else:
+            self._changed(lane, lane.breaker.record(permit, outcome, now, now - lane.sent_at))
 
     # -- an attempt that failed ------------------------------------------------------------------
 
@@ -105,7 +120,10 @@ class HandingOver(Lanes):
         died = error if isinstance(error, ServerExitError) else None
         if died is None or died.unread:
             entry.attempts -= 1  # nobody has begun with it, so it is not to blame
-        self._settled(lane, Counted.IGNORED if died is None else Counted.FAILURE, now)
+        lane.in_flight = None
+        lane.ack_due = NEVER
+        lane.used_at = now
+        self._count(lane, Counted.IGNORED if died is None else Counted.FAILURE, now)
         reason = error if died is None else died.reason
         if isinstance(lane.to, Pid) and not isinstance(error, MailboxFullError):
             self._receiver_ended(lane, entry, NOPROC if died is None else reason, now)

@@ -29,7 +29,7 @@ class Lanes(Endings):
 
     def obstacle(self, to: Receiver) -> Trouble | None:
         """Why *to* could not be handed a message at once or soon; None: `accept` would take it."""
-        now = self._runtime.now()
+        now = self._now()
         lane = self.lanes.get(to)
         if lane is None:
             return self._trouble_of_lane(to)

@@ -310,7 +310,7 @@ class CoordinationManager(Redelivering):
 
     def handle_info(self, message: object) -> None:
         """An answer, a moment, or the end of a process that something hangs on."""
-        if isinstance(message, Response):
+        if type(message) is Response:
             if message.tag.__class__ is Lane:
                 self._router.answered(message)
             else:

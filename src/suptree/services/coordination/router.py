@@ -12,6 +12,7 @@ earlier router left (`inheriting`), and here taking messages in, and their momen
 from __future__ import annotations
 
 import contextvars
+from typing import Final
 
 from suptree.core import ReplyTo
 from suptree.services.coordination.endings import standing
@@ -31,17 +32,12 @@ from suptree.services.parts.window import CallOutcome as Counted
 
 __all__ = ["Router"]
 
-_MANY = 256
+_MANY: Final = 256
+"""New messages that are kept apart, at most; those that have ended meanwhile are let go."""
 
 
 class Router(Inheriting):
-    """See the module text; the arguments are those of `Endings`.
-
-    Attributes:
-        next_tick: When `tick` is called next, whatever is due then.
-    """
-
-    next_tick = NEVER
+    """See the module text; the arguments are those of `Endings`."""
 
     # -- taking in ---------------------------------------------------------------------------
 
@@ -62,7 +58,7 @@ class Router(Inheriting):
             What to tell the sender now: that it is rejected, or, if nobody waits, where it
             stands.  None: *asker* is told later.
         """
-        now = self._runtime.now()
+        now = self._now()
         lane = self.lanes.get(to)
         if lane is None:
             made = self._new_lane(to, now)
@@ -105,7 +101,14 @@ class Router(Inheriting):
         if entry.asker is None:
             self.deadlines.set(entry, entry.moment())
             return self._look_later(entry)
-        self._note(entry)
+        tick = self.next_tick
+        if wait_until < tick or expires_at < tick or lane.ack_due < tick:
+            self.deadlines.set(entry, entry.moment())
+            return None
+        new = self._new  # nearly all of them end before the next tick, and need no moment
+        new.append(entry)
+        if len(new) > _MANY:
+            self._note_new()
         return None
 
     def _queue(self, lane: Lane, entry: Entry, now: float) -> Rejected | None:
@@ -149,17 +152,21 @@ class Router(Inheriting):
         if entry.waiters is None:
             entry.waiters = []
         entry.waiters.append(waiter)
-        self.deadlines.set(waiter, self._runtime.now() + wait)
+        self.deadlines.set(waiter, self._now() + wait)
         return None
 
     # -- moments ---------------------------------------------------------------------------------
 
-    def _note(self, entry: Entry) -> None:
-        """*entry* is new: it has to be looked at when it is due."""
-        self.deadlines.set(entry, entry.moment())
+    def _note_new(self) -> None:
+        """Give those of the new messages their moments that have not ended, nor one already."""
+        new, self._new = self._new, []
+        for entry in new:
+            if entry.state is not ENDED and entry.due == NEVER:
+                self.deadlines.set(entry, entry.moment())
 
     def tick(self, now: float) -> None:
         """Do everything that is due."""
+        self._note_new()
         while (item := self.deadlines.take_due(now)) is not None:
             if isinstance(item, Lane):
                 self._deliver(item, now)
@@ -195,7 +202,7 @@ class Router(Inheriting):
         """The asker waits no longer."""
         outcome = self._look_later(entry)
         if isinstance(asker, ReplyTo):
-            self._runtime.reply(asker, outcome)
+            self._reply(asker, outcome)
         else:
             asker.collect(entry, outcome)
 
@@ -203,4 +210,4 @@ class Router(Inheriting):
         entry = waiter.entry
         if entry.waiters is not None and waiter in entry.waiters:
             entry.waiters.remove(waiter)
-        self._runtime.reply(waiter.reply_to, standing(entry))
+        self._reply(waiter.reply_to, standing(entry))

@@ -140,7 +140,7 @@ class RouterServer(GenServer):
         if deadlines.soonest < self._timer_due and (due := deadlines.next_due()) < self._timer_due:
             if self._timer is not None:
                 self.cancel_timer(self._timer)
-            self._timer_due = due
+            self._timer_due = self._router.next_tick = due
             self._timer = self.send_after(max(0.0, due - self._runtime.now()), TICK)
         if self._router.lanes and not self._sweeping:
             self._sweeping = True
@@ -149,7 +149,8 @@ class RouterServer(GenServer):
     def _due(self) -> float:
         """The timer has come; until when everything is due, however the difference was rounded."""
         now = max(self._runtime.now(), self._timer_due)
-        self._timer, self._timer_due = None, NEVER
+        self._timer = None
+        self._timer_due = self._router.next_tick = NEVER
         return now
 
     def _times(self, who: str, wait: float, expires: float | None) -> tuple[float, float | None]:
