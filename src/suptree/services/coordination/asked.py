@@ -28,18 +28,20 @@ __all__ = [
     "seconds_asked",
 ]
 
-_LISTS: Final[tuple[type, ...]] = (
+_EMPTY: Final[dict[str, str]] = {}
+_LISTS: Final[tuple[type[Any], ...]] = (
     list,
     tuple,
     set,
     frozenset,
     deque,
-    type({}.keys()),
-    type({}.values()),
+    type(_EMPTY.keys()),
+    type(_EMPTY.values()),
 )
+"""What is a list to people.  A class of somebody's own could do anything when it is gone through."""
 
 
-def check_word(who: str, field: str, value: object, words: Sequence[str]) -> None:
+def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
     """Refuse what is none of *words*.
 
     Raises:
@@ -76,7 +78,7 @@ def seconds_asked(
     Raises:
         ValueError: It is no finite number within the bounds.
     """
-    kind = type(value)
+    kind = _class_of(value)
     if kind is not bool and issubclass(kind, float):
         value = float.__float__(value)
     elif kind is not bool and issubclass(kind, int):
@@ -107,7 +109,7 @@ def number_asked(who: str, field: str, value: Any, *, least: int = 0) -> int:
     Raises:
         ValueError: It is none, or too small.
     """
-    kind = type(value)
+    kind = _class_of(value)
     if kind is bool or not issubclass(kind, int) or int.__int__(value) < least:
         raise ValueError(
             f"{who}: {field} must be a whole number, {least} or more; got {safe_repr(value, 200)}."
@@ -139,7 +141,7 @@ def receiver_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> Re
         TypeError: It is neither a name, nor a pid, nor a `via`.
         CrossRuntimeError: It is a process of another runtime.
     """
-    kind = type(to)
+    kind = _class_of(to)
     if kind is str:
         name: str = to
         return name
@@ -179,6 +181,11 @@ def receivers_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> l
             f"{who}: {field} must be a list of receivers, or a Context; got {shown}.{hint}"
         )
     return list(dict.fromkeys(receiver_asked(runtime, who, one, field) for one in list(to)))
+
+
+def _class_of(value: object) -> type[Any]:
+    """Its class, whatever it says itself."""
+    return type(value)
 
 
 class _Shown:

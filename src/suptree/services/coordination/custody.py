@@ -48,10 +48,10 @@ class Custody:
         unfinished: Whether a router has begun to take this over and not finished.
     """
 
-    lanes: dict[Receiver, Lane] = field(default_factory=dict)
-    buffered: dict[int, Entry] = field(default_factory=dict)
-    ended: OrderedDict[int, Outcome] = field(default_factory=OrderedDict)
-    contexts: dict[str, ContextInfo] = field(default_factory=dict)
+    lanes: dict[Receiver, Lane] = field(default_factory=dict[Receiver, Lane])
+    buffered: dict[int, Entry] = field(default_factory=dict[int, Entry])
+    ended: OrderedDict[int, Outcome] = field(default_factory=OrderedDict[int, Outcome])
+    contexts: dict[str, ContextInfo] = field(default_factory=dict[str, ContextInfo])
     holder: Pid[Any] | None = None
     unfinished: bool = False
 

@@ -144,8 +144,8 @@ class Loan:
 
     letters: tuple[DeadLetter, ...]
     borrower: Pid[Any] | None
-    taken: set[int] = field(default_factory=set)
-    kept_back: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set[int])
+    kept_back: set[int] = field(default_factory=set[int])
     over: bool = False
 
 
@@ -166,7 +166,7 @@ class Letters:
         holder: The queue.
     """
 
-    letters: dict[int, DeadLetter] = field(default_factory=dict)
+    letters: dict[int, DeadLetter] = field(default_factory=dict[int, DeadLetter])
     last: int = 0
-    loans: dict[Loan, None] = field(default_factory=dict)
+    loans: dict[Loan, None] = field(default_factory=dict[Loan, None])
     holder: Pid[Any] | None = None

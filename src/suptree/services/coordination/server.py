@@ -78,7 +78,7 @@ class RouterServer(GenServer):
         self._runtime: Runtime = find_runtime(who)
         policy = LanePolicy() if policy is None else policy
         check_class(who, "policy", policy, LanePolicy, "LanePolicy(buffer=500)")
-        own = {} if policies is None else policies
+        own: Mapping[Receiver, LanePolicy] = {} if policies is None else policies
         check_class(who, "policies", own, Mapping, "{'mailer': LanePolicy(buffer=500)}")
         for to, one in own.items():
             receiver_asked(self._runtime, who, to, "policies")
