@@ -19,16 +19,17 @@ from benchmarks.lineup import OURS, contestants
 from benchmarks.peer_environment import prepare
 from benchmarks.protocol import Ask
 from benchmarks.record import Record
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, selected
 from benchmarks.studies import fairness, flatness
 from benchmarks.table import as_text
 
 STUDIES = ("fairness", "flatness")
 SHARE_SAMPLE = 20_000
 COLUMNS = """\
-the last two columns of a table:
+the last columns of a table, where there is something to say:
   / BEAM           suptree's number divided by Erlang's, or by Elixir's (registries, streams, the service)
   / best Python    the same by the best Python peer's in that row, whose name follows
+  / itself         the same by another row of suptree's own, whose name follows; --only measures that too
   in brackets      the goal, and whether it is reached: at least so much for k/s (thousands a second),
                    at most for us (microseconds) and bytes
 """
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace) -> Record:
     """Run what the options ask for."""
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    rows = selected(options.only) if options.only else list(ROWS)
     found = Record(record.facts(options.loop, options.rounds))
     if options.peers == "all":
         found.troubles.update({"": prepare(_tell)})

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.line import Failed, Line
 from benchmarks.lineup import BEAM, ERLANG, OURS, Contestant
 from benchmarks.protocol import Ask
-from benchmarks.rows import Row
+from benchmarks.row import Row
 
 Tell = Callable[[str], None]
 Given = dict[tuple[str, Ask], dict[str, list[float]] | None]

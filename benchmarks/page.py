@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmarks.drawing import bars, lines
 from benchmarks.lineup import APART, DEFAULT, OURS
 from benchmarks.record import Record
-from benchmarks.rows import FAMILIES, ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import FAMILIES, ROWS
 from benchmarks.stats import median
 from benchmarks.studies import (
     BARE,
@@ -21,7 +22,7 @@ from benchmarks.studies import (
     YIELDING,
     Histogram,
 )
-from benchmarks.table import Verdict, against_beam, against_python, number
+from benchmarks.table import Verdict, against_beam, against_itself, against_python, number
 
 CAPPED = {row.name: row.rounds for row in ROWS if row.rounds}
 """Rows that have fewer rounds than the others, and how many at most."""
@@ -39,7 +40,10 @@ and *Cost as it grows*. A `+` behind the commit says that there were changes in 
 - The bare asyncio actor is one Task over one Queue. It is kept generous: its calls have no timeout and its supervisor is
   a loop that starts the next. It runs on both event loops, and the better one counts.
 - Erlang and Elixir run with one scheduler.
-- The garbage collector has its default settings on every row; `gc.freeze` is reported apart, under *Cost as it grows*.
+- The garbage collector has its default settings on every row; `gc.freeze` is reported apart, under *Cost as it grows*, and
+  used for `tick-100` and `tick-100k`, whose jobs stand for ever.
+- The rows of *Services* are suptree's alone: what a service adds is held against the same without it, both in one sample
+  and in turn. They are processor time; `publish-...` and `event-...` go to handlers that do nothing.
 - Memory is the growth of resident memory per process in a fresh interpreter (for Erlang: a fresh VM), after each
   process has handled one message.
 - `restart-p50` and `restart-p99` go from sending the crash to the reply of the next process. Every crash report is built
@@ -116,7 +120,11 @@ def _commit(facts: Mapping[str, str]) -> str:
 def _verdicts(record: Record) -> Iterator[tuple[Row, Verdict]]:
     for row in ROWS:
         samples = record.samples.get(row.name, {})
-        for verdict in (against_beam(row, samples), against_python(row, samples)):
+        for verdict in (
+            against_beam(row, samples),
+            against_python(row, samples),
+            against_itself(row, record.samples),
+        ):
             if verdict is not None and verdict.goal is not None:
                 yield row, verdict
 
@@ -124,15 +132,15 @@ def _verdicts(record: Record) -> Iterator[tuple[Row, Verdict]]:
 def _figures(record: Record) -> str:
     words = (
         "A ratio is suptree's number divided by the peer's in the same run: for k/s (thousands per second) it has to be at "
-        "least the goal, for us (microseconds) and bytes at most."
+        "least the goal, for us (microseconds) and bytes at most. What a service adds is divided by another row of suptree's own."
     )
     body = [
         (
             f"`{row.name}`",
             row.unit,
             number(record.samples[row.name][OURS]),
-            verdict.peer,
-            number(record.samples[row.name][verdict.peer]),
+            _against(row, verdict),
+            number(verdict.theirs),
             f"**{verdict.ratio:.2f}**",
             f"{'≥' if row.more_is_better else '≤'} {verdict.goal:g}",
             "yes" if verdict.reached else "no",
@@ -141,6 +149,11 @@ def _figures(record: Record) -> str:
     ]
     head = ("row", "unit", "suptree", "against", "its number", "ratio", "goal", "reached")
     return words + "\n\n" + _table(head, body)
+
+
+def _against(row: Row, verdict: Verdict) -> str:
+    is_row = row.beside is not None and verdict.peer == row.beside.row
+    return f"`{verdict.peer}`" if is_row else verdict.peer
 
 
 def _shares(record: Record) -> str:
@@ -161,11 +174,29 @@ def _family(record: Record, rows: Sequence[Row]) -> str:
         return ""
     sides = _sides(record.samples[row.name] for row in present)
     body = [
-        (f"`{row.name}`", row.unit, *(number(record.samples[row.name].get(side)) for side in sides))
+        (
+            f"`{row.name}`",
+            row.unit,
+            *(number(record.samples[row.name].get(side)) for side in sides),
+            *_itself(record, rows, row),
+        )
         for row in present
     ]
     told = "\n".join(f"- `{row.name}`: {row.what}." for row in present)
-    return _table(("row", "unit", *sides), body) + "\n\n" + told
+    head = ("row", "unit", *sides, *(("divided by", "ratio") if _held(rows) else ()))
+    return _table(head, body) + "\n\n" + told
+
+
+def _held(rows: Sequence[Row]) -> bool:
+    """Whether there are rows among them that are held against others of suptree's own."""
+    return any(row.beside for row in rows)
+
+
+def _itself(record: Record, rows: Sequence[Row], row: Row) -> tuple[str, ...]:
+    if not _held(rows):
+        return ()
+    verdict = against_itself(row, record.samples)
+    return ("", "") if verdict is None else (f"`{verdict.peer}`", f"{verdict.ratio:.2f}")
 
 
 def _groups(record: Record, rows: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -6,71 +6,11 @@ workloads by name, and none of them is known here but by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
 
 from benchmarks.protocol import Ask
-from benchmarks.stats import percentile
-
-Unit: TypeAlias = Literal["k/s", "us", "bytes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What suptree's number divided by a peer's has to be: at least that for k/s, at most that for us and bytes.
-
-    Attributes:
-        beam: Against `judge` on one scheduler; None: no figure.
-        python: Against the best Python peer, or the best of `among`.
-    """
-
-    beam: float | None = None
-    python: float | None = None
-    judge: Literal["erlang", "elixir"] = "erlang"
-    among: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        name: What `--only` takes.
-        what: One sentence for the reader.
-        unit: `k/s` is thousands per second, more is better; `us` (each) and `bytes` (each), less is better.
-        metric: Which of the answer's metrics; `seconds` for k/s are those of all n operations.
-        percent: The percentile of it that is read; None: it is one number.
-        rounds: At most that many rounds, for what is slow and steady.
-        alone: suptree is compared with itself here, no peer is asked.
-    """
-
-    name: str
-    ask: Ask
-    unit: Unit
-    what: str
-    figure: Figure = Figure()
-    metric: str = "seconds"
-    percent: float | None = None
-    rounds: int | None = None
-    alone: bool = False
-
-    @property
-    def more_is_better(self) -> bool:
-        return self.unit == "k/s"
-
-    def read(self, metrics: Mapping[str, Sequence[float]]) -> float:
-        """The number of the table, from the answer to `ask`."""
-        values = metrics[self.metric]
-        value = values[0] if self.percent is None else percentile(values, self.percent)
-        match self.unit:
-            case "k/s":
-                return self.ask.n / value / 1e3
-            case "us":
-                return value * 1e6
-            case "bytes":
-                return value
-
+from benchmarks.row import Figure, Row
+from benchmarks.service_rows import SERVICES
 
 CALLS, CASTS, SPAWNS, CRASHES, SERVICE = 40_000, 100_000, 10_000, 500, 40_000
 STREAMS = ("aiostream", "aiometer", "anyio")
@@ -303,5 +243,18 @@ FAMILIES: dict[str, tuple[Row, ...]] = {
     "Lookups and streams": LOOKUPS,
     "A mixed service": SERVICE_ROWS,
     "Telemetry": TELEMETRY,
+    "Services": SERVICES,
 }
 ROWS: tuple[Row, ...] = tuple(row for family in FAMILIES.values() for row in family)
+
+
+def selected(names: Iterable[str]) -> list[Row]:
+    """The rows of these names, with those that they are held against."""
+    wanted, waiting, by_name = set[str](), list(names), {row.name: row for row in ROWS}
+    while waiting:
+        name = waiting.pop()
+        row = by_name.get(name)
+        if row is not None and name not in wanted:
+            wanted.add(name)
+            waiting += [row.beside.row] if row.beside else []
+    return [row for row in ROWS if row.name in wanted]

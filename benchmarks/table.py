@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.lineup import ELIXIR, ERLANG, OURS
-from benchmarks.rows import Row
+from benchmarks.row import Row
 from benchmarks.stats import median, spread
 
 Samples = Mapping[str, Sequence[float]]
@@ -15,16 +15,18 @@ Samples = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """suptree's median divided by a peer's, and whether that is what was to be reached.
+    """suptree's median divided by a peer's, or by that of another row, and whether that is what was to be reached.
 
     Attributes:
-        peer: Who.
+        peer: Who, or which row.
+        theirs: The numbers that it is divided by.
         ratio: More is better for k/s, less is better for us and bytes.
         goal: The figure to reach; None: there is none.
         reached: None without a goal.
     """
 
     peer: str
+    theirs: Sequence[float]
     ratio: float
     goal: float | None
     reached: bool | None
@@ -53,14 +55,30 @@ def against_python(row: Row, samples: Samples) -> Verdict | None:
     )
 
 
+def against_itself(row: Row, samples: Mapping[str, Samples]) -> Verdict | None:
+    """The verdict against the row of suptree's own that the row names; *samples* are those of all rows."""
+    if row.beside is None:
+        return None
+    ours, theirs = (samples.get(name, {}).get(OURS) for name in (row.name, row.beside.row))
+    if ours is None or theirs is None:
+        return None
+    return _judged(row, ours, row.beside.row, theirs, row.beside.most)
+
+
 def _verdict(row: Row, samples: Samples, peer: str, goal: float | None) -> Verdict | None:
     if OURS not in samples or peer not in samples:
         return None
-    ratio = median(samples[OURS]) / median(samples[peer])
+    return _judged(row, samples[OURS], peer, samples[peer], goal)
+
+
+def _judged(
+    row: Row, ours: Sequence[float], peer: str, theirs: Sequence[float], goal: float | None
+) -> Verdict:
+    ratio = median(ours) / median(theirs)
     reached = None
     if goal is not None:
         reached = ratio >= goal if row.more_is_better else ratio <= goal
-    return Verdict(peer, ratio, goal, reached)
+    return Verdict(peer, theirs, ratio, goal, reached)
 
 
 def number(samples: Sequence[float] | None) -> str:
@@ -86,26 +104,40 @@ def goal_words(row: Row, verdict: Verdict | None) -> str:
 
 def as_text(rows: Sequence[Row], samples: Mapping[str, Samples], sides: Sequence[str]) -> str:
     """The table for a terminal, a line for each row."""
-    head = ["row", "unit", *sides, "/ BEAM", "/ best Python"]
-    lines = [head]
+    lines = [["row", "unit", *sides, "/ BEAM", "/ best Python", "/ itself"]]
     for row in rows:
         own = samples.get(row.name, {})
-        beam, python = against_beam(row, own), against_python(row, own)
-        best = "" if python is None else f" {python.peer}"
         lines.append(
             [
                 row.name,
                 row.unit,
                 *(number(own.get(side)) for side in sides),
-                goal_words(row, beam),
-                goal_words(row, python) + best,
+                goal_words(row, against_beam(row, own)),
+                _with_name(row, against_python(row, own)),
+                _with_name(row, against_itself(row, samples)),
             ]
         )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join(
+    return "\n".join(_aligned(_without_empty(lines)))
+
+
+def _with_name(row: Row, verdict: Verdict | None) -> str:
+    return goal_words(row, verdict) + ("" if verdict is None else f" {verdict.peer}")
+
+
+def _without_empty(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Without the columns that say nothing, which a few rows alone leave many of."""
+    columns = [
+        column for column in zip(*lines, strict=True) if any(cell != "-" for cell in column[1:])
+    ]
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return [
         "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
-    )
+    ]

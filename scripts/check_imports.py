@@ -26,6 +26,7 @@ RULES = {
     "base-exception": "`except BaseException` stands in core/process.py",
     "state": "no module-level mutable state",
     "time": "time is read in clock.py",
+    "process": "OS processes start in services/commands/runner.py",
 }
 
 FLOORS = ("errors", "clock", "telemetry", "core", "otp", "services", "agents", "system")
@@ -36,6 +37,16 @@ TASK_MAKERS = {"create_task", "ensure_future", "gather", "wait_for", "run_corout
 CLOCK_READERS = {
     *("time", "monotonic", "perf_counter", "process_time", "thread_time"),
     *("time_ns", "monotonic_ns", "perf_counter_ns", "process_time_ns", "sleep"),
+}
+PROCESS_MODULES = {"subprocess", "multiprocessing", "pty"}
+PROCESS_CALLS = {  # of `os`
+    *("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "startfile"),
+    *("execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe"),
+    *("spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp", "spawnvpe"),
+}
+PROCESS_MAKERS = {  # of whatever
+    *("create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell"),
+    *("Popen", "ProcessPoolExecutor"),
 }
 MUTABLE_MAKERS = {
     *("list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict", "Counter"),
@@ -158,6 +169,8 @@ class Reader(ast.NodeVisitor):
                 if alias.name in CLOCK_READERS:
                     self.breach("time", node, f"imports time.{alias.name}")
         for alias in node.names:
+            if module == "subprocess" or (module, alias.name) == ("multiprocessing", "Process"):
+                self.breach("process", node, f"imports {module}.{alias.name}")
             self._imported(node, module, alias.name)
 
     def _imported(self, node: ast.AST, module: str, name: str | None) -> None:
@@ -198,6 +211,9 @@ class Reader(ast.NodeVisitor):
         owner = last_name(called.value) if isinstance(called, ast.Attribute) else None
         if name in TASK_MAKERS and owner != "self":
             self.breach("task", node, f"calls {ast.unparse(called)}")
+        of_os = owner == "os" and name in PROCESS_CALLS
+        if of_os or name in PROCESS_MAKERS or owner in PROCESS_MODULES:
+            self.breach("process", node, f"calls {ast.unparse(called)}")
         if name == "Task" and owner in {"asyncio", "tasks"}:
             self.breach("task", node, f"calls {ast.unparse(called)}")
         if owner == "time" and name in CLOCK_READERS:

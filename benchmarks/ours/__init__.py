@@ -4,7 +4,7 @@ An option `queued` turns the direct call off, `telemetry` attaches one handler t
 """
 
 import suptree
-from benchmarks.ours import flatness, flood, lives, lookups, messages, service, times
+from benchmarks.ours import flatness, flood, lives, lookups, messages, service, services, times
 from benchmarks.worker import Workload
 
 VERSION = suptree.__version__
@@ -16,4 +16,5 @@ WORKLOADS: dict[str, Workload] = {
     **service.WORKLOADS,
     **flood.WORKLOADS,
     **flatness.WORKLOADS,
+    **services.WORKLOADS,
 }

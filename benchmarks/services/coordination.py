@@ -10,16 +10,23 @@ always goes through its mailbox.  Goal: at most 4 queued calls.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import time
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import suptree as st
+from benchmarks.services.alternating import medians
 from suptree.services import CoordinationManager, DeadLetterQueue
 
 N: Final = 10_000
 GOAL: Final = 4.0
+"""Queued calls that a routed message may cost."""
+MANY: Final = 1_000
+
+Side: TypeAlias = Callable[[int], Awaitable[float]]
+"""Does it so often, and says how many seconds of the processor one took."""
 
 
 class Echo(st.GenServer):
@@ -29,56 +36,69 @@ class Echo(st.GenServer):
         return request
 
 
-async def queued() -> float:
+async def start(receivers: int = 0) -> None:
+    """A router with its dead letters, one receiver, and so many more."""
+    await st.child(DeadLetterQueue).with_(name="letters").start_link()
+    router = st.child(CoordinationManager, dead_letters="letters")
+    await router.with_(name="router").start_link()
+    await st.child(Echo).with_(name="echo").start_link()
+    for number in range(receivers):
+        await st.child(Echo).with_(name=f"echo{number}").start_link()
+
+
+async def queued(n: int) -> float:
+    """Processor seconds of one queued call, the mean of *n*."""
     start = time.process_time()
-    for number in range(N):
+    for number in range(n):
         await st.GenServer.call("echo", number)
-    return time.process_time() - start
+    return (time.process_time() - start) / n
 
 
-async def routed() -> float:
+async def routed(n: int) -> float:
+    """Processor seconds of one routed message, the mean of *n*."""
     start = time.process_time()
-    for number in range(N):
+    for number in range(n):
         await CoordinationManager.coordinate("router", "echo", number)
-    return time.process_time() - start
+    return (time.process_time() - start) / n
 
 
-async def many_queued() -> float:
-    """Calls to a thousand servers in turn."""
+async def many_queued(n: int) -> float:
+    """The same of calls to a thousand servers in turn."""
     start = time.process_time()
-    for number in range(N):
-        await st.GenServer.call(f"echo{number % 1000}", number)
-    return time.process_time() - start
+    for number in range(n):
+        await st.GenServer.call(f"echo{number % MANY}", number)
+    return (time.process_time() - start) / n
 
 
-async def many_lanes() -> float:
-    """Messages to a thousand receivers in turn."""
+async def many_lanes(n: int) -> float:
+    """The same of messages to a thousand receivers in turn."""
     start = time.process_time()
-    for number in range(N):
-        await CoordinationManager.coordinate("router", f"echo{number % 1000}", number)
-    return time.process_time() - start
+    for number in range(n):
+        await CoordinationManager.coordinate("router", f"echo{number % MANY}", number)
+    return (time.process_time() - start) / n
 
 
 async def measure(rounds: int) -> None:
     """Print the figures."""
+    pairs: dict[str, tuple[Side, Side]] = {
+        "one receiver": (queued, routed),
+        "1,000 receivers": (many_queued, many_lanes),
+    }
     async with st.Runtime():
-        await st.child(DeadLetterQueue).with_(name="letters").start_link()
-        router = st.child(CoordinationManager, dead_letters="letters")
-        await router.with_(name="router").start_link()
-        await st.child(Echo).with_(name="echo").start_link()
-        for number in range(1000):
-            await st.child(Echo).with_(name=f"echo{number}").start_link()
-        pairs = {
-            "one receiver": (queued, routed),
-            "1,000 receivers": (many_queued, many_lanes),
+        await start(MANY)
+        sides = {
+            f"{name}, {place}": partial(side, N)
+            for name, pair in pairs.items()
+            for place, side in enumerate(pair)
         }
-        seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in pairs}
-        for _ in range(rounds + 1):
-            for name, (call, message) in pairs.items():
-                seconds[name].append((await call(), await message()))
+        seconds = await medians(sides, rounds, warm_up=1)
+        _report(rounds, pairs, seconds)
+
+
+def _report(rounds: int, names: Iterable[str], seconds: Mapping[str, float]) -> None:
     print(f"medians of {rounds} rounds of {N:,}, processor time")
-    for name, values in seconds.items():
-        call, message = (statistics.median(side) / N for side in zip(*values[1:], strict=True))
+    for name in names:
+        call, message = (seconds[f"{name}, {place}"] for place in range(2))
         ratio = message / call
         print(
             f"{name:<16} queued call {call * 1e6:5.2f} µs, routed message {message * 1e6:5.2f} µs: "

@@ -3,7 +3,7 @@
     python -m benchmarks.services.signals [rounds]
 
 Every row is measured in each round, in turn, so that a slow moment of the machine hits all of
-them; the figures are medians.  Goals: the trie finds the targets of a signal among 10,000
+them; the figures are medians of processor time.  Goals: the trie finds the targets of a signal among 10,000
 subscriptions at least 100 times faster than a scan of a list, also for types that it has not
 seen before; publishing costs no more with 10,000 other subscriptions than with one; and a
 publish to one subscriber costs at most ten calls of a plain server.
@@ -12,12 +12,11 @@ publish to one subscriber costs at most ten calls of a plain server.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
 
 import suptree as st
+from benchmarks.services.alternating import Measurement, medians
 from suptree.services import (
     Signal,
     SignalBus,
@@ -31,8 +30,8 @@ SUBSCRIPTIONS = 10_000
 TYPES = [f"shop.s{i % 100}.order.o{i}" for i in range(0, SUBSCRIPTIONS, 10)]
 SCANNED = 10  # how many types a scan is measured with: each takes milliseconds
 
-Row = Callable[[], Awaitable[float]]
-"""Measures once and gives the seconds that one operation took."""
+Row = Measurement
+"""Gives the seconds that one operation took."""
 
 
 def paths() -> list[str]:
@@ -61,10 +60,10 @@ def by_trie(remember: int) -> Row:
         router.add(path, number)
 
     async def row() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for type in TYPES:
             router.routes(type)
-        return (time.perf_counter() - start) / len(TYPES)
+        return (time.process_time() - start) / len(TYPES)
 
     return row
 
@@ -74,11 +73,11 @@ def by_scan() -> Row:
     compiled = [SignalPath(path) for path in paths()]
 
     async def row() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for type in TYPES[:SCANNED]:
             found = [path for path in compiled if scanned_match(path.words, type.split("."))]
             found.sort(key=lambda path: path.rank)
-        return (time.perf_counter() - start) / SCANNED
+        return (time.process_time() - start) / SCANNED
 
     return row
 
@@ -137,13 +136,13 @@ async def publishing(
     given = [signal] * batch
 
     async def row() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(count // batch):
             await SignalBus.publish(bus, given)
         for sink in sinks:
             await Sink.settle(sink)
         await SignalBus.stats(bus)
-        return (time.perf_counter() - start) / count
+        return (time.process_time() - start) / count
 
     return row
 
@@ -153,10 +152,10 @@ async def calling(count: int) -> Row:
     sink = await Sink.start_link()
 
     async def row() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(count):
             await Sink.settle(sink)
-        return (time.perf_counter() - start) / count
+        return (time.process_time() - start) / count
 
     return row
 
@@ -165,10 +164,10 @@ async def making(count: int) -> Row:
     """One Signal, checked against the rules of CloudEvents."""
 
     async def row() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(count):
             Signal("bench.tick", source="/bench", data=1)
-        return (time.perf_counter() - start) / count
+        return (time.process_time() - start) / count
 
     return row
 
@@ -189,11 +188,7 @@ async def measure(rounds: int) -> dict[str, float]:
         "publish to 100 subscribers": await publishing(100, 200),
         "publish to 10,000 subscribers": await publishing(10_000, 4),
     }
-    taken: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(rounds):
-        for name, row in rows.items():
-            taken[name].append(await row())
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return await medians(rows, rounds)
 
 
 def report(taken: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
     python -m benchmarks.services.telemetry [rounds]
 
 Every row is measured in each round, in turn, so that a slow moment of the machine hits all of
-them; the figures are medians.  Goals: an event that nobody listens to costs as much as one
+them; the figures are medians of processor time.  Goals: an event that nobody listens to costs as much as one
 attribute test (the row above it is that test); a span that nobody listens to well below a
 microsecond; a tracer adds no more than five microseconds to a message.
 """
@@ -11,14 +11,14 @@ microsecond; a tracer adds no more than five microseconds to a message.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import suptree as st
+from benchmarks.services.alternating import Measurement, medians
 from suptree.services import (
     Metric,
     RateLimited,
@@ -37,7 +37,7 @@ SENT = Event(
 JOB = Span("bench.job", metadata={"kind": "which"}, doc="One job.")
 N = 20_000
 
-Row = Callable[[], Awaitable[float]]
+Row = Measurement
 """Runs `N` times and gives the seconds."""
 
 
@@ -68,22 +68,38 @@ class Server(st.GenServer):
 
     @st.call
     def timers(self) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(N):
             self.cancel_timer(self.send_after(100.0, None))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
 
 def attribute_test() -> float:
     slot = Empty()
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(N):
         if slot.handlers:
             print(number)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
-def emitting(handlers: int, handler: Any = ignore) -> Callable[[], float]:
+def nothing() -> None:
+    """The cheapest function there is."""
+
+
+def calling_nothing(n: int) -> Callable[[], float]:
+    """Calls of an empty function, the yardstick."""
+
+    def run() -> float:
+        start = time.process_time()
+        for _ in range(n):
+            nothing()
+        return time.process_time() - start
+
+    return run
+
+
+def emitting(handlers: int, handler: Any = ignore, n: int = N) -> Callable[[], float]:
     """Events by a kept slot, as hot paths emit them."""
     bus = TelemetryBus()
     for number in range(handlers):
@@ -91,22 +107,22 @@ def emitting(handlers: int, handler: Any = ignore) -> Callable[[], float]:
     slot = bus.slot(SENT)
 
     def run() -> float:
-        start = time.perf_counter()
-        for number in range(N):
+        start = time.process_time()
+        for number in range(n):
             if slot.handlers:
                 slot.emit({"size_bytes": number}, {"queue": "fast"})
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     return run
 
 
 def spanning(bus: TelemetryBus) -> Callable[[], float]:
     def run() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(N):
             with bus.span(JOB, {"kind": "x"}):
                 pass
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     return run
 
@@ -131,7 +147,7 @@ def messaging(what: str, *, traced: bool, in_span: bool = False) -> Row:
                 rt.telemetry.span(JOB, {"kind": "x"}) if in_span else nullcontext()
             )
             with span:
-                start = time.perf_counter()
+                start = time.process_time()
                 if what == "timer":
                     return await Server.timers(server)
                 for _ in range(N):
@@ -140,7 +156,7 @@ def messaging(what: str, *, traced: bool, in_span: bool = False) -> Row:
                     else:
                         Server.note(server)
                 await Server.ask(server)
-                return time.perf_counter() - start
+                return time.process_time() - start
 
     return run
 
@@ -158,6 +174,7 @@ def rows() -> dict[str, Row]:
     table = MetricsTable([Metric.counter(SENT, tags=("queue",)), Metric.sum(SENT, "size_bytes")])
     return {
         "an attribute test, in a loop": plain(attribute_test),
+        "an empty function, in a loop": plain(calling_nothing(N)),
         "event, no handler": plain(emitting(0)),
         "event, 1 handler": plain(emitting(1)),
         "event, 10 handlers": plain(emitting(10)),
@@ -188,24 +205,20 @@ PAIRS = [
 
 async def measure(rounds: int) -> dict[str, float]:
     """Median nanoseconds of each row."""
-    everything = rows()
-    taken: dict[str, list[float]] = {name: [] for name in everything}
-    for _ in range(rounds):
-        for name, run in everything.items():
-            taken[name].append(await run() / N * 1e9)
-    return {name: statistics.median(times) for name, times in taken.items()}
+    seconds = await medians(rows(), rounds)
+    return {name: value / N * 1e9 for name, value in seconds.items()}
 
 
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    medians = asyncio.run(measure(rounds))
+    found = asyncio.run(measure(rounds))
     print(f"nanoseconds each, medians of {rounds} rounds of {N:,}")
-    for name, nanoseconds in medians.items():
+    for name, nanoseconds in found.items():
         print(f"  {name:<36} {nanoseconds:>9,.0f}")
     print("side by side: ratio, and nanoseconds more")
     for one, other in PAIRS:
-        ratio, more = medians[one] / medians[other], medians[one] - medians[other]
+        ratio, more = found[one] / found[other], found[one] - found[other]
         print(f"  {one + ' / ' + other:<60} {ratio:>6.2f} {more:>+9,.0f}")
 
 

@@ -9,18 +9,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from .chaos import INTENSITY, CensusUnderFire, Outcome
+from suptree.services import ConfigurationInvalidError
+
+from .chaos import Attack
 from .control import plain_run
 from .discover import InputError, Sources, find_sources
-from .job import Intensity, Job
+from .job import Job, Patience
 from .options import Options, parse
 from .pace import Pace
 from .progress import ProgressLine, Tally
+from .report import Report
 from .rowfile import prepare, sort_rows
 from .running import Ending, crash_log, run
 from .summary import printable, render, summarise
 from .survey import Row
 from .tree import Census
+from .under_fire import ENDLESS, CensusUnderFire, Outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"census: {place}: {reason}; what is in there is not counted.")
     try:
         ending = _in_chaos(options, sources) if options.rate else _in_peace(options, sources)
+    except ConfigurationInvalidError as error:  # the environment sets something of the system
+        _say(f"census: {error}")
+        ending = Ending.BAD_INPUT
     except KeyboardInterrupt:  # before or after the tree; while it runs, its runner sees to it
         ending = Ending.STOPPED
     if ending is Ending.STOPPED:
@@ -46,18 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _in_peace(options: Options, sources: Sources) -> Ending:
-    job = _job(options, sources, Pace.free(), Intensity())
-    ending = run(Census(job), inspect=options.inspect)
+    census = Census(_job(options, sources, Pace.free(), Patience()))
+    ending = run(census, inspect=options.inspect)
     if ending is Ending.COMPLETE:
-        _show(options, sources, sort_rows(options.out))
+        _show(options, sources, sort_rows(options.out), census.report)
     return ending
 
 
 def _in_chaos(options: Options, sources: Sources) -> Ending:
-    seconds = options.quota.size / options.rate
-    pace = Pace(sources.paths, seconds=seconds, held_back=options.workers)
-    job = _job(options, sources, pace, INTENSITY)
-    census = CensusUnderFire(job, rate=options.rate, quota=options.quota, seed=options.seed)
+    attack = Attack(rate=options.rate, quota=options.quota, seed=options.seed)
+    pace = Pace(sources.paths, seconds=attack.seconds, held_back=options.workers)
+    census = CensusUnderFire(_job(options, sources, pace, ENDLESS), attack)
     _say(census.announcement())
     with plain_run(sources) as plain_lines:
         ending = run(census, inspect=options.inspect)
@@ -65,11 +71,11 @@ def _in_chaos(options: Options, sources: Sources) -> Ending:
             return ending
         lines = sort_rows(options.out)
         outcome = census.outcome(identical=lines == plain_lines())
-    _show(options, sources, lines, outcome)
+    _show(options, sources, lines, census.report, outcome)
     return ending if outcome.is_good() else Ending.FAILED
 
 
-def _job(options: Options, sources: Sources, pace: Pace, intensity: Intensity) -> Job:
+def _job(options: Options, sources: Sources, pace: Pace, patience: Patience) -> Job:
     width = shutil.get_terminal_size().columns
     return Job(
         sources=sources,
@@ -78,19 +84,25 @@ def _job(options: Options, sources: Sources, pace: Pace, intensity: Intensity) -
         tally=Tally(total=len(sources.paths)),
         line=ProgressLine(sys.stderr, width=width) if options.progress else None,
         workers=options.workers,
-        intensity=intensity,
+        patience=patience,
     )
 
 
 def _show(
-    options: Options, sources: Sources, lines: Sequence[str], outcome: Outcome | None = None
+    options: Options,
+    sources: Sources,
+    lines: Sequence[str],
+    report: Report,
+    outcome: Outcome | None = None,
 ) -> None:
     summary = summarise(map(Row.from_line, lines), top=options.top)
     if options.json:
+        parts = {"root": str(sources.root), **asdict(summary), "telemetry": asdict(report)}
         chaos = {} if outcome is None else {"chaos": asdict(outcome)}
-        print(json.dumps({"root": str(sources.root), **asdict(summary), **chaos}, indent=2))
+        print(json.dumps({**parts, **chaos}, indent=2))
         return
     print(render(summary, title=f"Code census of {printable(str(sources.root))}", top=options.top))
+    print(f"{report}\n")
     print(f"{len(lines):,} rows, one JSON line each: {options.out}")
     if outcome is not None:
         print(outcome)

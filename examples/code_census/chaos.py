@@ -1,140 +1,118 @@
 """The chaos: kills random processes of the tree, at a steady rate, until it has had enough.
 
-Who owns it: the application, above the tree that it is let loose on, like the hand that
-pulls a plug. A kill is counted once the victim is down with reason KILLED, not before.
+Who owns it: the application, beside the tree that it is let loose on, like the hand that
+pulls a plug. Its tick is a job of the scheduler, which it kills like everybody else: if
+the job is gone with what kept it, it asks the next scheduler for another.
+
+A kill is counted once the victim is down with reason KILLED, not before. Its own end, when
+the quota is met, is the sign for the files that were held back.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import suptree as st
+from suptree.services import SchedulerManager
 
-from .job import CREW, DISPLAY, REGISTRY, TASKS, WORKERS, Intensity, Job
-from .tree import Census
-from .victims import Quota, choose
+from .names import CHAOS, SCHEDULER
+from .progress import Tally
+from .victims import Quota, choose, role_of
 
-INTENSITY = Intensity(max_restarts=10_000, max_seconds=5.0)
-"""For every supervisor of a tree under chaos: being shot at is no reason to give up."""
-
-ROLE_OF = {
-    REGISTRY: "registry",
-    "Partition": "registry",  # the process of a registry that holds the entries
-    "Collector": "collector",
-    "Coordinator": "coordinator",
-    CREW: "crew",
-    TASKS: "task supervisor",
-    WORKERS: "worker supervisor",
-    "Worker": "worker",
-    "survey": "task",
-    DISPLAY: "display",
-}
-"""The role of a process by its name or label."""
+LOOK_AGAIN = 0.01
+"""Seconds after which it looks whether there is a scheduler again: then nobody else has a timer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a chaos run.
+class Attack:
+    """What is to be done to a tree, and what has been done. It outlives the process that does it.
 
     Attributes:
-        seed: Repeats its choices.
-        kills: How many landed on each role.
-        restarts: How many children supervisors started again.
-        enough: Whether the quota was met.
-        identical: Whether its rows are, byte for byte, those of a plain run.
-    """
-
-    seed: int
-    kills: dict[str, int]
-    restarts: int
-    enough: bool
-    identical: bool
-
-    def is_good(self) -> bool:
-        return self.enough and self.identical
-
-    def __str__(self) -> str:
-        by_role = ", ".join(f"{count} {role}" for role, count in self.kills.items())
-        return (
-            f"chaos: {sum(self.kills.values()):,} kills landed"
-            f"{'' if self.enough else ', too few'}: {by_role}\n"
-            f"chaos: {self.restarts:,} restarts by supervisors; seed {self.seed}\n"
-            f"identical: {'yes' if self.identical else 'NO'} "
-            f"(the rows, sorted, against a plain run without processes)"
-        )
-
-
-class CensusUnderFire(Census):
-    """The census, with a killer let loose on it once it is up.
-
-    Attributes:
+        rate: Kills a second.
+        quota: How many.
+        seed: Repeats the choices.
         landed: The kills so far, by role.
     """
 
-    name = "Census"
+    rate: float
+    quota: Quota
+    seed: int
+    landed: Counter[str] = field(default_factory=Counter[str])
 
-    def __init__(self, job: Job, *, rate: float, quota: Quota, seed: int) -> None:
-        super().__init__(job)
-        self.landed = Counter[str]()
-        self._rate = rate
-        self._quota = quota
-        self._seed = seed
-        self._rng = random.Random(seed)
-        job.tally.kills_wanted = quota.size
+    @property
+    def seconds(self) -> float:
+        """How long it takes, if there is a victim each time."""
+        return self.quota.size / self.rate
 
-    def announcement(self) -> str:
-        """What is going to happen, for people."""
-        return (
-            f"chaos: {self._rate:g} kills a second until {self._quota.size:,} have landed, "
-            f"at least {self._quota.each} on each role; repeat with --seed {self._seed}\n"
-            f"chaos: every supervisor allows {INTENSITY} (without chaos: {Intensity()})\n"
-            f"chaos: the files are spread over the time this takes, about "
-            f"{self._quota.size / self._rate:g} s, and the last few wait for the last kill"
-        )
 
-    def outcome(self, *, identical: bool) -> Outcome:
-        """What has happened; *identical* is whether the rows are those of a plain run."""
-        return Outcome(
-            seed=self._seed,
-            kills=dict(self.landed.most_common()),
-            restarts=self.job.tally.restarts,
-            enough=self._quota.is_met(self.landed),
-            identical=identical,
-        )
+@dataclass(frozen=True, slots=True)
+class _Kill:
+    """From the scheduler: it is time."""
 
-    async def start(self) -> Any:
-        top = await super().start()
-        st.spawn(self._kill_until_enough, label="chaos")
-        return top
 
-    async def _kill_until_enough(self) -> None:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """To itself: there may be a scheduler again."""
+
+
+class Chaos(st.GenServer):
+    """Carries *attack* out, and tells *tally*; it begins when it is told to."""
+
+    def __init__(self, attack: Attack, tally: Tally) -> None:
+        self._attack = attack
+        self._tally = tally
+        self._rng = random.Random(attack.seed)
+        self._scheduler: st.Ref | None = None
+        self._victim: tuple[st.Ref, str] | None = None
+
+    @st.cast
+    async def begin(self) -> None:
+        """Let it loose: everybody has been started."""
+        await self._schedule()
+
+    async def handle_info(self, message: object) -> st.Stop | None:
+        match message:
+            case _Kill():
+                self._kill_one()
+            case st.Down(ref=ref) if ref is self._scheduler:
+                await self._schedule()
+            case st.Down(reason=reason):
+                return self._is_down(reason)
+            case _Look():
+                await self._schedule()
+            case _:
+                super().handle_info(message)
+        return None
+
+    async def _schedule(self) -> None:
+        self._scheduler = None
         try:
-            loop = asyncio.get_running_loop()
-            due = loop.time()
-            while not self._quota.is_met(self.landed):
-                due += 1 / self._rate  # on a grid: one that is late does not delay the next
-                await asyncio.sleep(due - loop.time())
-                await self._kill_one()
-        finally:
-            self.job.pace.release()
+            await SchedulerManager.every(SCHEDULER, 1 / self._attack.rate, _Kill(), id=CHAOS)
+        except (st.NoProcessError, st.ServerExitError):
+            self.send_after(LOOK_AGAIN, _Look())
+        else:
+            self._scheduler = st.monitor(SCHEDULER)
 
-    async def _kill_one(self) -> None:
-        alive = _by_role(st.current().runtime.tree())
-        role = choose(self._rng, alive, self.landed, self._quota)
-        if role is not None and await _kill(self._rng.choice(alive[role])):
-            self.landed[role] += 1
-            self.job.tally.kills = self.landed.total()
+    def _kill_one(self) -> None:
+        if self._victim is not None:  # the one before is not down yet
+            return
+        alive = _by_role(self.pid.runtime.tree())
+        role = choose(self._rng, alive, self._attack.landed, self._attack.quota)
+        if role is not None:
+            victim = self._rng.choice(alive[role])
+            self._victim = st.monitor(victim), role
+            st.exit(victim, st.KILL)
 
-
-async def _kill(victim: st.Pid[Any]) -> bool:
-    ref = st.monitor(victim)
-    st.exit(victim, st.KILL)
-    down = await st.receive(lambda message: isinstance(message, st.Down) and message.ref is ref)
-    return bool(down.reason is st.KILLED)
+    def _is_down(self, reason: object) -> st.Stop | None:
+        assert self._victim is not None
+        (_, role), self._victim = self._victim, None
+        if reason is st.KILLED:
+            self._attack.landed[role] += 1
+            self._tally.kills = self._attack.landed.total()
+        return st.Stop(st.NORMAL) if self._attack.quota.is_met(self._attack.landed) else None
 
 
 def _by_role(todo: list[st.TreeNode]) -> dict[str, list[st.Pid[Any]]]:
@@ -143,7 +121,7 @@ def _by_role(todo: list[st.TreeNode]) -> dict[str, list[st.Pid[Any]]]:
     while todo:
         node = todo.pop()
         todo += node.children
-        role = ROLE_OF.get(node.name or node.label)
+        role = role_of(node.name, node.label)
         if role is not None and node.pid is not None and node.pid.is_alive():
             alive.setdefault(role, []).append(node.pid)
     return alive

@@ -1,14 +1,17 @@
 """The display: has the progress line drawn ten times a second.
 
-Who owns it: the root of the tree, as its last child, because it matters least. It keeps
-nothing: what it shows is in the tally of the job, which the collector and telemetry write.
+Who owns it: the root of the tree, as the last child of the census, because it matters
+least. It keeps nothing: what it shows is in the tally of the job, which the collector and
+telemetry write. Its tick is a job of the scheduler, and goes when it goes.
 """
 
 from __future__ import annotations
 
 import suptree as st
+from suptree.services import SchedulerManager
 
 from .job import Job
+from .names import SCHEDULER
 
 PERIOD = 0.1
 """Seconds between two drawings."""
@@ -20,10 +23,10 @@ class Display(st.GenServer):
     def __init__(self, job: Job) -> None:
         self._job = job
 
-    def init(self) -> None:
+    async def init(self) -> None:
         self._draw()
         if self._job.line is not None:
-            self.send_interval(PERIOD, "draw")
+            await SchedulerManager.every(SCHEDULER, PERIOD, "draw")
 
     def handle_info(self, message: object) -> None:
         self._draw()

@@ -1,4 +1,4 @@
-"""What one census is about, and the names under which its processes find each other.
+"""What one census is about.
 
 Who owns it: the caller makes one `Job` before the tree starts. It is handed to every
 process by reference; the parts that change (`pace`, `tally`) live outside the tree on
@@ -11,30 +11,31 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import suptree as st
-
+from . import names
 from .discover import Sources
 from .pace import Pace
 from .progress import ProgressLine, Tally
 
-REGISTRY = "census.registry"
-CREW = "census.crew"
-TASKS = "census.tasks"
-WORKERS = "census.workers"
-DISPLAY = "census.display"
-COLLECTOR = st.via(REGISTRY, "collector")
-COORDINATOR = st.via(REGISTRY, "coordinator")
-
 
 @dataclass(frozen=True, slots=True)
-class Intensity:
-    """How many restarts in how many seconds a supervisor puts up with before it gives up."""
+class Patience:
+    """When a death is one too many.
+
+    Attributes:
+        max_restarts: How many restarts a supervisor puts up with before it gives up.
+        max_seconds: In how many seconds.
+        deliveries: How many receivers may die over a message before it is given up.
+    """
 
     max_restarts: int = 3
     max_seconds: float = 5.0
+    deliveries: int = 3
 
     def __str__(self) -> str:
-        return f"{self.max_restarts:,} restarts in {self.max_seconds:g} s"
+        return (
+            f"{self.max_restarts:,} restarts in {self.max_seconds:g} s, "
+            f"{self.deliveries:,} deaths over a message"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Job:
         pace: When each file may be surveyed.
         tally: How it stands; written by the collector, shown by the display.
         line: Where the display draws it; None for nowhere.
-        intensity: For every supervisor of the tree.
+        patience: For every supervisor of the tree, and every message.
         thread: Where files are surveyed, off the loop; one thread only. More would gain
             nothing under the interpreter's lock, and the parser of CPython 3.11 and 3.12
             fails in two threads at once ("AST constructor recursion depth mismatch").
@@ -60,5 +61,9 @@ class Job:
     tally: Tally
     line: ProgressLine | None = None
     workers: int = 4
-    intensity: Intensity = Intensity()
+    patience: Patience = Patience()
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "survey"))
+
+    def crew(self) -> list[str]:
+        """The names of the workers."""
+        return [names.worker(number) for number in range(1, self.workers + 1)]

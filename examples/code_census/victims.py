@@ -16,20 +16,60 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 ROLES = {
+    "state": 1,
+    "configuration": 1,
+    "tasks": 1,
+    "branch": 2,  # a supervisor of some of the others
+    "service": 2,
     "registry": 1,
-    "collector": 2,
+    "scheduler": 2,
+    "dead_letters": 1,
+    "coordination": 2,
+    "observation": 1,
+    "availability": 1,
+    "reconfigurer": 1,
+    "surveys": 1,
+    "agents": 1,
     "coordinator": 2,
-    "crew": 1,  # the supervisor of the next two and of whoever hires
-    "task supervisor": 1,
-    "worker supervisor": 1,
-    "worker": 6,
-    "task": 6,
+    "collector": 2,
     "display": 1,
+    "worker": 6,
+    "survey": 6,
 }
 """Every kind of process in the tree below its root, and how often each is chosen.
 
 The root is spared: its death is the end of the application by definition.
 """
+
+BRANCHES = {
+    "services": "service",
+    "registry": "registry",
+    "managers": "",  # each of them is a role of its own
+    "observation": "observation",
+    "availability": "availability",
+}
+"""What those are who stand under a branch of the system."""
+
+
+def role_of(name: str | None, label: str) -> str | None:
+    """The role of a process, by its name or else what it runs; None: it is not to be killed.
+
+    >>> role_of("system.services.flags", "FeatureFlags"), role_of("worker.3", "Worker")
+    ('service', 'worker')
+    """
+    match (name or label).split("."):
+        case ["worker", _]:
+            return "worker"
+        case ["survey"]:
+            return "survey"
+        case ["Partition"]:  # of the registry of the monitors
+            return "observation"
+        case ["system", branch, one, *_]:
+            return BRANCHES[branch] or one
+        case ["system", one]:
+            return "branch" if one in BRANCHES else one
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

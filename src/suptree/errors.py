@@ -6,6 +6,7 @@
     ├── CallTimeoutError            no answer in time (also a TimeoutError)
     ├── SelfCallError               a process called itself                    (OTP: calling_self)
     ├── BadRequestError             the server does not know that request
+    ├── BadArgumentError            a value that a call is given is wrong (also a ValueError)
     ├── MailboxFullError            a bounded mailbox refused the message
     ├── UnknownStateError           a state machine has no function for that state
     ├── SystemRequestError          a request of `suptree.sys` was refused
@@ -63,6 +64,7 @@ __all__ = [
     "ApplicationAlreadyStartedError",
     "ApplicationError",
     "ApplicationNotStartedError",
+    "BadArgumentError",
     "BadRequestError",
     "CallTimeoutError",
     "ChildAlreadyPresentError",
@@ -198,6 +200,30 @@ class BadRequestError(SuptreeError):
 
     def __str__(self) -> str:
         return f"{self.server!r} cannot take {self.request}: {self.why}"
+
+
+class BadArgumentError(SuptreeError, ValueError):
+    """A value that a call is given is wrong; nothing was changed.
+
+    Attributes:
+        who: Who refuses it: the name of a class, or of a method.
+        field: Which argument it is.
+        wanted: What would be right.
+        got: What was given, as text.
+        advice: What to do, or which name is near; it may be empty.
+    """
+
+    def __init__(self, who: str, field: str, wanted: str, got: str, advice: str = "") -> None:
+        super().__init__(who, field, wanted, got, advice)
+        self.who = who
+        self.field = field
+        self.wanted = wanted
+        self.got = got
+        self.advice = advice
+
+    def __str__(self) -> str:
+        end = self.advice if self.advice.startswith(",") else f". {self.advice}".rstrip()
+        return f"{self.who}: {self.field} must be {self.wanted}; got {self.got}{end}"
 
 
 class MailboxFullError(SuptreeError):

@@ -12,10 +12,11 @@ from benchmarks.__main__ import check
 from benchmarks.contest import without_places
 from benchmarks.page import page, pictures
 from benchmarks.record import Record
-from benchmarks.rows import ROWS, Figure
+from benchmarks.row import Beside, Figure
+from benchmarks.rows import FAMILIES, ROWS, selected
 from benchmarks.stats import percentile, spread
 from benchmarks.studies import BARE, SUPTREE, Histogram
-from benchmarks.table import against_beam, against_python, number
+from benchmarks.table import against_beam, against_itself, against_python, as_text, number
 
 ROW = {row.name: row for row in ROWS}
 FACTS = {
@@ -97,6 +98,80 @@ def test_a_row_that_names_its_peers_is_judged_by_these_alone():
 def test_a_peer_that_did_not_take_part_gives_no_verdict():
     assert against_beam(ROW["call"], {"suptree": [1.0]}) is None
     assert against_python(ROW["call"], {"suptree": [1.0], "erlang": [1.0]}) is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "goal", "reached"),
+    [(40.0, 4.0, True), (41.0, 4.0, False), (1000.0, None, None)],
+)
+def test_a_row_is_held_against_the_row_of_suptrees_own_that_it_names(ours, goal, reached):
+    judged = replace(ROW["routed-message"], beside=Beside("queued-call", goal))
+
+    verdict = against_itself(
+        judged, {"routed-message": {"suptree": [ours]}, "queued-call": {"suptree": [10.0]}}
+    )
+
+    assert verdict is not None
+    assert (verdict.peer, verdict.ratio) == ("queued-call", ours / 10.0)
+    assert verdict.reached is reached
+
+
+def test_there_is_no_verdict_without_the_row_that_it_is_held_against():
+    samples = {"routed-message": {"suptree": [1.0]}}
+
+    assert against_itself(ROW["routed-message"], samples) is None
+    assert against_itself(ROW["queued-call"], {"queued-call": {"suptree": [1.0]}}) is None
+
+
+def test_rows_are_held_against_rows_of_their_unit_that_suptree_measures():
+    pairs = [(row, ROW[row.beside.row]) for row in ROWS if row.beside]
+
+    assert len(pairs) == 11
+    assert all(row.unit == other.unit for row, other in pairs)
+
+
+def test_who_asks_for_a_row_gets_those_that_it_is_held_against_too():
+    assert [row.name for row in selected(["publish-100", "call"])] == [
+        "call",
+        "empty-request",
+        "publish-1",
+        "publish-100",
+    ]
+    assert selected(["fairness"]) == []
+
+
+def test_the_page_says_what_a_service_adds_to_what():
+    record = a_record()
+    record.samples |= {
+        "queued-call": {"suptree": [4.0]},
+        "routed-message": {"suptree": [14.0]},
+        "one-turn": {"suptree": [1.0]},
+        "breaker": {"suptree": [6.0]},
+    }
+
+    text = page(record)
+
+    assert "| `routed-message` | us | 14.0 | `queued-call` | 4.00 | **3.50** | ≤ 4 | yes |" in text
+    assert "3 of 5 figures are reached." in text
+    services = text.partition("## Services")[2].partition("##")[0]
+    assert "| row | unit | suptree | divided by | ratio |" in services
+    assert "| `breaker` | us | 6.00 | `one-turn` | 6.00 |" in services
+    assert "| `queued-call` | us | 4.00 |  |  |" in services
+    assert "divided by |" not in text.partition("## Services")[0]
+
+
+def test_a_terminal_gets_the_columns_in_which_something_is_said():
+    rows = FAMILIES["Services"][:2]
+    samples = {"queued-call": {"suptree": [4.0]}, "routed-message": {"suptree": [20.0]}}
+
+    head, *lines = as_text(rows, samples, ["suptree"]).splitlines()
+
+    assert head.split("  ")[0] == "row"
+    assert "/ BEAM" not in head
+    assert [line.split()[2:] for line in lines] == [
+        ["4.00", "-"],
+        ["20.0", "5.00", "(≤", "4:", "no)", "queued-call"],
+    ]
 
 
 def test_a_percentile_is_a_value_that_occurred_and_a_spread_a_share():

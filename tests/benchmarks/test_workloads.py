@@ -42,7 +42,7 @@ def test_each_row_is_measured_on_suptree(workload, options):
             assert row.read(metrics) > 0 or row.unit == "bytes"  # of 200, memory is noise
 
 
-@pytest.mark.parametrize("workload", sorted({workload for workload, _ in ASKS}))
+@pytest.mark.parametrize("workload", sorted({row.ask.workload for row in ROWS if not row.alone}))
 def test_each_row_is_measured_on_the_bare_asyncio_actor(workload):
     [line] = answers(plain, Ask(workload, SMALL).line())
 

@@ -86,9 +86,9 @@ def test_show_prints_each_value_with_its_source_and_redacts_secrets(folder, caps
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        ["till.tick", "3.0", "SUPTREE_TILL__TICK"],
-        ["till.drawers", "1", "default", "(fixed)"],
-        ["till.key", "***", "right.toml:3"],
+        ["till.tick", "live", "3.0", "SUPTREE_TILL__TICK"],
+        ["till.drawers", "fixed", "1", "default"],
+        ["till.key", "live", "***", "right.toml:3"],
         ["not", "settings,", "and", "ignored:", "SUPTREE_COLOUR"],
     ]
 

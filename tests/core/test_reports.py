@@ -8,6 +8,7 @@ import logging
 import pytest
 
 import suptree as st
+from suptree.core import LOG
 from suptree.testing import turn, wait_down, wait_until
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # exact times
@@ -142,6 +143,16 @@ async def test_a_logging_handler_that_raises_does_not_hurt(runtime, capsys):
         logger.removeHandler(handler)
 
     assert "ValueError: the disk is full" in capsys.readouterr().err
+
+
+async def test_a_record_names_the_place_that_logged(runtime, caplog):
+    with caplog.at_level(logging.WARNING, "suptree"):
+        LOG.warning("something")
+
+    assert (caplog.records[-1].module, caplog.records[-1].funcName) == (
+        "test_reports",
+        "test_a_record_names_the_place_that_logged",
+    )
 
 
 async def test_a_logging_handler_that_raises_does_not_keep_a_supervisor_from_giving_up(

@@ -10,6 +10,7 @@ import pytest
 from examples.code_census.__main__ import main
 from examples.code_census.options import parse
 from examples.code_census.survey import Row
+from examples.code_census.victims import ROLES
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def test_a_run_ends_with_a_page_and_sorted_rows(
         "gone.py",
     }
     assert "Failed: 1 not_text, 1 syntax_error, 1 unreadable" in shown.out
+    assert "restarts   0 by supervisors\n" in shown.out
+    assert "messages   9 acknowledged, 0 retried, 0 buffered, 0 rejected" in shown.out
     assert "4/4  3 failed  0 restarts" in shown.err
 
 
@@ -54,13 +57,14 @@ def test_json_is_all_that_is_printed_when_asked_for(
     shown = capsys.readouterr()
     assert code == 0
     assert json.loads(shown.out)["totals"]["failed"] == 3
+    assert json.loads(shown.out)["telemetry"]["acknowledged"]["system.collector"] == 4
     assert shown.err == ""
 
 
 def test_chaos_is_announced_and_compared_with_a_plain_run(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--chaos", "200", "--kills", "50", "--seed", "7"]
+    arguments = ["--chaos", "200", "--kills", str(5 * len(ROLES)), "--seed", "7"]
 
     code = main([str(source), *arguments, "--out", str(tmp_path / "rows.jsonl")])
 
@@ -68,8 +72,9 @@ def test_chaos_is_announced_and_compared_with_a_plain_run(
     assert code == 0
     assert "at least 5 on each role; repeat with --seed 7" in shown.err
     assert "10,000 restarts in 5 s" in shown.err
-    assert "chaos: 50 kills landed: " in shown.out
-    assert "identical: yes" in shown.out
+    assert f"chaos      {5 * len(ROLES)} kills landed: " in shown.out
+    assert "deaths by a kill: these, and of those who were linked to one" in shown.out
+    assert "identical  yes" in shown.out
 
 
 @pytest.mark.parametrize(
@@ -100,6 +105,22 @@ def test_bad_usage_is_one_clear_line_and_code_2(
     assert complaint in shown.err
     assert shown.err.count("\n") == 1
     assert (source / "good.py").read_text() == "def f(x):\n    return x or 1\n"
+
+
+def test_a_setting_that_makes_no_sense_is_bad_input(
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SUPTREE_COORDINATION__BUFFER", "many")
+
+    code = main([str(source), "--out", str(tmp_path / "rows.jsonl")])
+
+    shown = capsys.readouterr()
+    assert code == 2
+    assert "SUPTREE_COORDINATION__BUFFER" in shown.err
+    assert shown.err.count("\n") == 1
 
 
 def test_a_seed_is_made_up_when_none_is_given() -> None:

@@ -7,7 +7,38 @@ from collections import Counter
 
 import pytest
 
-from examples.code_census.victims import ROLES, Quota, choose
+from examples.code_census.plan import census
+from examples.code_census.victims import ROLES, Quota, choose, role_of
+
+
+def test_every_process_below_the_root_of_the_plan_has_a_role() -> None:
+    _, *below = census.tree.lines()
+    roles = {role_of(line.path, line.what) for line in below}
+
+    assert roles | {"worker", "survey"} == set(ROLES)  # those two come and go
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "role"),
+    [
+        ("system.services.flags", "FeatureFlags", "service"),
+        ("system.services", "Supervisor", "branch"),
+        ("system.managers.coordination", "CoordinationManager", "coordination"),
+        ("system.collector", "Collector", "collector"),
+        ("system.observation.monitors.keeper", "MonitorKeeper", "observation"),
+        (None, "Partition", "observation"),
+        ("worker.12", "Worker", "worker"),
+        (None, "survey", "survey"),
+        (None, "Census", None),
+        (None, "application system", None),
+        ("metrics", "Metrics", None),
+        ("chaos", "Chaos", None),
+    ],
+)
+def test_a_role_is_told_by_the_name_or_else_the_label(
+    name: str | None, label: str, role: str | None
+) -> None:
+    assert role_of(name, label) == role
 
 
 def test_quota_is_met_by_the_total_and_a_share_of_every_role() -> None:
@@ -43,13 +74,13 @@ def test_a_quota_smaller_than_its_shares_grows_to_them() -> None:
 def test_the_dead_are_not_chosen() -> None:
     rng, quota = random.Random(1), Quota()
 
-    chosen = {choose(rng, {"task", "registry"}, Counter(), quota) for _ in range(200)}
+    chosen = {choose(rng, {"survey", "registry"}, Counter(), quota) for _ in range(200)}
 
-    assert chosen == {"task", "registry"}
+    assert chosen == {"survey", "registry"}
 
 
 def test_nobody_is_chosen_when_only_the_wrong_roles_live() -> None:
-    landed = Counter(dict.fromkeys(ROLES, 5), worker=160) - Counter(task=5)
+    landed = Counter(dict.fromkeys(ROLES, 5), worker=115) - Counter(survey=5)
 
     assert choose(random.Random(1), {"worker"}, landed, Quota(total=200, each=5)) is None
 

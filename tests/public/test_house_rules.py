@@ -62,6 +62,12 @@ BREACHES = [
     ("core/x.py", "from time import sleep", "time"),
     ("core/x.py", "def f(loop):\n    return loop.time()", "time"),
     ("otp/x.py", "import datetime\ndatetime.datetime.now()", "time"),
+    ("core/x.py", "import subprocess\nsubprocess.run(['ls'])", "process"),
+    ("core/x.py", "from subprocess import run\nrun(['ls'])", "process"),
+    ("core/x.py", "import os\nos.fork()", "process"),
+    ("core/x.py", "import os\nos.system('ls')", "process"),
+    ("core/x.py", "import asyncio\nasyncio.create_subprocess_exec('ls')", "process"),
+    ("core/x.py", "import multiprocessing\nmultiprocessing.Process()", "process"),
 ]  # fmt: skip
 
 
@@ -89,6 +95,7 @@ ALLOWED = [
     ("core/x.py", "from typing import Final\nfrom collections.abc import Mapping\nWORDS: Final[Mapping[str, int]] = {'a': 1}"),
     ("core/x.py", "NAMES = ('a', 'b')\nKINDS = frozenset({1})"),
     ("core/x.py", "try:\n    pass\nexcept Exception:\n    pass"),
+    ("core/x.py", "import os\nos.kill(1, 0)\nself.system(1)"),
 ]  # fmt: skip
 
 

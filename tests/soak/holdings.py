@@ -14,6 +14,7 @@ import psutil
 
 import suptree as st
 from suptree.core import Process
+from tests.soak.memory import bytes_in_use
 from tests.soak.verdict import Series
 
 __all__ = ["HELD", "MEGABYTE", "elements", "sample", "series_of"]
@@ -25,16 +26,23 @@ NOT_WALKED: Final = (st.Runtime, Process, st.Pid, st.Ref, type)
 
 COUNTED: Final = (
     Series(
-        "memory, MB",
+        "memory in use, MB",
+        0.2,
+        0.4,
+        "what the allocators have given out; caches of the interpreter fill",
+    ),
+    Series(
+        "resident memory, MB",
         1.0,
         4.0,
-        "what the kernel lent; the allocators fill the gaps between their pages ever more slowly",
+        "what the kernel lent, which is the most that was in use at once, so far; the worst moment yet makes it "
+        "grow, and comes ever more rarely",
     ),
     Series(
         "blocks of memory",
         2_000.0,
         4_000.0,
-        "what Python's allocator holds, 4,000 are a quarter of a megabyte; caches of the interpreter fill",
+        "what Python's allocator has given out, 4,000 are a quarter of a megabyte; caches of the interpreter fill",
     ),
     Series("objects", 500.0, 1_000.0, "what the collector tracks; as above"),
     Series("processes"),
@@ -44,7 +52,7 @@ COUNTED: Final = (
     Series("monitors"),
     Series("links"),
     Series("names"),
-    Series("messages in mailboxes"),
+    Series("messages in mailboxes", 0.0, 5.0, "some are on their way at the moment of the look"),
     Series("owned resources"),
     Series("descriptors"),
     Series("threads"),
@@ -66,7 +74,8 @@ def sample(runtime: st.Runtime, services: Mapping[str, str]) -> dict[str, float]
     tables = {id(one): one for one in runtime.tables.values()}
     tables |= {id(one): one for process in living for one in process.tables or ()}
     counted: dict[str, float] = {
-        "memory, MB": system.memory_info().rss / MEGABYTE,
+        "memory in use, MB": bytes_in_use() / MEGABYTE,
+        "resident memory, MB": system.memory_info().rss / MEGABYTE,
         "blocks of memory": sys.getallocatedblocks(),
         "objects": len(gc.get_objects()),
         "processes": len(living),

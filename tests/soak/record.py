@@ -14,7 +14,7 @@ from typing import Final
 import suptree
 from tests.soak.verdict import Judged, table
 
-__all__ = ["Report", "write"]
+__all__ = ["Report", "commit", "write"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "soak.md"
@@ -23,8 +23,13 @@ BAD: Final = frozenset({"grows"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run."""
+    """One run.
 
+    Attributes:
+        commit: What ran, looked up when it began: half an hour later it may be another one.
+    """
+
+    commit: str
     minutes: float
     seed: int
     loop: str
@@ -114,8 +119,19 @@ def page(report: Report) -> str:
             "The slope is that of least squares through the means of up to ten blocks of samples: samples that follow one another",
             "are alike, and a line through all of them would seem surer than it is. *flat*: the 95 % interval of the slope",
             "includes 0. *falls*: it is below. *tiny*: it is above, and within what is allowed in an hour. *unsure*: it is",
-            "above, but not with 95 % for all series that move at once, which one of so many is by chance. *grows* fails the",
+            "above, but not with 99 % for all series that move at once, which one of so many is by chance. *grows* fails the",
             "run. How far the interval reaches is how small a leak the run can see.",
+            "",
+            "Of memory the verdict looks at three quantities. *Memory in use* is what the allocators have given out and not got",
+            "back, and *objects* is what the collector tracks: these tell of a leak, and of each of them little is allowed.",
+            "*Resident memory* is what the kernel lent to the process. It is not what is in use but the most that was in use",
+            "at once, so far, with the gaps between it: a worse moment than all before makes it grow by an arena of Python's",
+            "allocator, a megabyte, and no quiet moment brings that back. So it rises ever more slowly in a program that leaks nothing,",
+            "its slope is not to be expected to be 0, and 4 MB are allowed once. It is here because it would tell of memory that",
+            "neither allocator knows.",
+            "",
+            "`python -m tests.soak.system --leak timer` (or `task`, `monitor`, `process`, `descriptor`, `memory`) leaves one of these",
+            "behind for each kill, on purpose: such a run fails.",
             "",
             "What is allowed, in an hour and once, while the program settles; of a short run that is more in an hour:",
             "",
@@ -148,7 +164,7 @@ def _facts(report: Report) -> list[str]:
         "seed": str(report.seed),
         "loop": report.loop,
         "full lanes": report.overflow,
-        "suptree": f"{suptree.__version__}, commit {_commit()}",
+        "suptree": f"{suptree.__version__}, commit {report.commit}",
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "libraries": ", ".join(
             f"{name} {_version(name)}" for name in ("uvloop", "msgspec", "psutil")
@@ -157,18 +173,19 @@ def _facts(report: Report) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {what} | {fact} |" for what, fact in facts.items())]
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of the sources, with a `+` behind it when they were changed; "unknown" without git."""
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        changed = _git("status", "--porcelain", "--", "src", "tests/soak")
+        return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _version(name: str) -> str:

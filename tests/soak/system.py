@@ -52,7 +52,7 @@ from tests.soak.answers import check_accounts, check_answers, check_returned
 from tests.soak.book import Boom
 from tests.soak.crowd import GO, Agent, Kind, Scene, Sender
 from tests.soak.holdings import HELD, sample, series_of
-from tests.soak.record import Report, write
+from tests.soak.record import Report, commit, write
 from tests.soak.trouble import KILLS_PER_SECOND, Killer
 from tests.soak.verdict import Judged, judge_all
 
@@ -78,6 +78,7 @@ class Soak:
     scene: Scene
     options: argparse.Namespace
     overflow: str
+    commit: str
     # Arrays, which are one block of memory each: what is noted must not look like a leak.
     times: array[float] = field(default_factory=lambda: array("d"))
     samples: dict[str, array[float]] = field(default_factory=dict[str, "array[float]"])
@@ -96,7 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     logging.getLogger("suptree").setLevel(logging.CRITICAL + 1)
     rng = random.Random(options.seed)
-    run = Soak(Scene(options.seed, act), options, options.overflow or rng.choice(OVERFLOWS))
+    overflow = options.overflow or rng.choice(OVERFLOWS)
+    run = Soak(Scene(options.seed, act), options, overflow, commit())
     print(
         f"soak: {options.minutes:g} min, --seed {options.seed}, {_loop_name(options)}, overflow {run.overflow!r}"
     )
@@ -266,7 +268,7 @@ def _say(run: Soak, since: float) -> None:
     last = {name: values[-1] for name, values in run.samples.items()}
     counted = ", ".join(
         f"{last[name]:,.0f} {name}"
-        for name in ("memory, MB", "objects", "processes", "timers", "monitors")
+        for name in ("memory in use, MB", "objects", "processes", "timers", "monitors")
     )
     print(
         f"soak: {since / 60:.0f} min, {sum(run.scene.book.ends.values()):,} messages; {counted}; {run.scene.book.broken} breaches",
@@ -361,6 +363,7 @@ def _report(run: Soak) -> Report:
     else:
         scene.book.breach(f"only {len(times)} samples after the warm-up: too few to judge")
     return Report(
+        commit=run.commit,
         minutes=options.minutes,
         seed=options.seed,
         loop=_loop_name(options),
@@ -383,19 +386,26 @@ def _report(run: Soak) -> Report:
 
 LEAKED: Final = int(ROUND * KILLS_PER_SECOND)
 """As if one were left behind by each kill; of memory, by each message."""
-_KEPT: list[object] = []
+KEPT: list[object] = []
+"""What keeps alive that is leaked."""
 
 
 async def _idle() -> None:
     await asyncio.Event().wait()
 
 
+def _kept(task: asyncio.Task[None]) -> asyncio.Task[None]:
+    """One that nobody knows is no leak: the loop holds it weakly, and it waits for what only it knows."""
+    KEPT.append(task)
+    return task
+
+
 LEAKS: Final[dict[str, Callable[[], object]]] = {
     "descriptor": lambda: os.dup(0),
-    "memory": lambda: _KEPT.extend(str(n) * 20 for n in range(100)),
+    "memory": lambda: KEPT.extend(str(n) * 20 for n in range(100)),
     "monitor": lambda: st.monitor(st.spawn(_idle)),
     "process": lambda: st.spawn(_idle),
-    "task": lambda: asyncio.get_running_loop().create_task(_idle()),
+    "task": lambda: _kept(asyncio.get_running_loop().create_task(_idle())),
     "timer": lambda: st.send_after(10_000.0, "never"),
 }
 

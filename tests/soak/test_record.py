@@ -13,6 +13,7 @@ TIMES = [float(second) for second in range(0, 600, 5)]
 FLAT = judge(Series("things", 1.0, 2.0, "they are few"), TIMES, [7.0] * len(TIMES))
 GROWING = judge(Series("leaks"), TIMES, TIMES)
 GOOD = Report(
+    commit="0123456789ab",
     minutes=10,
     seed=7,
     loop="asyncio",
@@ -51,6 +52,7 @@ def test_the_page_says_what_ran_what_was_found_and_why_so_much_is_allowed():
 
     for part in (
         "| seed | 7 |",
+        "commit 0123456789ab |",
         "1,234 Acknowledged",
         "they are few",
         "| things |",

@@ -119,6 +119,42 @@ def test_what_grows_by_chance_among_many_is_unsure_and_by_itself_grows():
     assert (alone, among_many) == ("grows", "unsure")
 
 
+SHORT = [float(second) for second in range(0, 120, 8)]
+"""When samples are taken that count, in a run of three minutes."""
+
+
+def a_short_run(rng: random.Random, growth: float = 0.0) -> list[float]:
+    """What is held at each sample: noise, half of which stays from one to the next, and *growth* between two."""
+    level, values = 0.0, []
+    for number in range(len(SHORT)):
+        level = 0.5 * level + rng.gauss(0, 5.0)
+        values.append(100 + level + growth * number)
+    return values
+
+
+def test_a_short_run_hardly_ever_fails_by_chance():
+    rng = random.Random(3)
+    series = [Series(str(number)) for number in range(25)]
+    failed = 0
+    for _ in range(300):
+        values = {one.name: a_short_run(rng) for one in series}
+        failed += any(row.word == "grows" for row in judge_all(series, SHORT, values))
+
+    assert failed <= 5
+
+
+def test_a_short_run_notices_what_each_kill_leaves_behind():
+    rng = random.Random(4)
+    series = [Series("leaks"), *(Series(str(number)) for number in range(24))]
+    noticed = 0
+    for _ in range(100):
+        values = {one.name: a_short_run(rng) for one in series}
+        values["leaks"] = a_short_run(rng, growth=20.0)
+        noticed += judge_all(series, SHORT, values)[0].word == "grows"
+
+    assert noticed >= 95
+
+
 def test_what_settles_once_is_tiny_and_the_same_again_and_again_grows():
     once = [min(40.0, 100 * time / HOUR) for time in TIMES]  # 17 in ten minutes
     series = Series("memory", allowed=1.0, once=20.0)

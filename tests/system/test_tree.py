@@ -27,6 +27,11 @@ def part(name: str, *needs: str) -> Service:
     return Service(name, st.child(Part, name), needs=needs)
 
 
+def significant(name: str) -> Service:
+    spec = st.child(Part, name).with_(restart="transient", significant=True)
+    return Service(name, spec)
+
+
 def test_services_start_after_what_they_need_whatever_the_listed_order():
     tree = Tree(Branch("root", part("c", "b"), part("b", "a"), part("a")))
 
@@ -155,6 +160,20 @@ def test_a_wrong_option_of_a_branch_is_refused_when_the_tree_is_made():
         Tree(Branch("root", strategy="one_for_most"))  # type: ignore[arg-type]
 
 
+def test_a_significant_service_is_refused_where_its_end_would_mean_nothing():
+    with pytest.raises(st.ChildSpecError, match="significant"):
+        Tree(Branch("root", significant("a")))
+
+
+def test_the_plan_shows_whose_end_ends_a_branch():
+    tree = Tree(Branch("root", significant("a"), auto_shutdown="any_significant"))
+
+    assert tree.plan().splitlines() == [
+        "root  one_for_one, 3 restarts in 5 s, auto_shutdown any_significant",
+        "└─ 1  root.a  Part, transient, significant, shutdown 5 s",
+    ]
+
+
 # -- running --------------------------------------------------------------------------------------
 
 
@@ -166,6 +185,17 @@ async def test_the_tree_runs_as_it_is_declared(runtime):
     assert await Part.ask("root.a") == "a"
     assert await Part.ask("root.inner.b") == "b"
     assert st.whereis("root.inner") is not None
+
+
+async def test_the_end_of_a_significant_service_ends_its_branch(runtime):
+    tree = Tree(Branch("root", significant("a"), part("b"), auto_shutdown="any_significant"))
+    top = await tree.spec().start_link()
+    st.unlink(top)
+    st.monitor(top)
+
+    await st.GenServer.stop("root.a")
+
+    assert (await st.receive(st.Down)).reason is st.SHUTDOWN
 
 
 async def test_what_starts_after_a_service_restarts_with_it_under_rest_for_one(runtime):

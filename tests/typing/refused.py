@@ -16,6 +16,12 @@ class Counter(st.GenServer):
     def increment(self, by: int = 1) -> int:
         return self.count + by
 
+    @st.call(raises=ValueError("one"))  # refused
+    def instance(self) -> None: ...
+
+    @st.call(raises=(ValueError, BaseException))  # refused
+    def broad(self) -> None: ...
+
     @st.cast
     def reset(self, to: int) -> None:
         self.count = to

@@ -30,6 +30,14 @@ class Counter(st.GenServer, restart="transient", shutdown=2.0):
     async def slow(self) -> str:
         return "slow"
 
+    @st.call(timeout=30.0, raises=(LookupError, OSError))
+    async def guarded(self, key: str) -> bytes:
+        return key.encode()
+
+    @st.call(raises=LookupError)
+    def found(self, key: str) -> st.Reply[str]:
+        return st.Reply(key)
+
     @st.call(timeout=None)
     def endless(self) -> list[str]:
         return [self.label]
@@ -77,6 +85,8 @@ async def client(pid: st.Pid[Counter], loud: st.Pid[Loud]) -> None:
     assert_type(await Counter.increment("name", 2), int)
     assert_type(await Counter.fetch(pid, "url", retries=1), bytes)
     assert_type(await Counter.slow(pid), str)
+    assert_type(await Counter.guarded(pid, "key"), bytes)
+    assert_type(await Counter.found.within(1.0)(pid, "key"), str)
     assert_type(await Counter.endless(pid), list[str])
     assert_type(await Counter.increment.within(0.2)(pid, 1), int)
     assert_type(await Counter.maybe(pid, True), int)

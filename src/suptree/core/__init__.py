@@ -3,6 +3,7 @@
 Read `process.py` first, then `runtime.py`.
 """
 
+from suptree.core.answers import NEVER_ANSWERS, answer_with, detached
 from suptree.core.api import (
     cancel_timer,
     current,
@@ -125,6 +126,7 @@ __all__ = [
     "IDLE",
     "IDLE_TIMEOUT",
     "INFO",
+    "NEVER_ANSWERS",
     "NO_KWARGS",
     "NO_MAIL",
     "INIT",
@@ -182,6 +184,7 @@ __all__ = [
     "TreeNode",
     "Unanswered",
     "ViaName",
+    "answer_with",
     "attach",
     "attach_direct",
     "cancel_timer",
@@ -190,6 +193,7 @@ __all__ = [
     "carry_with_timer",
     "carrying",
     "detach",
+    "detached",
     "check_delay",
     "check_function",
     "crash_in",

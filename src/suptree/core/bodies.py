@@ -33,6 +33,10 @@ class _Receiving:
         """Never called."""
         raise InternalError(f"a {self.kind} process has no turns")
 
+    def answers(self, error: BaseException) -> bool:
+        """It has no handlers: whatever is raised ends it."""
+        return False
+
 
 class PlainBody(_Receiving):
     """A plain process: one function, from first line to last.

@@ -1,7 +1,7 @@
 """Direct calls: the turn of a server in the turn of the one who calls it.
 
 The caller's task is hidden meanwhile.  What a handler raises is a crash of the server and
-never of the caller; where the caller stands so deep in its stack that a burial might run
+never of the caller, unless the request declares it as an answer; where the caller stands so deep in its stack that a burial might run
 out of it half-way, the rest is put off to the run loop, which has a stack of its own.
 
 `otp/clients.py` decides whether a call is direct; a server is never re-entered.
@@ -60,8 +60,8 @@ class DirectCalls(KeptTask):
         """Run a handler in the caller's turn (a direct call), an async one until it suspends.
 
         The process must be IDLE.  The caller's task is hidden meanwhile.  A crash
-        is the server's: it ends here, and the caller gets `Unanswered`; so it does
-        when the handler suspends.
+        is the server's: it ends here, and the caller gets `Unanswered`; so it does when the
+        handler suspends, and when the answer is an error.
 
         Raises:
             RecursionError: The caller had no stack left to enter the handler; the
@@ -81,8 +81,11 @@ class DirectCalls(KeptTask):
             if result.__class__ is CoroutineType and self._gate is not None:
                 result = self.first_step_of_direct(result, handler, args, kwargs)
         except BaseException as error:
-            trace = error.__traceback__
-            if isinstance(error, RecursionError) and trace is not None and trace.tb_next is None:
+            # Not in a variable: a frame and its own traceback would hold each other.
+            if (
+                isinstance(error, RecursionError)
+                and getattr(error.__traceback__, "tb_next", error) is None
+            ):
                 self.state = IDLE
                 detach(cast("Process", self))
                 raise
@@ -105,13 +108,14 @@ class DirectCalls(KeptTask):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Unanswered:
-        """A direct call raised *error*, or its result does when it is looked at: a crash of the server."""
+        """A direct call raised *error*, or its result does when it is looked at: a crash, or an answer."""
         if self.current is None:  # nobody has asked for `sender`
             reply_to = ReplyTo(self.runtime.runqueue, cast("Process", self), self.direct_caller)
-            self.current = (CALL, reply_to, handler, args, kwargs)
-        unanswered = Unanswered((self.current[1],))
+        else:
+            reply_to = self.current[1]
+        self.current = (CALL, reply_to, handler, args, kwargs)
         self.crash_where_there_is_room(error)
-        return unanswered
+        return Unanswered((reply_to,))
 
     def crash_where_there_is_room(self, error: BaseException) -> None:
         """As `crash`, in the run loop if the caller of a direct call stands deep.
@@ -122,10 +126,10 @@ class DirectCalls(KeptTask):
         try:
             sys._getframe(sys.getrecursionlimit() // 3)
         except ValueError:
-            self.crash(error)
+            self._failed_direct(error)
             return
         late = Slot.__new__(Slot)
-        late._callback = lambda _: self.crash(error)  # pyright: ignore[reportPrivateUsage]
+        late._callback = lambda _: self._failed_direct(error)  # pyright: ignore[reportPrivateUsage]
         late._context = None  # pyright: ignore[reportPrivateUsage]
         queue = self.runtime.runqueue
         queue.resuming.append(late)
@@ -136,6 +140,14 @@ class DirectCalls(KeptTask):
                 queue.schedule()
             except RecursionError:
                 return  # the next message, timer or turn of this runtime has it done
+
+    def _failed_direct(self, error: BaseException) -> None:
+        """The handler of a direct call raised: the end, or an answer, after which it goes on."""
+        if self.state is WAITING:  # it was put off
+            self.state = RUNNING
+        self.crash(error)
+        if self.state is RUNNING:
+            self.leave_direct()
 
     def rest_of_direct(self, function: Callable[..., object], *args: object) -> None:
         """What follows from the answer of a direct call: a directive, carried out."""

@@ -95,6 +95,10 @@ class Body(Protocol):
         """User code ended with *reason*: say goodbye if the behaviour does, then `process.finish`."""
         ...
 
+    def answers(self, error: BaseException) -> bool:
+        """User code raised *error*: whether the request at hand has been answered with it."""
+        ...
+
     def unwind(self, state: State) -> bool:
         """The process was in *state* and is to die: end its frames.  True when none are left."""
         ...
@@ -128,6 +132,10 @@ class Remains:
 
     def failed(self, reason: object) -> None:
         """It has ended already."""
+
+    def answers(self, error: BaseException) -> bool:
+        """The end of the process is the answer."""
+        return False
 
     def unwind(self, state: State) -> bool:
         """No frame is left."""

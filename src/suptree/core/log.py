@@ -47,7 +47,7 @@ class _Guarded(logging.LoggerAdapter[logging.Logger]):
                 *args,
                 exc_info=exc_info,
                 stack_info=stack_info,
-                stacklevel=stacklevel + 2,
+                stacklevel=stacklevel + 1,  # `logging` leaves its own frames out
                 extra=extra,
             )
         except Exception:

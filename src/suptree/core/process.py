@@ -335,7 +335,7 @@ class Process(DirectCalls):
             detach(self)
 
     def turn_failed(self, error: BaseException) -> None:
-        """The turn raised: that is a crash, unless the request did not fit its handler."""
+        """The turn raised: a crash, unless the request did not fit its handler or declares that error."""
         if not (isinstance(error, TypeError) and refused(self, error)):
             self._crash_inside(error)
 
@@ -388,7 +388,7 @@ class Process(DirectCalls):
             return False, reason
 
     def crash(self, error: BaseException) -> None:
-        """User code raised *error*, in a turn or in the kept task."""
+        """User code raised *error*, in a turn or in the kept task: the end, unless it is an answer."""
         if self.state is EXITING or self.state is DEAD:
             self._crash_inside(error)
         else:
@@ -399,7 +399,7 @@ class Process(DirectCalls):
         if self.state is EXITING:
             self.drop_job()
             self.finish(self.exit_reason)
-        elif self.state is not DEAD:
+        elif self.state is not DEAD and not self.body.answers(error):
             self._failed(self.reason_of(error))
 
     def _failed(self, reason: object) -> None:

@@ -112,6 +112,12 @@ class Slot:
             yield self
         if self.state is DONE:
             return self.value
+        if self.state is FAILED:
+            error, self.value = self.value, None  # or its frames would hold it, through this slot
+            try:
+                raise error
+            finally:
+                del error
         return self.outcome()
 
     result: ClassVar = bool
@@ -137,6 +143,10 @@ class Slot:
     def is_failed(self) -> bool:
         """Say whether it was filled with an error, which `value` is."""
         return self.state is FAILED
+
+    def is_answered(self) -> bool:
+        """Say whether it was filled by who had to, with a value or an error."""
+        return self.state is DONE or self.state is FAILED
 
     def add_done_callback(
         self, callback: Callable[[Any], object], *, context: Context | None = None
@@ -202,9 +212,9 @@ class ReplyTo(Slot):
 
 
 class Unanswered(tuple[ReplyTo]):
-    """What a direct call has instead of a reply: the handler crashed.
+    """What a direct call has instead of a reply: the handler suspends, or it raised.
 
-    The end of the process fills the slot, unless the handler replied before it crashed.
+    Whatever it comes to fills the slot: the answer, the error in its place, or the end of the process.
     """
 
     __slots__ = ()

@@ -28,6 +28,7 @@ from suptree.core import (
     SlotExpiredError,
     Target,
     Timer,
+    answer_with,
     carry_with_timer,
     check_delay,
     current_process,
@@ -41,6 +42,7 @@ from suptree.errors import (
     ServerExitError,
 )
 from suptree.otp.child_spec import ChildSpec, Restart, Shutdown, StartOptions
+from suptree.otp.declared import Raises, checked_raises
 from suptree.otp.directives import ServerRef, nobody, resolve
 from suptree.otp.requests import cast, check_timeout, is_own_code
 from suptree.otp.status import Status
@@ -63,6 +65,8 @@ class Behaviour:
     _process: Process
     trap_exit: ClassVar[bool] = False
     """Whether exit signals become messages; `terminate` on shutdown needs it (S41)."""
+    call_raises: ClassVar[Raises] = ()
+    """The errors that every call may answer with, beside the `raises` of its own mark; see `@call`."""
     spec_defaults: ClassVar[dict[str, Any]] = {}
     """The fields that its child spec has unless the supervisor's author says otherwise."""
 
@@ -83,6 +87,7 @@ class Behaviour:
         timeout = getattr(cls, "call_timeout", None)  # its own, or that of a mixin
         if timeout is not None:
             check_delay(cls.__qualname__, "call_timeout", timeout)
+        checked_raises(f"{cls.__qualname__}: call_raises", cls.call_raises)
         given = {"restart": restart, "shutdown": shutdown, "significant": significant}
         cls.spec_defaults = {
             **cls.spec_defaults,
@@ -141,6 +146,15 @@ class Behaviour:
     def reply(self, sender: ReplyTo, value: object) -> None:
         """Answer a call that was left open with NoReply()."""
         self._process.runtime.reply(sender, value)
+
+    def reply_error(self, sender: ReplyTo, error: Exception) -> None:
+        """Answer a call that was left open with NoReply() by *error*, which is raised in the caller.
+
+        A copy of it, without the frames that it has passed: one error may answer many.
+        """
+        runtime = self._process.runtime
+        runtime.check_thread("reply_error")
+        answer_with(sender.callee, sender, error)
 
     def send_after(self, delay: float, message: object, to: Target | None = None) -> Timer:
         """Send *message* to this server, or to *to*, once *delay* seconds have passed.

@@ -43,6 +43,7 @@ from suptree.core import (
 )
 from suptree.errors import BadRequestError
 from suptree.otp.behaviour import Behaviour
+from suptree.otp.declared import Raises, checked_raises
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
@@ -86,11 +87,16 @@ if TYPE_CHECKING:  # at run time both are functions
         __name__: str
         request: str
         """The name of the request."""
+        raises: tuple[type[Exception], ...]
+        """The errors that it declares as answers, beside the `call_raises` of the class."""
 
         def __call__(
             self, server: ServerRef[T_contra], /, *args: P.args, **kwargs: P.kwargs
         ) -> Coroutine[Any, Any, R_co]:
-            """Send the request and wait for the reply; raises what `GenServer.call` raises."""
+            """Send the request and wait for the reply.
+
+            Raises what `GenServer.call` raises, and the errors that the request declares.
+            """
             ...
 
         def within(self, timeout: float | None) -> CallClient[T_contra, P, R_co]:
@@ -134,6 +140,7 @@ if TYPE_CHECKING:  # at run time both are functions
 def _make_call(
     function: Handler,
     timeout: float | None,
+    raises: tuple[type[Exception], ...],
     known: dict[type, Handler],
 ) -> Any:
     """The client of one request, and the method that the handler is.
@@ -141,6 +148,7 @@ def _make_call(
     Args:
         function: The handler, as it was written.
         timeout: Seconds, or _OWN.
+        raises: The errors that are answers; see `declared.py`.
         known: Class of a server -> its handler, which may be an override; filled here.
     """
     own_timeout = timeout != timeout  # NaN, which is `_OWN`
@@ -215,7 +223,7 @@ def _make_call(
 
     def within(timeout: float | None) -> Any:
         check_timeout(function.__name__, timeout)
-        return _make_call(function, timeout, known)
+        return _make_call(function, timeout, raises, known)
 
     def send_request(server: Any, /, *args: Any, **kwargs: Any) -> Request[Any]:
         process = resolve(server, "send_request")
@@ -226,6 +234,7 @@ def _make_call(
 
     request.__name__, request.__qualname__ = function.__name__, function.__qualname__
     client.within = within  # type: ignore[attr-defined]
+    client.raises = raises  # type: ignore[attr-defined]
     client.send_request = send_request  # type: ignore[attr-defined]
     return _marked(client, function)
 
@@ -382,12 +391,25 @@ def _check_handler(marker: str, function: object) -> None:
 
 
 class _CallDecorator:
-    """``@st.call`` or ``@st.call(timeout=30.0)``: makes a handler that clients wait for."""
+    """``@st.call`` or ``@st.call(timeout=30.0, raises=LedgerError)``: a handler that clients wait for.
 
-    __slots__ = ("_timeout",)
+    Args:
+        timeout: Seconds that clients wait; None for ever; default: the `call_timeout` of the class.
+        raises: One class of exceptions or several: raised by the handler, they are its
+            answer, which is raised in the caller, and the server goes on.  Raise before
+            you change anything: what was changed stays changed.  Everything else that a
+            handler raises is a crash.
 
-    def __init__(self, timeout: float | None = _OWN) -> None:
+    Raises:
+        TypeError: *raises* holds what is no exception class, or too broad.
+        ValueError: *timeout* is no time to wait.
+    """
+
+    __slots__ = ("_raises", "_timeout")
+
+    def __init__(self, timeout: float | None = _OWN, raises: Raises = ()) -> None:
         self._timeout = timeout
+        self._raises = raises
 
     # A handler that returns nothing but Reply[R] needs overloads of its own for mypy.
     @overload
@@ -405,16 +427,26 @@ class _CallDecorator:
         self, function: Callable[Concatenate[S, P], R | Directive[R]], /
     ) -> Call[S, P, R]: ...
     @overload
-    def __call__(self, /, *, timeout: float | None) -> _CallDecorator: ...
     def __call__(
-        self, function: Callable[..., Any] | None = None, /, *, timeout: float | None = _OWN
+        self, /, *, timeout: float | None = ..., raises: Raises = ...
+    ) -> _CallDecorator: ...
+    def __call__(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        timeout: float | None = _OWN,
+        raises: Raises = (),
     ) -> Any:
         if function is None:
-            return _CallDecorator(timeout)
+            return _CallDecorator(timeout, raises)
         _check_handler("call", function)
+        name = function.__name__
         if self._timeout == self._timeout:  # not NaN, which is `_OWN`
-            check_timeout(function.__name__, self._timeout)
-        return _make_call(function, self._timeout, {})
+            check_timeout(name, self._timeout)
+        return _make_call(
+            function, self._timeout, checked_raises(f"{name}: raises", self._raises), {}
+        )
 
 
 def _cast_decorator(function: Callable[Concatenate[S, P], object]) -> Cast[S, P]:

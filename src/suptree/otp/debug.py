@@ -4,7 +4,7 @@ A server without any has `process.debug` None and pays nothing.  With one, every
 goes through `Debug.turn`, and calls queue, so that none passes unseen.
 
     In(message)       a call, cast or other message is about to be handled
-    Out(reply, to)    a call was answered
+    Out(reply, to)    a call was answered; with an error that is raised there, if `raised` is true
     Handled(message)  a message was handled without a reply (OTP: `noreply`)
 """
 
@@ -54,14 +54,21 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """A call was answered; *to* is the caller's pid, None for code outside every process."""
+    """A call was answered; *to* is the caller's pid, None for code outside every process.
+
+    Attributes:
+        reply: The reply, or the error in its place.
+        raised: Whether it is an error, and raised in the caller.
+    """
 
     pid: Pid[Any]
     reply: object
     to: Pid[Any] | None
+    raised: bool = False
 
     def __str__(self) -> str:
-        return f"*DBG* {self.pid!r} sent {safe_repr(self.reply, 300)} to {self.to!r}"
+        did = "sent the error" if self.raised else "sent"
+        return f"*DBG* {self.pid!r} {did} {safe_repr(self.reply, 300)} to {self.to!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,14 @@ class WatchedReplyTo(ReplyTo):
         debug = self.callee.debug
         if filled and debug is not None:
             debug.emit(Out(self.callee.pid, value, self.pid))
+        return filled
+
+    def fail(self, error: BaseException) -> bool:
+        """Fill with an error, and show it, if it is an answer and not the end of the server."""
+        filled = super().fail(error)
+        callee = self.callee
+        if filled and callee.debug is not None and callee.state < EXITING:
+            callee.debug.emit(Out(callee.pid, error, self.pid, raised=True))
         return filled
 
 

@@ -320,6 +320,14 @@ class MachineBody(TurnBody):
             case _:
                 self.stop(BadReturn(result))
 
+    def answers(self, error: BaseException) -> bool:
+        """As for every server; the machine keeps its state, as after a Keep()."""
+        envelope = self.process.current
+        if envelope is None or self._left is not NOTHING or not super().answers(error):
+            return False
+        self._go(_Occurrence(None, envelope), self.state, (), repeat=False)
+        return True
+
     def failed(self, reason: object) -> None:
         """A callback raised; if it was an enter call, the machine never left the state before."""
         if self._left is not NOTHING:

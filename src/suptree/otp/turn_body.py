@@ -23,11 +23,14 @@ from suptree.core import (
     Process,
     ReplyTo,
     State,
+    answer_with,
+    detach,
     in_the_place_of,
     safe_repr,
 )
 from suptree.errors import CodeChangeError, NotSuspendedError, StartIgnoredError
 from suptree.otp.behaviour import Behaviour
+from suptree.otp.declared import is_declared
 from suptree.otp.directives import NOTHING, BadReturn, Ignore, Stop
 from suptree.otp.requests import handler_named
 from suptree.otp.status import Status, message_of_envelope
@@ -120,6 +123,22 @@ class TurnBody:
             return
         self.process.note_crash(reason)
         self._terminate(reason, reply_to, reply)
+
+    def answers(self, error: BaseException) -> bool:
+        """Whether the call at hand declares *error* and waits for its answer, which it then has."""
+        process = self.process
+        envelope = process.current
+        if (
+            envelope is None
+            or envelope[0] != CALL
+            or self.terminating
+            or not is_declared(self.server.__class__, envelope[2], error)
+            or envelope[1].is_answered()
+        ):
+            return False
+        detach(process)
+        answer_with(process, envelope[1], error)
+        return True
 
     def failed(self, reason: object) -> None:
         """A callback raised: terminate runs, unless it was that, or init, which raised."""

@@ -52,7 +52,10 @@ class Watchdog:
 
     def warn(self, text: str, *args: object) -> None:
         """Log a warning from a thread: whatever the signal interrupted may hold the lock of the log."""
-        self._begin("suptree warning", LOG.warning, text, *args)
+        self._begin("suptree warning", self._warn, text, *args)
+
+    def _warn(self, text: str, *args: object) -> None:
+        LOG.warning(text, *args)  # here, so that the record names this module
 
     def done(self) -> None:
         """The program has ended: nothing is left to watch."""

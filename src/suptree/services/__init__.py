@@ -61,7 +61,28 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.commands import (
+        ALLOWED_COMMANDS,
+        AnyArguments,
+        ArgumentPatterns,
+        ArgumentsNotAllowedError,
+        CommandError,
+        CommandLaunchError,
+        CommandLimits,
+        CommandLostError,
+        CommandNotAllowedError,
+        CommandOutputError,
+        CommandResult,
+        CommandRule,
+        CommandStats,
+        CommandTimeoutError,
+        ExactArguments,
+        MemoryReading,
+        SystemCommandManager,
+        TooManyCommandsError,
+    )
     from suptree.services.configuration import (
+        Change,
         ConfigChanged,
         ConfigServer,
         Configuration,
@@ -70,7 +91,7 @@ if TYPE_CHECKING:
         ConfigurationInvalidError,
         ConfigurationSchemaError,
         Fixed,
-        Secret,
+        Problem,
         UnknownSectionError,
         check_configuration,
         diff_configurations,
@@ -139,6 +160,7 @@ if TYPE_CHECKING:
         Stage,
         StageOrderError,
         UnknownFlagError,
+        flag_problems,
     )
     from suptree.services.limits import (
         Concurrency,
@@ -215,6 +237,7 @@ if TYPE_CHECKING:
         emit_if,
         platform_metrics,
     )
+    from suptree.services.parts.awaited import NotAsyncError
     from suptree.services.parts.backoff import (
         TRANSIENT,
         RetryPolicy,
@@ -228,6 +251,7 @@ if TYPE_CHECKING:
     from suptree.services.parts.distribution import (
         Distribution,
     )
+    from suptree.services.parts.secret import Secret
     from suptree.services.parts.store import (
         Store,
     )
@@ -373,6 +397,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
     "After",
@@ -393,6 +418,9 @@ __all__ = [
     "AlreadyArrivedError",
     "AlreadyVotedError",
     "Always",
+    "AnyArguments",
+    "ArgumentPatterns",
+    "ArgumentsNotAllowedError",
     "Arrival",
     "At",
     "BackPressureError",
@@ -429,9 +457,20 @@ __all__ = [
     "BusHealth",
     "BusStats",
     "CallOutcome",
+    "Change",
     "CheckRecord",
     "CheckStatus",
     "CircuitBreakers",
+    "CommandError",
+    "CommandLaunchError",
+    "CommandLimits",
+    "CommandLostError",
+    "CommandNotAllowedError",
+    "CommandOutputError",
+    "CommandResult",
+    "CommandRule",
+    "CommandStats",
+    "CommandTimeoutError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -473,6 +512,7 @@ __all__ = [
     "ElectionStats",
     "Elections",
     "Every",
+    "ExactArguments",
     "Expired",
     "FeatureFlags",
     "Finding",
@@ -526,6 +566,7 @@ __all__ = [
     "LimiterStats",
     "LimitsStats",
     "LoggedSignal",
+    "MemoryReading",
     "MemoryStore",
     "Metric",
     "MetricError",
@@ -547,6 +588,7 @@ __all__ = [
     "NoMonitorsError",
     "NotAParticipantError",
     "NotAPartyError",
+    "NotAsyncError",
     "NotMonitoredError",
     "NotReadyError",
     "ObservingError",
@@ -565,6 +607,7 @@ __all__ = [
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
+    "Problem",
     "Published",
     "Randomly",
     "RateLimited",
@@ -640,6 +683,7 @@ __all__ = [
     "SubscriptionLimitError",
     "SubscriptionNotSavedError",
     "SubscriptionTakenError",
+    "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
     "TelemetryListener",
@@ -648,6 +692,7 @@ __all__ = [
     "TooManyBreakersError",
     "TooManyBulkheadsError",
     "TooManyChecksError",
+    "TooManyCommandsError",
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
@@ -677,6 +722,7 @@ __all__ = [
     "check_configuration",
     "diff_configurations",
     "emit_if",
+    "flag_problems",
     "from_json",
     "from_msgpack",
     "load_configuration",
@@ -705,9 +751,16 @@ _NAMES: Final[Mapping[str, str]] = {
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
     """,
+    "commands": """
+        ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
+        CommandError CommandLaunchError CommandLimits CommandLostError
+        CommandNotAllowedError CommandOutputError CommandResult CommandRule CommandStats
+        CommandTimeoutError ExactArguments MemoryReading SystemCommandManager
+        TooManyCommandsError
+    """,
     "configuration": """
-        ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Secret UnknownSectionError
+        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
+        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
         check_configuration diff_configurations load_configuration
     """,
     "coordination": """
@@ -726,6 +779,7 @@ _NAMES: Final[Mapping[str, str]] = {
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
         Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
@@ -745,9 +799,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SampledEventsStats Sampler SamplingStrategy SpanContext TelemetryListener
         TraceLogFilter Tracer TracerInstalledError batched_event emit_if platform_metrics
     """,
+    "parts.awaited": "NotAsyncError",
     "parts.backoff": "RetryPolicy RetryShape TRANSIENT",
     "parts.breaker": "Breaker BreakerConfig BreakerState",
     "parts.distribution": "Distribution",
+    "parts.secret": "Secret",
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """

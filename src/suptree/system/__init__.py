@@ -15,9 +15,11 @@ from suptree.system.sockets import SocketNotFoundError, ask, find_socket, socket
 
 if TYPE_CHECKING:
     from suptree.system.announcer import Announcer
+    from suptree.system.declarations import Declarations
     from suptree.system.health_sink import RegistrySink
+    from suptree.system.reconfigurer import Reconfigurer, ReconfigurerStats
     from suptree.system.settings import SystemSettings
-    from suptree.system.system import Declarations, System
+    from suptree.system.system import System
     from suptree.system.tree import Branch, PlanLine, Service, Tree
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "Declarations",
     "Inspector",
     "PlanLine",
+    "Reconfigurer",
+    "ReconfigurerStats",
     "RegistrySink",
     "Service",
     "SocketNotFoundError",
@@ -40,8 +44,10 @@ __all__ = [
 _HOME: Final[Mapping[str, str]] = {
     "Announcer": "announcer",
     "Branch": "tree",
-    "Declarations": "system",
+    "Declarations": "declarations",
     "PlanLine": "tree",
+    "Reconfigurer": "reconfigurer",
+    "ReconfigurerStats": "reconfigurer",
     "RegistrySink": "health_sink",
     "Service": "tree",
     "System": "system",

@@ -59,8 +59,9 @@ class Announcer(GenServer):
                 super().handle_info(message)
 
     async def _look(self, service: str, wait: float) -> None:
-        pid = find_runtime("Announcer").whereis(self._services[service])
-        if pid is None:
+        runtime = find_runtime("Announcer")
+        pid = runtime.whereis(self._services[service])
+        if pid is None or runtime.info(pid).state == "init":  # it has its name before it is up
             self.send_after(wait, _LookAgain(service, min(2 * wait, LONGEST)))
             return
         self._watched[monitor(pid)] = service

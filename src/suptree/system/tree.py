@@ -28,6 +28,7 @@ from suptree.services import Dependencies
 __all__ = ["Branch", "PlanLine", "Service", "Tree"]
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+AutoShutdown = Literal["never", "any_significant", "all_significant"]
 
 
 class Service:
@@ -56,10 +57,19 @@ class Branch:
         strategy: As of `Supervisor`.
         max_restarts: As of `Supervisor`.
         max_seconds: As of `Supervisor`.
+        auto_shutdown: As of `Supervisor`.
         needs: Names of services and branches that must be up before it.
     """
 
-    __slots__ = ("children", "max_restarts", "max_seconds", "name", "needs", "strategy")
+    __slots__ = (
+        "auto_shutdown",
+        "children",
+        "max_restarts",
+        "max_seconds",
+        "name",
+        "needs",
+        "strategy",
+    )
 
     def __init__(
         self,
@@ -68,6 +78,7 @@ class Branch:
         strategy: Strategy = "one_for_one",
         max_restarts: int = 3,
         max_seconds: float = 5.0,
+        auto_shutdown: AutoShutdown = "never",
         needs: Collection[str] = (),
     ) -> None:
         self.name = _word(name)
@@ -75,6 +86,7 @@ class Branch:
         self.strategy: Strategy = strategy
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
+        self.auto_shutdown: AutoShutdown = auto_shutdown
         self.needs = _needs(name, needs)
 
 
@@ -175,6 +187,8 @@ class Tree:
                 yield PlanLine(depth, number, path, _options(node.spec), node.needs, last)
                 continue
             what = f"{node.strategy}, {node.max_restarts} restarts in {node.max_seconds:g} s"
+            if node.auto_shutdown != "never":
+                what += f", auto_shutdown {node.auto_shutdown}"
             yield PlanLine(depth, None, path, what, node.needs, last)
             children = self._ordered[node.name]
             left += [(child, depth + 1, child is children[-1]) for child in reversed(children)]
@@ -233,6 +247,7 @@ class Tree:
             strategy=node.strategy,
             max_restarts=node.max_restarts,
             max_seconds=node.max_seconds,
+            auto_shutdown=node.auto_shutdown,
             name=path,
         )
         return spec.with_(id=node.name)
@@ -256,7 +271,8 @@ def _services_of(node: Service | Branch) -> Iterator[str]:
 def _options(spec: ChildSpec[Any]) -> str:
     label = spec.start.label
     shutdown = spec.shutdown if isinstance(spec.shutdown, str) else f"{spec.shutdown:g} s"
-    return f"{label}, {spec.restart}, shutdown {shutdown}"
+    significant = ", significant" if spec.significant else ""
+    return f"{label}, {spec.restart}{significant}, shutdown {shutdown}"
 
 
 def _drawn(lines: list[PlanLine]) -> Iterator[str]:

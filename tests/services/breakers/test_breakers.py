@@ -15,6 +15,7 @@ from suptree.services import (
     BreakerTimeoutError,
     CircuitBreakers,
     MemoryStore,
+    NotAsyncError,
     StateOwner,
     TooManyBreakersError,
     UnknownBreakerError,
@@ -248,7 +249,7 @@ async def test_a_caller_that_is_killed_before_it_tells_gives_its_probe_back(runt
     await asyncio.sleep(10.0)
 
     async def take_and_die() -> None:
-        await CircuitBreakers.permit(breakers, "bank")
+        await CircuitBreakers._permit(breakers, "bank")
 
     pid = st.spawn(take_and_die)
     await wait_down(pid)
@@ -277,7 +278,7 @@ async def test_a_probe_of_code_outside_every_process_is_lost_for_probe_timeout_a
     )
     await fail(breakers)
     await asyncio.sleep(10.0)
-    await CircuitBreakers.permit(breakers, "bank")  # and never told
+    await CircuitBreakers._permit(breakers, "bank")  # and never told
 
     await asyncio.sleep(5.0)
     assert await state_of(breakers) is OPEN
@@ -567,3 +568,18 @@ async def test_the_statistics_go_both_ways(runtime):
     assert (status.opened, status.permitted, status.failures, status.successes) == (1, 3, 2, 1)
     assert status.last_transition is not None
     assert status.last_transition.after is CLOSED
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+async def test_a_function_that_is_not_async_says_so_and_counts_neither_way(runtime, limit):
+    config = BreakerConfig(failure_threshold=1, call_timeout=limit)
+    breakers = await CircuitBreakers.start_link({"bank": config})
+
+    with pytest.raises(
+        NotAsyncError, match="function must be async; <built-in function abs> gave 7"
+    ):
+        await CircuitBreakers.run(breakers, "bank", abs, -7)
+
+    await asyncio.sleep(0)
+    status = await CircuitBreakers.status(breakers, "bank")
+    assert (status.state, status.failures, status.successes, status.ignored) == ("closed", 0, 0, 1)

@@ -14,6 +14,7 @@ from suptree.services import (
     BulkheadFullError,
     Bulkheads,
     MemoryStore,
+    NotAsyncError,
     StateOwner,
     TooManyBulkheadsError,
     UnknownBulkheadError,
@@ -346,3 +347,12 @@ async def test_a_call_that_outlives_the_service_still_gives_its_value(runtime):
         return 5
 
     assert await Bulkheads.run(bulkheads, "bank", pay) == 5
+
+
+async def test_a_function_that_is_not_async_says_so_and_leaves_its_place(runtime):
+    bulkheads = await Bulkheads.start_link({"bank": BulkheadConfig()})
+
+    with pytest.raises(NotAsyncError, match="function must be async"):
+        await Bulkheads.run(bulkheads, "bank", abs, -7)
+
+    assert (await Bulkheads.status(bulkheads, "bank")).inside == 0

@@ -20,12 +20,12 @@ from suptree.services.configuration import (
     ConfigurationSchemaError,
     Fixed,
     Problem,
-    Secret,
     UnknownSectionError,
     check_configuration,
     diff_configurations,
     load_configuration,
 )
+from suptree.services.parts.secret import Secret
 
 
 class Mode(enum.Enum):
@@ -568,6 +568,6 @@ def test_no_problem_ever_prints_what_may_be_a_secret(bad):
 def test_show_prints_path_value_source_and_whether_it_is_fixed():
     lines = list(secret_configuration().lines())
 
-    assert lines[0].split() == ["name", '"app"', "default"]
-    assert lines[2].split() == ["scheduler.workers", "7", "default", "(fixed)"]
-    assert lines[7].split() == ["tls.key", "***", "SUPTREE_TLS__KEY"]
+    assert lines[0].split() == ["name", "live", '"app"', "default"]
+    assert lines[2].split() == ["scheduler.workers", "fixed", "7", "default"]
+    assert lines[7].split() == ["tls.key", "live", "***", "SUPTREE_TLS__KEY"]

@@ -605,7 +605,7 @@ async def test_an_unknown_message_does_not_hurt(runtime):
         ({"timeout": -1}, "timeout must be"),
         ({"timeout": True}, "timeout must be"),
         ({"rebind_within": -1}, "rebind_within must be"),
-        ({"jitter": 1.5}, "jitter must be from 0 to 1; got 1.5"),
+        ({"jitter": 1.5}, "jitter must be a number from 0 to 1; got 1.5"),
         ({"fall": 0}, "fall must be an int of 1 or more"),
         ({"rise": 0}, "rise must be an int of 1 or more"),
     ],

@@ -593,11 +593,11 @@ async def test_an_unknown_message_does_not_hurt(runtime):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_concurrent": 0}, "max_concurrent must be 1 or more"),
+        ({"max_concurrent": 0}, "max_concurrent must be a whole number, 1 or more"),
         ({"max_checks": 0}, "max_checks must be"),
         ({"history": 0}, "history must be"),
         ({"max_dead": 0}, "max_dead must be"),
-        ({"jitter": 2}, "jitter must be from 0 to 1"),
+        ({"jitter": 2}, "jitter must be a number from 0 to 1"),
         ({"keep_dead": 0}, "keep_dead must be"),
         ({"checks": [HealthCheck("a", print), HealthCheck("a", print)]}, "got 'a' twice"),
         ({"table": "nowhere"}, "no table of that name"),

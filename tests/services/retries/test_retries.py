@@ -13,6 +13,7 @@ from suptree.services import (
     BreakerOpenError,
     CircuitBreakers,
     MemoryStore,
+    NotAsyncError,
     RejectedAnswerError,
     RetriesExhaustedError,
     RetryBudget,
@@ -418,3 +419,13 @@ async def test_a_restart_brings_the_policies_back(runtime):
     await wait_restarted(tree, "retries", old)
 
     assert await RetryService.policies("retries") == {"bank": POLICY, "mail": mail}
+
+
+async def test_a_function_that_is_not_async_says_so_and_is_not_tried_again(runtime):
+    calls: list[int] = []
+    policy = RetryPolicy.fixed(delay=1.0, retry_on=(Exception,))
+
+    with pytest.raises(NotAsyncError, match="function must be async"):
+        await retry(policy, calls.append, 1)
+
+    assert calls == [1]

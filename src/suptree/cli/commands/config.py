@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from suptree.cli.commands.asking import plain
 from suptree.cli.commands.targets import TargetError, find_target, kind_of
 
 if TYPE_CHECKING:
-    from suptree.services import Configuration
+    from suptree.services import Change, Configuration, Problem
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -20,6 +21,7 @@ __all__ = ["add_parser", "check", "show"]
 
 INVALID: Final = 1
 USAGE: Final = 2
+THE_SETTINGS: Final = "suptree.system:SystemSettings"
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -34,15 +36,21 @@ def add_parser(commands: Subparsers) -> None:
     actions = parser.add_subparsers(title="what to do", metavar="check | show")
     for name, execute, does in (
         ("check", check, "say everything that is wrong; nothing when it is right"),
-        ("show", show, "print each setting, its value and its source; secrets are ***"),
+        (
+            "show",
+            show,
+            "print each setting, whether it is live or fixed, its value and its source; "
+            "secrets are ***",
+        ),
     ):
         action = actions.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
         action.add_argument("file", metavar="FILE", nargs="?", help="a TOML file")
         action.add_argument(
             "--schema",
             metavar="MODULE:SCHEMA",
-            required=True,
-            help="such as shop:Settings; a frozen msgspec.Struct",
+            default=THE_SETTINGS,
+            help="such as shop:Settings, a frozen msgspec.Struct, or shop:system, a System, which "
+            f"knows its flags too (default: {THE_SETTINGS})",
         )
         action.add_argument("--prefix", default="SUPTREE", help="how its variables begin (SUPTREE)")
         action.add_argument(
@@ -50,25 +58,43 @@ def add_parser(commands: Subparsers) -> None:
         )
         action.add_argument("--json", action="store_true", help="print JSON")
         action.set_defaults(execute=execute)
+        if execute is check:
+            action.add_argument(
+                "--running",
+                metavar="FILE",
+                help="the file that a system runs with: say too what a reload of FILE would change, "
+                "and refuse what is fixed",
+            )
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print every problem, one in a line."""
-    loaded, problems = _load(options)
-    if loaded is None and problems is None:
+    """Print every problem, one in a line; then what a reload would change."""
+    loaded, problems = _load(options, options.file)
+    if problems is None:
         return USAGE
+    changes: Sequence[Change] = ()
+    if loaded is not None and options.running is not None:
+        running, troubles = _load(options, options.running)
+        if running is None:
+            for one in troubles or ():
+                print(plain(one), file=sys.stderr)
+            return USAGE
+        changes = _changes(running, loaded)
     if options.json:
-        print(json.dumps([_problem(one) for one in problems or ()], indent=2))
+        found = [*map(_problem, problems), *map(_change, changes)]
+        print(json.dumps(found, indent=2))
     else:
-        for one in problems or ():
+        for one in problems:
             print(plain(one))
-    return INVALID if problems else 0
+        for change in changes:
+            print(f"{'fixed' if change.fixed else 'live '}  {plain(change)}")
+    return INVALID if problems or any(change.fixed for change in changes) else 0
 
 
 def show(options: argparse.Namespace) -> int:
     """Print every setting; the problems, to stderr, if there are any."""
-    loaded, problems = _load(options)
-    if loaded is None:
+    loaded, problems = _load(options, options.file)
+    if loaded is None or problems:
         for one in problems or ():
             print(plain(one), file=sys.stderr)
         return USAGE if problems is None else INVALID
@@ -82,8 +108,10 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> tuple[Configuration[Any] | None, Any]:
-    """The configuration, or its problems; neither after the reason was printed to stderr."""
+def _load(
+    options: argparse.Namespace, file: str | None
+) -> tuple[Configuration[Any] | None, Sequence[Problem] | None]:
+    """The configuration and its problems; neither after the reason was printed to stderr."""
     # Here, not above: the other commands start without the libraries of the services.
     from suptree.services import (
         ConfigurationInvalidError,
@@ -92,27 +120,37 @@ def _load(options: argparse.Namespace) -> tuple[Configuration[Any] | None, Any]:
     )
 
     try:
-        schema = _schema(options.schema)
+        schema, problems = _schema(options.schema)
         environ: dict[str, str] | None = {} if options.no_environ else None
-        loaded = load_configuration(
-            schema, file=options.file, environ=environ, prefix=options.prefix
-        )
+        loaded = load_configuration(schema, file=file, environ=environ, prefix=options.prefix)
     except ConfigurationInvalidError as error:
         return None, error.problems
     except (TargetError, ConfigurationSchemaError, ValueError) as error:
         print(f"suptree config: {error}", file=sys.stderr)
         return None, None
-    return loaded, ()
+    return loaded, problems(loaded)
 
 
-def _schema(target: str) -> Any:
+def _schema(target: str) -> tuple[Any, Callable[[Configuration[Any]], Sequence[Problem]]]:
+    """A schema, and what says more about a configuration of it."""
     found = find_target(target, "MODULE:SCHEMA", "shop:Settings", _is_schema, "Schemas")
-    if not _is_schema(found):
-        raise TargetError(
-            f"{target!r} is {kind_of(found)}, no schema. "
-            "Write a class derived from msgspec.Struct, with frozen=True."
-        )
-    return found
+    if _is_schema(found):
+        return found, lambda configuration: ()
+    if "suptree.system.system" in sys.modules:  # else it can be none
+        from suptree.system import System
+
+        if isinstance(found, System):
+            return found.configuration.sources.schema, found.problems
+    raise TargetError(
+        f"{target!r} is {kind_of(found)}, no schema. "
+        "Write a class derived from msgspec.Struct, with frozen=True."
+    )
+
+
+def _changes(old: Configuration[Any], new: Configuration[Any]) -> Sequence[Change]:
+    from suptree.services import diff_configurations
+
+    return diff_configurations(old, new)
 
 
 def _is_schema(value: object) -> bool:
@@ -125,7 +163,7 @@ def _is_schema(value: object) -> bool:
     )
 
 
-def _problem(one: Any) -> dict[str, Any]:
+def _problem(one: Problem) -> dict[str, Any]:
     source = one.source
     return {
         "kind": one.kind,
@@ -133,6 +171,16 @@ def _problem(one: Any) -> dict[str, Any]:
         "text": one.text,
         "source": "" if source is None else source.where or source.kind,
         "line": 0 if source is None else source.line,
+    }
+
+
+def _change(one: Change) -> dict[str, Any]:
+    return {
+        "kind": "change",
+        "path": one.path,
+        "fixed": one.fixed,
+        "text": str(one),
+        "source": one.source,
     }
 
 

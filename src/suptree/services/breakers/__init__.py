@@ -1,10 +1,10 @@
 """Circuit breakers: a call to what is broken is refused at once, until it is found well again.
 
-`service.py` is the server and its clients, `guard.py` the caller's side of a protected call.  The
+`state.py` is the server, `service.py` its clients, `guard.py` the caller's side of a protected call.  The
 machine itself is `services/parts/breaker.py`.
 """
 
-from suptree.services.breakers.entry import BreakerStatus, Grant
+from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant
 from suptree.services.breakers.errors import (
     BreakerError,
     BreakerOpenError,
@@ -13,7 +13,7 @@ from suptree.services.breakers.errors import (
     UnknownBreakerError,
 )
 from suptree.services.breakers.guard import Guard
-from suptree.services.breakers.service import BreakersStats, CircuitBreakers
+from suptree.services.breakers.service import CircuitBreakers
 
 __all__ = [
     "BreakerError",

@@ -1,4 +1,7 @@
-"""One named breaker in the service: the machine, its totals, and who makes its probes.  No clock."""
+"""One named breaker in the service: the machine, its totals, and who makes its probes.  No clock.
+
+And what can be looked at: `BreakerStatus` of one, `BreakersStats` of all.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from suptree.services.parts.breaker import (
 )
 from suptree.services.parts.window import CallOutcome, Counts
 
-__all__ = ["BreakerStatus", "Entry", "Grant"]
+__all__ = ["BreakerStatus", "BreakersStats", "Entry", "Grant"]
 
 
 class Grant(NamedTuple):
@@ -64,6 +67,25 @@ class BreakerStatus:
     ignored: int
     late: int
     opened: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakersStats:
+    """What the service has done since it started.
+
+    Attributes:
+        breakers: How many there are.
+        open: How many of them are open.
+        half_open: How many of them are half open.
+        probers: Processes that make probes now.
+        released: Probes given back because their process ended.
+    """
+
+    breakers: int
+    open: int
+    half_open: int
+    probers: int
+    released: int
 
 
 class Entry:

@@ -11,6 +11,7 @@ from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
 from suptree.services.breakers.entry import Grant
 from suptree.services.breakers.errors import BreakerError, BreakerTimeoutError
+from suptree.services.parts.awaited import NotAsyncError, awaitable
 from suptree.services.parts.window import CallOutcome
 
 __all__ = ["Gate", "Guard", "run_protected"]
@@ -66,13 +67,15 @@ async def run_protected(
         raise _refusal(grant)
     if grant.config.call_timeout is not None:
         async with Guard(gate, server, name, grant):
-            return await function(*args, **kwargs)
+            return await awaitable(function, function(*args, **kwargs))
     now = grant.server.runtime.now
     told = False
     started = now()
     try:
         try:
-            value = await function(*args, **kwargs)
+            value = await awaitable(function, function(*args, **kwargs))
+        except NotAsyncError:
+            raise
         except Exception as error:
             told = True
             await _tell(gate, name, grant, grant.config.outcome_of(error), now() - started)
@@ -81,7 +84,7 @@ async def run_protected(
         await _tell(gate, name, grant, CallOutcome.SUCCESS, now() - started)
         return value
     finally:
-        if not told:  # whatever is no Exception: it was cancelled, or its process ends
+        if not told:  # it was cancelled, or its process ends, or it was no call at all
             gate.drop(grant.server, name, grant, now() - started)
 
 
@@ -138,7 +141,7 @@ class Guard:
         if late is not None:
             await _tell(self._gate, self._name, grant, CallOutcome.FAILURE, duration)
             raise late from error
-        if error is not None and not isinstance(error, Exception):
+        if isinstance(error, NotAsyncError) or not isinstance(error, Exception | None):
             self._gate.drop(grant.server, self._name, grant, duration)
             return
         outcome = grant.config.outcome_of(error)

@@ -27,69 +27,40 @@ BreakerOpenError
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, ParamSpec, TypeVar
 
-from suptree.otp import GenServer, ServerRef, call, cast
-from suptree.services.breakers.entry import BreakerStatus, Entry, Grant
+from suptree.otp import ServerRef, call, cast
+from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant
 from suptree.services.breakers.errors import (
     BreakerError,
-    BreakerOpenError,
     TooManyBreakersError,
     UnknownBreakerError,
 )
-from suptree.services.breakers.events import (
-    BREAKER_CALL_ENDED,
-    BREAKER_CALL_REJECTED,
-    BREAKER_CONFIGURED,
-    BREAKER_REMOVED,
-    BREAKER_STATE_CHANGED,
-)
+from suptree.services.breakers.events import BREAKER_CONFIGURED, BREAKER_REMOVED
 from suptree.services.breakers.guard import Gate, Guard, run_protected
-from suptree.services.parts.breaker import (
-    Breaker,
-    BreakerConfig,
-    BreakerState,
-    Permit,
-    Transition,
+from suptree.services.breakers.state import (
+    HELD_SPACE,
+    SPACE,
+    BreakersState,
+    ByHand,
+    check_breaker,
 )
+from suptree.services.parts.arguments import check_function
+from suptree.services.parts.breaker import BreakerConfig, BreakerState
 from suptree.services.parts.checks import check_count, check_name
-from suptree.services.parts.owners import Owners
-from suptree.services.parts.plain import from_plain, to_plain
+from suptree.services.parts.plain import to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.window import CallOutcome
 
-__all__ = ["BreakersStats", "CircuitBreakers"]
+__all__ = ["CircuitBreakers"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SPACE: Final = "breakers"
-HELD_SPACE: Final = "breakers.held_open"
-ByHand = Literal["open", "close", "reset"]
+A = TypeVar("A")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakersStats:
-    """What the service has done since it started.
-
-    Attributes:
-        breakers: How many there are.
-        open: How many of them are open.
-        half_open: How many of them are half open.
-        probers: Processes that make probes now.
-        released: Probes given back because their process ended.
-    """
-
-    breakers: int
-    open: int
-    half_open: int
-    probers: int
-    released: int
-
-
-class CircuitBreakers(GenServer):
+class CircuitBreakers(BreakersState):
     """The breakers of a system.
 
     Args:
@@ -101,43 +72,6 @@ class CircuitBreakers(GenServer):
     Raises:
         ValueError: A name or a configuration will not do.
     """
-
-    def __init__(
-        self,
-        breakers: Mapping[str, BreakerConfig] | None = None,
-        *,
-        store: Store | None = None,
-        max_breakers: int = 1000,
-    ) -> None:
-        check_count("CircuitBreakers", "max_breakers", max_breakers)
-        self._store = store
-        self._limit = max_breakers
-        self._owners: Owners[tuple[str, Permit]] = Owners()
-        self._entries: dict[str, Entry] = {}
-        self._first_epoch = 0  # permits of a removed breaker mean nothing to its successor
-        self._released = 0
-        runtime = self._process.runtime
-        self._now = runtime.now
-        self._ended = runtime.telemetry.slot(BREAKER_CALL_ENDED)
-        self._rejected = runtime.telemetry.slot(BREAKER_CALL_REJECTED)
-        self._telemetry = runtime.telemetry
-        for name, config in (breakers or {}).items():
-            _check("CircuitBreakers", name, config)
-            self._add(name, config)
-
-    async def init(self) -> None:
-        """Bring back what was configured, or opened by hand, at run time."""
-        if self._store is None:
-            return
-        for name, data in (await self._store.load(SPACE)).items():
-            config = from_plain(BreakerConfig, data)
-            if name in self._entries:
-                self._entries[name].breaker.configure(config)
-            else:
-                self._add(name, config)
-        for name in await self._store.load(HELD_SPACE):
-            if name in self._entries:
-                self._by_hand(name, "open")
 
     # -- protected calls: these run in the caller ------------------------------------------
 
@@ -165,15 +99,20 @@ class CircuitBreakers(GenServer):
         Raises:
             BreakerOpenError: The call was not made.
             BreakerTimeoutError: It took longer than `call_timeout`.
+            NotAsyncError: *function* is not async; that counts neither way.
             UnknownBreakerError: There is no such breaker.
 
         Emits: `suptree.breaker.call.ended`, `.rejected`, `suptree.breaker.state.changed`.
         """
+        if name.__class__ is not str or not callable(function):
+            check_name("CircuitBreakers.run", "name", name)
+            check_function("CircuitBreakers.run", "function", function)
         return await run_protected(_GATE, server, name, function, *args, **kwargs)
 
     @staticmethod
     def guard(server: ServerRef[CircuitBreakers], name: str) -> Guard:
         """Protect a block: ``async with CircuitBreakers.guard("breakers", "bank"): ...``; as `run`."""
+        check_name("CircuitBreakers.guard", "name", name)
         return Guard(_GATE, server, name)
 
     # -- looking -------------------------------------------------------------------------------
@@ -185,6 +124,7 @@ class CircuitBreakers(GenServer):
         Raises:
             UnknownBreakerError: There is no such breaker.
         """
+        check_name("CircuitBreakers.status", "name", name)
         return _right(BreakerStatus, await CircuitBreakers._ask_status(server, name))
 
     @call
@@ -220,18 +160,19 @@ class CircuitBreakers(GenServer):
             ValueError: *name* or *config* will not do, or *config* cannot be stored.
             TooManyBreakersError: It would be one more than `max_breakers`.
         """
-        _check("CircuitBreakers.configure", name, config)
+        check_breaker("CircuitBreakers.configure", name, config)
         plain = to_plain(config)
         _right(type(None), await CircuitBreakers._ask_configure(server, name, config))
-        store = await CircuitBreakers.store(server)
+        store = await CircuitBreakers._store_of(server)
         if store is not None:
             await store.put(SPACE, name, plain)
 
     @staticmethod
     async def remove(server: ServerRef[CircuitBreakers], name: str) -> bool:
         """Forget a breaker; whether there was one.  One of the constructor is back after a restart."""
+        check_name("CircuitBreakers.remove", "name", name)
         removed = await CircuitBreakers._ask_remove(server, name)
-        store = await CircuitBreakers.store(server)
+        store = await CircuitBreakers._store_of(server)
         if store is not None:
             await store.delete(SPACE, name)
             await store.delete(HELD_SPACE, name)
@@ -256,10 +197,28 @@ class CircuitBreakers(GenServer):
         """Have it as new: closed, with an empty window, deaf to calls under way; see `open`."""
         return await _by_hand(server, name, "reset")
 
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[CircuitBreakers], *, max_breakers: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No breaker is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_breakers* is no whole number above 0; nothing was changed.
+        """
+        check_count("CircuitBreakers.reconfigure", "max_breakers", max_breakers, optional=True)
+        await CircuitBreakers._reconfigure(server, max_breakers)
+
+    @call
+    def _reconfigure(self, max_breakers: int | None) -> None:
+        self._limit = max_breakers or self._limit
+
     # -- requests of the functions above -----------------------------------------------------------
 
     @call
-    def permit(self, name: str) -> Grant | BreakerError:
+    def _permit(self, name: str) -> Grant | BreakerError:
         """Leave for one call, or the error to raise.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:
@@ -277,12 +236,12 @@ class CircuitBreakers(GenServer):
         return grant
 
     @cast
-    def drop(self, name: str, grant: Grant, duration: float) -> None:
+    def _drop(self, name: str, grant: Grant, duration: float) -> None:
         """A call that had leave has no outcome.  For `run` and `guard`."""
-        self.record(name, grant, CallOutcome.IGNORED, duration)
+        self._record(name, grant, CallOutcome.IGNORED, duration)
 
     @call(timeout=1.0)
-    def record(self, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
+    def _record(self, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
         """How a call went that had leave.  For `run` and `guard`."""
         entry = self._entries.get(name)
         if entry is None:
@@ -308,7 +267,7 @@ class CircuitBreakers(GenServer):
         )
 
     @call
-    def store(self) -> Store | None:
+    def _store_of(self) -> Store | None:
         """Where what is made at run time is kept: the caller does it, the service waits for no store."""
         return self._store
 
@@ -347,84 +306,19 @@ class CircuitBreakers(GenServer):
         self._by_hand(name, what)
         return self._status_of(name, self._entries[name])
 
-    def handle_info(self, message: object) -> None:
-        """A process that made probes has ended: their places are free."""
-        for name, permit in self._owners.gone(message):
-            self._released += 1
-            entry = self._entries[name]
-            del entry.probers[permit]
-            entry.breaker.release(permit)
 
-    # -- inside ------------------------------------------------------------------------------------
-
-    def _add(self, name: str, config: BreakerConfig) -> None:
-        self._entries[name] = Entry(self.pid, Breaker(config, epoch=self._first_epoch))
-
-    def _status_of(self, name: str, entry: Entry) -> BreakerStatus:
-        now = self._now()
-        self._note(name, entry, entry.breaker.look(now))
-        return entry.status(name, now)
-
-    def _by_hand(self, name: str, what: ByHand) -> None:
-        entry, now = self._entries[name], self._now()
-        match what:
-            case "open":
-                transition = entry.breaker.open(now)
-            case "close":
-                transition = entry.breaker.close(now)
-            case "reset":
-                transition = entry.breaker.reset(now)
-        self._note(name, entry, transition)
-
-    def _refused(self, name: str, entry: Entry, retry_after: float | None) -> BreakerOpenError:
-        entry.rejected += 1
-        state = str(entry.breaker.state)
-        if self._rejected.handlers:
-            facts = {"breaker": name, "state": state, "retry_after_s": retry_after}
-            self._rejected.emit({"count": 1}, facts)
-        return BreakerOpenError(name, state, retry_after)
-
-    def _note(self, name: str, entry: Entry, transition: Transition | None) -> None:
-        if transition is None:
-            return
-        entry.changed(transition)
-        self._disown_all(name, entry)
-        counts = transition.counts
-        self._telemetry.emit(
-            BREAKER_STATE_CHANGED,
-            {
-                "calls_count": counts.calls,
-                "failures_count": counts.failures,
-                "slow_count": counts.slow,
-            },
-            {
-                "breaker": name,
-                "before": str(transition.before),
-                "after": str(transition.after),
-                "reason": str(transition.reason),
-            },
-        )
-
-    def _disown(self, name: str, entry: Entry, permit: Permit) -> None:
-        prober = entry.probers.pop(permit, None)
-        if prober is not None:
-            self._owners.discard(prober, (name, permit))
-
-    def _disown_all(self, name: str, entry: Entry) -> None:
-        for permit in list(entry.probers):
-            self._disown(name, entry, permit)
-
-
-A = TypeVar("A")
-
-
-_GATE: Final = Gate(CircuitBreakers.permit, CircuitBreakers.record, CircuitBreakers.drop)
+_GATE: Final = Gate(
+    CircuitBreakers._permit,  # pyright: ignore[reportPrivateUsage]
+    CircuitBreakers._record,  # pyright: ignore[reportPrivateUsage]
+    CircuitBreakers._drop,  # pyright: ignore[reportPrivateUsage]
+)
 
 
 async def _by_hand(server: ServerRef[Any], name: str, what: ByHand) -> BreakerStatus:
+    check_name(f"CircuitBreakers.{what}", "name", name)
     ask = CircuitBreakers._ask_by_hand  # pyright: ignore[reportPrivateUsage]
     status = _right(BreakerStatus, await ask(server, name, what))
-    store = await CircuitBreakers.store(server)
+    store = await CircuitBreakers._store_of(server)
     if store is not None:
         if what == "open":
             await store.put(HELD_SPACE, name, True)
@@ -439,9 +333,3 @@ def _right(kind: type[A], answer: object) -> A:
         return answer
     assert isinstance(answer, BreakerError)
     raise answer
-
-
-def _check(who: str, name: object, config: object) -> None:
-    check_name(who, "name", name)
-    if not isinstance(config, BreakerConfig):
-        raise ValueError(f"{who}: config of {name!r} must be a BreakerConfig; got {config!r}.")

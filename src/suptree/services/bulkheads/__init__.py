@@ -1,20 +1,17 @@
 """Bulkheads: so many calls to one thing at once, so that what is slow takes not everybody with it.
 
-`service.py` is the server and its clients; who is inside and who waits is `services/parts/permits.py`.
+`service.py` is the server and its clients, `entry.py` one bulkhead; who is inside and who waits is
+`services/parts/permits.py`.
 """
 
+from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus
 from suptree.services.bulkheads.errors import (
     BulkheadError,
     BulkheadFullError,
     TooManyBulkheadsError,
     UnknownBulkheadError,
 )
-from suptree.services.bulkheads.service import (
-    BulkheadConfig,
-    Bulkheads,
-    BulkheadsStats,
-    BulkheadStatus,
-)
+from suptree.services.bulkheads.service import Bulkheads
 
 __all__ = [
     "BulkheadConfig",

@@ -28,9 +28,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
-from suptree.core import ReplyTo
+from suptree.core import ReplyTo, safe_repr
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
+from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
 from suptree.services.bulkheads.errors import (
     BulkheadError,
     BulkheadFullError,
@@ -44,104 +45,22 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_CONFIGURED,
     BULKHEAD_REMOVED,
 )
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.arguments import check_function
+from suptree.services.parts.awaited import awaitable
+from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.hold import Hold
-from suptree.services.parts.permits import Entered, Permits
+from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store
 from suptree.services.parts.turnstile import Place, Ticket, Turnstile
 
-__all__ = ["BulkheadConfig", "BulkheadStatus", "Bulkheads", "BulkheadsStats"]
+__all__ = ["Bulkheads"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 
 SPACE: Final = "bulkheads"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkheadConfig:
-    """How much room there is.
-
-    Attributes:
-        limit: So many calls may be inside at once.
-        max_waiting: So many may wait.
-        timeout: Seconds that one may wait; None: as long as it takes, or its caller's caller waits.
-
-    Raises:
-        ValueError: A field is out of bounds.
-    """
-
-    limit: int = 10
-    max_waiting: int = 100
-    timeout: float | None = 5.0
-
-    def __post_init__(self) -> None:
-        check_count("BulkheadConfig", "limit", self.limit)
-        check_count("BulkheadConfig", "max_waiting", self.max_waiting, least=0)
-        check_number("BulkheadConfig", "timeout", self.timeout, above=0, optional=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkheadStatus:
-    """How a bulkhead stands, and what it has done.
-
-    Attributes:
-        name: Its name.
-        config: How much room there is.
-        inside: Calls inside now.
-        waiting: Calls in the line now.
-        admitted: Calls that came in.
-        rejected: Calls that did not: the line was full.
-        gave_up: Calls that did not: their time in the line was over, or they were cancelled.
-    """
-
-    name: str
-    config: BulkheadConfig
-    inside: int
-    waiting: int
-    admitted: int
-    rejected: int
-    gave_up: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkheadsStats:
-    """What the service as a whole has done.
-
-    Attributes:
-        bulkheads: How many there are.
-        owners: Processes inside, or in a line, of any of them.
-        released: Places given back because their process ended.
-    """
-
-    bulkheads: int
-    owners: int
-    released: int
-
-
-class _Entry:
-    """One bulkhead."""
-
-    __slots__ = ("admitted", "config", "gave_up", "name", "permits", "rejected")
-
-    def __init__(self, name: str, config: BulkheadConfig) -> None:
-        self.name = name
-        self.config = config
-        self.permits: Permits[Ticket] = Permits(config.limit, config.max_waiting)
-        self.admitted = self.rejected = self.gave_up = 0
-
-    def status(self) -> BulkheadStatus:
-        return BulkheadStatus(
-            name=self.name,
-            config=self.config,
-            inside=self.permits.held,
-            waiting=self.permits.waiting,
-            admitted=self.admitted,
-            rejected=self.rejected,
-            gave_up=self.gave_up,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +98,17 @@ class Bulkheads(GenServer):
         self._admitted = runtime.telemetry.slot(BULKHEAD_CALL_ADMITTED)
         self._ended = runtime.telemetry.slot(BULKHEAD_CALL_ENDED)
         self._rejected = runtime.telemetry.slot(BULKHEAD_CALL_REJECTED)
-        self._turnstile: Turnstile[_Entry] = Turnstile(self._now, self._let_in)
-        self._entries: dict[str, _Entry] = {}
+        self._turnstile: Turnstile[Entry] = Turnstile(self._now, self._let_in)
+        self._entries: dict[str, Entry] = {}
         for name, config in (bulkheads or {}).items():
             _check("Bulkheads", name, config)
-            self._entries[name] = _Entry(name, config)
+            self._entries[name] = Entry(name, config)
 
     async def init(self) -> None:
         """Bring back what was configured at run time."""
         if self._store is not None:
             for name, data in (await self._store.load(SPACE)).items():
-                self._entries[name] = _Entry(name, from_plain(BulkheadConfig, data))
+                self._entries[name] = Entry(name, from_plain(BulkheadConfig, data))
 
     # -- calls: these run in the caller ----------------------------------------------------------
 
@@ -214,14 +133,16 @@ class Bulkheads(GenServer):
         Raises:
             BulkheadFullError: There was no room; the call was not made.
             UnknownBulkheadError: There is no such bulkhead.
+            NotAsyncError: *function* is not async.
         """
+        check_function("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
-            return await function(*args, **kwargs)
+            return await awaitable(function, function(*args, **kwargs))
 
     @staticmethod
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:
         """Have a block inside: ``async with Bulkheads.guard("bulkheads", "bank"): ...``; as `run`."""
-
+        check_name("Bulkheads.guard", "name", name)
         return _Guard(server, name)
 
     # -- looking, and changing ----------------------------------------------------------------------
@@ -233,6 +154,7 @@ class Bulkheads(GenServer):
         Raises:
             UnknownBulkheadError: There is no such bulkhead.
         """
+        check_name("Bulkheads.status", "name", name)
         return _right(BulkheadStatus, await Bulkheads._status(server, name))
 
     @call
@@ -267,10 +189,29 @@ class Bulkheads(GenServer):
     @staticmethod
     async def remove(server: ServerRef[Bulkheads], name: str) -> bool:
         """Forget a bulkhead; whether there was one.  Who waits for it is refused."""
+        check_name("Bulkheads.remove", "name", name)
         removed, store = await Bulkheads._drop(server, name)
         if store is not None:
             await store.delete(SPACE, name)
         return removed
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[Bulkheads], *, max_bulkheads: int | None = None
+    ) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No bulkhead is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_bulkheads* is no whole number above 0; nothing was changed.
+        """
+        check_count("Bulkheads.reconfigure", "max_bulkheads", max_bulkheads, optional=True)
+        await Bulkheads._reconfigure(server, max_bulkheads)
+
+    @call
+    def _reconfigure(self, max_bulkheads: int | None) -> None:
+        self._limit = max_bulkheads or self._limit
 
     # -- requests of the functions above ---------------------------------------------------------------
 
@@ -314,7 +255,7 @@ class Bulkheads(GenServer):
         if entry is None:
             if len(self._entries) >= self._limit:
                 return TooManyBulkheadsError(name, self._limit), None
-            self._entries[name] = _Entry(name, config)
+            self._entries[name] = Entry(name, config)
         else:
             entry.config = config
             self._turnstile.admit(entry.permits.resize(config.limit, config.max_waiting))
@@ -339,7 +280,7 @@ class Bulkheads(GenServer):
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _left(self, place: Place[_Entry]) -> None:
+    def _left(self, place: Place[Entry]) -> None:
         if place.reply_to is not None:
             place.key.gave_up += 1
             self._tell_rejected(place.key, "gave_up")
@@ -347,17 +288,17 @@ class Bulkheads(GenServer):
             inside = self._now() - place.since
             self._ended.emit({"inside_s": inside}, {"bulkhead": place.key.name})
 
-    def _let_in(self, entry: _Entry, reply_to: ReplyTo, waited: float) -> None:
+    def _let_in(self, entry: Entry, reply_to: ReplyTo, waited: float) -> None:
         self._tell_admitted(entry, waited)
         self.reply(reply_to, True)
 
-    def _tell_admitted(self, entry: _Entry, waited: float) -> None:
+    def _tell_admitted(self, entry: Entry, waited: float) -> None:
         entry.admitted += 1
         if self._admitted.handlers:
             numbers = {"waited_s": waited, **_numbers(entry)}
             self._admitted.emit(numbers, {"bulkhead": entry.name})
 
-    def _tell_rejected(self, entry: _Entry, why: str) -> None:
+    def _tell_rejected(self, entry: Entry, why: str) -> None:
         if self._rejected.handlers:
             self._rejected.emit(_numbers(entry), {"bulkhead": entry.name, "why": why})
 
@@ -387,7 +328,7 @@ class _Guard(Hold):
         Bulkheads._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
 
 
-def _numbers(entry: _Entry) -> dict[str, float]:
+def _numbers(entry: Entry) -> dict[str, float]:
     return {"inside_count": entry.permits.held, "waiting_count": entry.permits.waiting}
 
 
@@ -402,4 +343,6 @@ def _right(kind: type[A], answer: object) -> A:
 def _check(who: str, name: object, config: object) -> None:
     check_name(who, "name", name)
     if not isinstance(config, BulkheadConfig):
-        raise ValueError(f"{who}: config of {name!r} must be a BulkheadConfig; got {config!r}.")
+        raise ValueError(
+            f"{who}: config of {name!r} must be a BulkheadConfig; got {safe_repr(config, 200)}."
+        )

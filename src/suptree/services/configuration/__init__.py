@@ -14,7 +14,6 @@ from suptree.services.configuration.load import check_configuration, load_config
 from suptree.services.configuration.merge import Entry
 from suptree.services.configuration.problems import Problem, Source
 from suptree.services.configuration.schema import Fixed
-from suptree.services.configuration.secret import Secret
 from suptree.services.configuration.server import ConfigChanged, ConfigServer, ConfigStats
 from suptree.services.configuration.value import ABSENT, Change, Configuration, diff_configurations
 
@@ -32,7 +31,6 @@ __all__ = [
     "Entry",
     "Fixed",
     "Problem",
-    "Secret",
     "Source",
     "UnknownSectionError",
     "check_configuration",

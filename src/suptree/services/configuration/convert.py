@@ -9,7 +9,7 @@ from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
 
-from suptree.services.configuration.secret import REDACTED, Secret
+from suptree.services.parts.secret import REDACTED, Secret
 
 __all__ = ["NotTheTypeError", "from_text", "plain", "to_type"]
 

@@ -15,9 +15,9 @@ import msgspec
 
 from suptree.services.configuration.problems import CODE, Path, Problem, Source, dotted
 from suptree.services.configuration.schema import Items, Named, Node, Section, Setting
-from suptree.services.configuration.secret import REDACTED
 from suptree.services.configuration.toml_lines import lines_of
 from suptree.services.parts.near import did_you_mean, near
+from suptree.services.parts.secret import REDACTED
 
 __all__ = [
     "Assignment",

@@ -38,7 +38,7 @@ import msgspec
 
 from suptree.services.configuration.convert import NotTheTypeError, to_type
 from suptree.services.configuration.errors import ConfigurationSchemaError
-from suptree.services.configuration.secret import Secret
+from suptree.services.parts.secret import Secret
 
 __all__ = ["Field", "Fixed", "Items", "Named", "Node", "Section", "Setting", "section_of"]
 

@@ -6,9 +6,9 @@ change that is `Fixed`, nothing changes and who asked is told all of it.  Otherw
 value holds, and each subscriber gets a `ConfigChanged` for each section that it asked for.
 
 Reading sends no message: `ConfigServer.current(Settings)` looks into a table.  When the
-server is started again it begins with the same value as at first, and reads the sources
-anew at once; subscriptions end with it, so a subscriber starts after it and with it
-(`rest_for_one`), or monitors it.
+server is started again it begins with what held last, if it has a table to `keep` that in,
+else with the same value as at first, and reads the sources anew at once; subscriptions end
+with it, so a subscriber starts after it and with it (`rest_for_one`), or monitors it.
 
 >>> configuration = load_configuration(Settings, file="app.toml")
 >>> server = await ConfigServer.start_link(configuration)
@@ -20,6 +20,7 @@ anew at once; subscriptions end with it, so a subscriber starts after it and wit
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -38,7 +39,12 @@ from suptree.services.configuration.errors import (
 from suptree.services.configuration.events import RELOAD_APPLIED, RELOAD_REFUSED
 from suptree.services.configuration.load import load_again
 from suptree.services.configuration.problems import Problem, Source
-from suptree.services.configuration.value import Change, Configuration, diff_configurations
+from suptree.services.configuration.value import (
+    Change,
+    Configuration,
+    Sources,
+    diff_configurations,
+)
 from suptree.services.parts.subscribers import Subscribers
 
 __all__ = ["ConfigChanged", "ConfigServer", "ConfigStats"]
@@ -46,6 +52,7 @@ __all__ = ["ConfigChanged", "ConfigServer", "ConfigStats"]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _CURRENT: Final = "current"
+_SPACE: Final = "configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +109,13 @@ class ConfigServer(GenServer):
         configuration: What `load_configuration` gave; it is read again from the same sources.
         table: The name of the table that `current` looks into, unique in the runtime.
         load_timeout: Seconds that reading may take; then the reload is refused.
+        check: Says what is wrong with a value that fits the schema; it runs in the thread that reads.
+        keep: Name of a public table (of a `StateOwner`) in which what holds outlives the server;
+            None: a restart begins with *configuration*.
 
     Raises:
         ValueError: *load_timeout* is not above 0.
+        NoTableError: There is no table *keep*.
     """
 
     def __init__(
@@ -113,10 +124,16 @@ class ConfigServer(GenServer):
         *,
         table: str = "configuration",
         load_timeout: float = 10.0,
+        check: Callable[[Configuration[Any]], Iterable[Problem]] | None = None,
+        keep: str | None = None,
     ) -> None:
         check_delay("ConfigServer", "load_timeout", load_timeout, above_zero=True)
         self._table: Table[str, Configuration[Any]] = Table(table)
-        self._table[_CURRENT] = configuration
+        self._kept: MutableMapping[str, Configuration[Any]] = {}
+        if keep is not None:
+            self._kept = Table.lookup(keep).setdefault(_SPACE, {})
+        self._hold(self._kept.get(_CURRENT, configuration))
+        self._check = check
         self._load_timeout = load_timeout
         self._subscribers = Subscribers()
         self._asked: list[ReplyTo] = []  # wait for a reading that has not begun
@@ -240,7 +257,7 @@ class ConfigServer(GenServer):
         sources = current.sources
         try:
             async with asyncio.timeout(self._load_timeout):
-                outcome = await asyncio.to_thread(load_again, sources)
+                outcome = await asyncio.to_thread(_load_checked, sources, self._check)
         except ConfigurationError as error:
             outcome = error
         except TimeoutError:
@@ -270,7 +287,7 @@ class ConfigServer(GenServer):
 
     def _apply(self, new: Configuration[Any], changes: tuple[Change, ...]) -> None:
         old = self._table[_CURRENT]
-        self._table[_CURRENT] = new
+        self._hold(new)
         told = sum(self._tell(section, old, new, changes) for section in self._subscribers.names())
         self._applied += 1
         self._changes += len(changes)
@@ -283,6 +300,9 @@ class ConfigServer(GenServer):
         }
         facts = {"paths": tuple(change.path for change in changes)}
         runtime.telemetry.emit(RELOAD_APPLIED, numbers, facts)
+
+    def _hold(self, configuration: Configuration[Any]) -> None:
+        self._table[_CURRENT] = self._kept[_CURRENT] = configuration
 
     def _tell(
         self,
@@ -314,6 +334,26 @@ class ConfigServer(GenServer):
     def _fail(self, error: Exception) -> NoReply:
         self.sender.fail(error)
         return NoReply()
+
+
+def _load_checked(
+    sources: Sources[Any], check: Callable[[Configuration[Any]], Iterable[Problem]] | None
+) -> Configuration[Any]:
+    """Read and check; in a thread.
+
+    Raises:
+        ConfigurationInvalidError: With all that is wrong.
+    """
+    configuration = load_again(sources)
+    problems: Sequence[Problem] = ()
+    if check is not None:
+        try:
+            problems = tuple(check(configuration))
+        except Exception as why:  # the user's code
+            problems = (Problem("refused", "", f"the check must not fail; got {why!r}."),)
+    if problems:
+        raise ConfigurationInvalidError(problems)
+    return configuration
 
 
 def _is_in(path: str, section: str) -> bool:

@@ -8,19 +8,19 @@ from typing import Any
 
 from suptree.services.configuration.convert import plain
 from suptree.services.configuration.merge import Entry
-from suptree.services.configuration.secret import REDACTED
+from suptree.services.parts.secret import REDACTED
 
 __all__ = ["as_json", "as_lines"]
 
 
 def as_lines(entries: Mapping[str, Entry]) -> Iterator[str]:
-    """One line for each setting: path, value as JSON, source; secrets are `***`."""
+    """One line for each setting: path, `live` or `fixed`, value as JSON, source; secrets are `***`."""
     rows = [(path, _text(one), one) for path, one in entries.items()]
     widest = max((len(path) for path, _, _ in rows), default=0)
     value_width = max((min(len(text), 40) for _, text, _ in rows), default=0)
     for path, text, one in rows:
-        fixed = "  (fixed)" if one.fixed else ""
-        yield f"{path.ljust(widest)}  {text.ljust(value_width)}  {one.source}{fixed}"
+        when = "fixed" if one.fixed else "live "
+        yield f"{path.ljust(widest)}  {when}  {text.ljust(value_width)}  {one.source}"
 
 
 def as_json(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:

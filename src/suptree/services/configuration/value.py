@@ -104,7 +104,7 @@ class Configuration(Generic[S_co]):
         return tuple(dict.fromkeys((*_paths(self.section, ""), *self.entries)))
 
     def lines(self) -> Iterator[str]:
-        """One line for each setting: path, value as JSON, source; secrets are `***`."""
+        """One line for each setting: path, `live` or `fixed`, value as JSON, source; secrets are `***`."""
         return as_lines(self.entries)
 
     def as_json(self) -> dict[str, dict[str, Any]]:

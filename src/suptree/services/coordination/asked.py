@@ -12,12 +12,15 @@ from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from suptree.core import Pid, Runtime, safe_repr
+from suptree.errors import BadArgumentError, CrossRuntimeError
 from suptree.otp import Via
+from suptree.services.coordination.errors import CoordinationError
 from suptree.services.coordination.outcomes import Receiver
-from suptree.services.parts.checks import check_number
+from suptree.services.parts.checks import bad_argument, check_number
 from suptree.services.parts.near import near
 
 __all__ = [
+    "ANSWERS",
     "check_class",
     "check_word",
     "name_asked",
@@ -28,6 +31,8 @@ __all__ = [
     "seconds_asked",
 ]
 
+ANSWERS: Final = (CoordinationError, BadArgumentError, CrossRuntimeError)
+"""What every request may be answered with; see `call_raises`."""
 _EMPTY: Final[dict[str, str]] = {}
 _LISTS: Final[tuple[type[Any], ...]] = (
     list,
@@ -45,29 +50,24 @@ def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
     """Refuse what is none of *words*.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
-    known = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
-    if not issubclass(type(value), str):
-        raise ValueError(f"{who}: {field} must be {known}; got {safe_repr(value, 200)}.")
-    plain = str.__str__(value)
+    plain = str.__str__(value) if issubclass(type(value), str) else ""
     if plain not in words:
+        known = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
         found = near(plain, words)
         hint = "" if found is None else f", did you mean {found!r}?"
-        raise ValueError(f"{who}: {field} must be {known}; got {plain!r}{hint or '.'}")
+        raise bad_argument(who, field, known, value, hint)
 
 
 def check_class(who: str, field: str, value: object, kind: type, example: str) -> None:
     """Refuse what is no *kind*.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     if not issubclass(type(value), kind):
-        raise ValueError(
-            f"{who}: {field} must be a {kind.__name__}; got {safe_repr(value, 200)}. "
-            f"Write it like {example}."
-        )
+        raise bad_argument(who, field, f"a {kind.__name__}", value, f"Write it like {example}.")
 
 
 def seconds_asked(
@@ -76,7 +76,7 @@ def seconds_asked(
     """*value* as a plain number.
 
     Raises:
-        ValueError: It is no finite number within the bounds.
+        BadArgumentError: It is no finite number within the bounds.
     """
     kind = _class_of(value)
     if kind is not bool and issubclass(kind, float):
@@ -93,13 +93,11 @@ def name_asked(who: str, field: str, value: Any) -> str:
     """*value* as a plain text.
 
     Raises:
-        ValueError: It is none, or an empty one.
+        BadArgumentError: It is none, or an empty one.
     """
     plain = str.__str__(value) if issubclass(type(value), str) else ""
     if not plain:
-        raise ValueError(
-            f"{who}: {field} must be a text that is not empty; got {safe_repr(value, 200)}."
-        )
+        raise bad_argument(who, field, "a text that is not empty", value)
     return plain
 
 
@@ -107,13 +105,11 @@ def number_asked(who: str, field: str, value: Any, *, least: int = 0) -> int:
     """*value* as a plain whole number.
 
     Raises:
-        ValueError: It is none, or too small.
+        BadArgumentError: It is none, or too small.
     """
     kind = _class_of(value)
     if kind is bool or not issubclass(kind, int) or int.__int__(value) < least:
-        raise ValueError(
-            f"{who}: {field} must be a whole number, {least} or more; got {safe_repr(value, 200)}."
-        )
+        raise bad_argument(who, field, f"a whole number, {least} or more", value)
     return int.__int__(value)
 
 
@@ -121,16 +117,14 @@ def numbers_asked(who: str, value: Any) -> Container[int] | None:
     """Which letters *value* means; None: all.
 
     Raises:
-        ValueError: It is no list of whole numbers.
+        BadArgumentError: It is no list of whole numbers.
     """
     if value is None or type(value) is range:
         return value
     if type(value) not in _LISTS:
-        hint = f" Write [{value}]." if type(value) is int else ""
-        raise ValueError(
-            f"{who}: numbers must be a list of the numbers of letters, or None for all; "
-            f"got {safe_repr(value, 200)}.{hint}"
-        )
+        hint = f"Write [{value}]." if type(value) is int else ""
+        wanted = "a list of the numbers of letters, or None for all"
+        raise bad_argument(who, "numbers", wanted, value, hint)
     return frozenset(number_asked(who, "each of numbers", one) for one in value)
 
 
@@ -138,7 +132,7 @@ def receiver_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> Re
     """*to* as a receiver that a lane can be for.
 
     Raises:
-        TypeError: It is neither a name, nor a pid, nor a `via`.
+        BadArgumentError: It is neither a name, nor a pid, nor a `via`.
         CrossRuntimeError: It is a process of another runtime.
     """
     kind = _class_of(to)
@@ -152,17 +146,18 @@ def receiver_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> Re
     if issubclass(kind, str):
         return str.__str__(to)
     if kind is not Via:
-        raise TypeError(
-            f"{who}: {field} must be a name, a pid or via(registry, key); "
-            f"got {safe_repr(to, 200)}. Look the process up, or give it a name."
+        raise bad_argument(
+            who,
+            field,
+            "a name, a pid or via(registry, key)",
+            to,
+            "Look the process up, or give it a name.",
         )
     try:
         hash(to)
         runtime.find(to, who)
     except Exception as error:  # the hash of a key is code of whoever made its class
-        raise TypeError(
-            f"{who}: {field} must be a via whose key can be registered; got {safe_repr(to, 200)}."
-        ) from error
+        raise bad_argument(who, field, "a via whose key can be registered", to) from error
     via: Via = to
     return via
 
@@ -171,15 +166,13 @@ def receivers_asked(runtime: Runtime, who: str, to: Any, field: str = "to") -> l
     """The receivers in *to*, each of them once, in its order.
 
     Raises:
-        ValueError: It is no list.
-        TypeError, CrossRuntimeError: As for one.
+        BadArgumentError: It is no list, or one of them is no receiver.
+        CrossRuntimeError: One of them is a process of another runtime.
     """
     if type(to) not in _LISTS:
         shown = safe_repr(to, 200)
-        hint = f" Write [{shown}], or Context({shown})." if issubclass(type(to), str) else ""
-        raise ValueError(
-            f"{who}: {field} must be a list of receivers, or a Context; got {shown}.{hint}"
-        )
+        hint = f"Write [{shown}], or Context({shown})." if issubclass(type(to), str) else ""
+        raise bad_argument(who, field, "a list of receivers, or a Context", to, hint)
     return list(dict.fromkeys(receiver_asked(runtime, who, one, field) for one in list(to)))
 
 

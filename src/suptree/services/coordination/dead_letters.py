@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 from suptree.clock import wall_clock
-from suptree.core import ReplyTo, Runtime, find_runtime, safe_repr
+from suptree.core import ReplyTo, Runtime, Timer, find_runtime, safe_repr
 from suptree.errors import BadRequestError
-from suptree.otp import GenServer, NoReply, Reply, ServerRef, call, cast
+from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.coordination import events
 from suptree.services.coordination.asked import (
+    ANSWERS,
     name_asked,
     number_asked,
     numbers_asked,
@@ -39,7 +39,6 @@ from suptree.services.coordination.letters import (
 )
 from suptree.services.coordination.outcomes import Receiver
 from suptree.services.parts.checks import check_count, check_number
-from suptree.services.parts.later import LATER
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.store import Store
 
@@ -66,6 +65,8 @@ class DeadLetterQueue(GenServer):
         CustodyError: A living queue has that space.
     """
 
+    call_raises = ANSWERS
+
     def __init__(
         self,
         *,
@@ -85,6 +86,7 @@ class DeadLetterQueue(GenServer):
         self._lent: dict[int, Loan] = {}
         self._stats = DeadLetterStats()
         self._sweeping = False
+        self._sweep_timer: Timer | None = None
         self._runtime: Runtime = find_runtime("DeadLetterQueue")
         self._added = self._runtime.telemetry.slot(events.DEAD_LETTER_ADDED)
         self._dropped = self._runtime.telemetry.slot(events.DEAD_LETTER_DROPPED)
@@ -97,8 +99,6 @@ class DeadLetterQueue(GenServer):
         self._stats.taken_over = len(self._letters)
         for loan in list(self._kept.loans):
             self._close(loan, tried=False)
-        while len(self._letters) > self._limit:
-            self._drop(next(iter(self._letters)), "full")
         self._arm()
 
     # -- keeping -------------------------------------------------------------------------------
@@ -167,42 +167,38 @@ class DeadLetterQueue(GenServer):
                 {"letters_count": len(self._letters)},
                 {"to": to, "number": number, "reason": reason},
             )
-        while len(self._letters) > self._limit:
+        if len(self._letters) > self._limit:  # not more than came in, though the limit was lowered
             self._drop(next(iter(self._letters)), "full")
         self._arm()
 
     # -- looking --------------------------------------------------------------------------------
 
     @call
-    def letters(self, *, limit: int = 100, to: Receiver | None = None) -> Reply[list[DeadLetter]]:
+    def letters(self, *, limit: int = 100, to: Receiver | None = None) -> list[DeadLetter]:
         """The newest *limit* letters, those to *to* alone if it is given, the oldest of them first.
 
         Raises:
             ValueError, TypeError: *limit* is no number, or *to* no receiver.
         """
         who = "DeadLetterQueue.letters"
-        try:
-            limit = number_asked(who, "limit", limit)
-            if to is not None:
-                to = receiver_asked(self._runtime, who, to)
-        except (ValueError, TypeError) as error:
-            return self._refuse(error)
+        limit = number_asked(who, "limit", limit)
+        if to is not None:
+            to = receiver_asked(self._runtime, who, to)
         wanted = [one for one in self._letters.values() if to is None or one.to == to]
-        return Reply(wanted[-limit:] if limit > 0 else [])
+        return wanted[-limit:] if limit > 0 else []
 
     @call
-    def letter(self, number: int) -> Reply[DeadLetter]:
+    def letter(self, number: int) -> DeadLetter:
         """One letter.
 
         Raises:
             LetterNotFoundError: There is none of that number.
         """
-        try:
-            number = number_asked("DeadLetterQueue.letter", "number", number)
-        except ValueError as error:
-            return self._refuse(error)
+        number = number_asked("DeadLetterQueue.letter", "number", number)
         found = self._letters.get(number)
-        return self._refuse(LetterNotFoundError(number)) if found is None else Reply(found)
+        if found is None:
+            raise LetterNotFoundError(number)
+        return found
 
     @call
     def stats(self) -> DeadLetterStats:
@@ -212,7 +208,7 @@ class DeadLetterQueue(GenServer):
     # -- throwing away ------------------------------------------------------------------------------
 
     @call
-    def purge(self, numbers: Collection[int] | None = None) -> Reply[int]:
+    def purge(self, numbers: Collection[int] | None = None) -> int:
         """Throw letters away: those of *numbers*, or all.  Returns how many there were.
 
         One that a router is just taking in is not there any more.
@@ -220,17 +216,14 @@ class DeadLetterQueue(GenServer):
         Raises:
             ValueError: *numbers* is no list of numbers.
         """
-        try:
-            wanted = numbers_asked("DeadLetterQueue.purge", numbers)
-        except ValueError as error:
-            return self._refuse(error)
+        wanted = numbers_asked("DeadLetterQueue.purge", numbers)
         for loan in dict.fromkeys(self._lent.values()):
             self._close(loan, tried=False)
         gone = [one for one in self._letters if wanted is None or one in wanted]
         for number in gone:
             del self._letters[number]
         self._stats.purged += len(gone)
-        return Reply(len(gone))
+        return len(gone)
 
     # -- giving back to the router -------------------------------------------------------------------
 
@@ -326,9 +319,36 @@ class DeadLetterQueue(GenServer):
             self._sweeping = True
             oldest = next(iter(self._letters.values()))
             wait = oldest.given_up_at + self._max_age - self._runtime.now()
-            self.send_after(max(0.0, wait), _Sweep())
+            self._sweep_timer = self.send_after(max(0.0, wait), _Sweep())
 
-    def _refuse(self, error: Exception) -> Reply[Any]:
-        """Raise *error* in the caller; this server goes on."""
-        self.sender.fail(error)
-        return LATER
+    # -- other settings ------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        queue: ServerRef[DeadLetterQueue],
+        *,
+        limit: int | None = None,
+        max_age: float | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        A smaller *limit* throws nothing away: the letters that are too many stay, and each new
+        one pushes one out.  Another *max_age* holds for all: what is older goes, and is counted.
+
+        Raises:
+            BadArgumentError: One of them is out of bounds; nothing was changed.
+        """
+        who = "DeadLetterQueue.reconfigure"
+        check_count(who, "limit", limit, optional=True)
+        check_number(who, "max_age", max_age, above=0, optional=True)
+        await DeadLetterQueue._reconfigure(queue, limit, max_age)
+
+    @call
+    def _reconfigure(self, limit: int | None, max_age: float | None) -> None:
+        self._limit = limit or self._limit
+        if max_age is not None and max_age != self._max_age:
+            self._max_age = max_age
+            if self._sweeping and self._sweep_timer is not None:
+                self.cancel_timer(self._sweep_timer)
+                self._sweeping = False
+            self._arm()

@@ -220,7 +220,7 @@ class Endings:
 
     def _remember(self, entry: Entry, outcome: Outcome) -> None:
         self.ended[entry.id] = outcome
-        while len(self.ended) > self._history:
+        for _ in range(min(2, len(self.ended) - self._history)):  # 2: the bound was lowered
             self.ended.popitem(last=False)
 
     def _said_no(

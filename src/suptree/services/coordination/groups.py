@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from suptree.core import Pid
-from suptree.errors import SuptreeError
 from suptree.otp import Reply, call
 from suptree.services.coordination import events
 from suptree.services.coordination.asked import (
@@ -49,17 +48,14 @@ class Groups(RouterServer):
             ContextsFullError: There are too many.
         """
         who = "open_context"
-        try:
-            name = name_asked(who, "name", name)
-            listed = receivers_asked(self._runtime, who, members, "members")
-            if owner is None:
-                owner = self.sender.pid
-            else:
-                check_class(who, "owner", owner, Pid, "owner=st.self_pid()")
-                receiver_asked(self._runtime, who, owner, "owner")
-            info = self._contexts.open(name, listed, data, owner)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        name = name_asked(who, "name", name)
+        listed = receivers_asked(self._runtime, who, members, "members")
+        if owner is None:
+            owner = self.sender.pid
+        else:
+            check_class(who, "owner", owner, Pid, "owner=st.self_pid()")
+            receiver_asked(self._runtime, who, owner, "owner")
+        info = self._contexts.open(name, listed, data, owner)
         self._watch(info)
         facts = {"context": name, "owner": owner}
         self._runtime.telemetry.emit(
@@ -74,10 +70,7 @@ class Groups(RouterServer):
         Raises:
             ContextNotFoundError: There is none of that name.
         """
-        try:
-            return Reply(self._close(name_asked("close_context", "name", name), "closed"))
-        except (SuptreeError, ValueError) as error:
-            return self._refuse(error)
+        return Reply(self._close(name_asked("close_context", "name", name), "closed"))
 
     @call
     def join(self, name: str, member: Receiver) -> Reply[ContextInfo]:
@@ -86,12 +79,9 @@ class Groups(RouterServer):
         Raises:
             ContextNotFoundError: There is none of that name.
         """
-        try:
-            name = name_asked("join", "name", name)
-            member = receiver_asked(self._runtime, "join", member, "member")
-            info = self._contexts.change(name, join=member)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        name = name_asked("join", "name", name)
+        member = receiver_asked(self._runtime, "join", member, "member")
+        info = self._contexts.change(name, join=member)
         if isinstance(member, Pid):
             self._owners.add(member, (name, member))
         return Reply(info)
@@ -103,12 +93,9 @@ class Groups(RouterServer):
         Raises:
             ContextNotFoundError: There is none of that name.
         """
-        try:
-            name = name_asked("leave", "name", name)
-            member = receiver_asked(self._runtime, "leave", member, "member")
-            info = self._contexts.change(name, leave=member)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        name = name_asked("leave", "name", name)
+        member = receiver_asked(self._runtime, "leave", member, "member")
+        info = self._contexts.change(name, leave=member)
         if isinstance(member, Pid):
             self._owners.discard(member, (name, member))
         return Reply(info)
@@ -120,10 +107,7 @@ class Groups(RouterServer):
         Raises:
             ContextNotFoundError: There is none of that name.
         """
-        try:
-            return Reply(self._contexts.get(name_asked("context", "name", name)))
-        except (SuptreeError, ValueError) as error:
-            return self._refuse(error)
+        return Reply(self._contexts.get(name_asked("context", "name", name)))
 
     @call
     def contexts(self) -> list[ContextInfo]:

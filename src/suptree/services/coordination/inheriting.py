@@ -13,7 +13,6 @@ from suptree.services.coordination.custody import Custody
 from suptree.services.coordination.handing_over import HandingOver
 from suptree.services.coordination.lane import ENDED, WAITING, Entry, Lane
 from suptree.services.coordination.outcomes import DeadLettered
-from suptree.services.parts.breaker import Breaker
 from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["CRASHED_OVER_IT", "Inheriting"]
@@ -43,11 +42,7 @@ class Inheriting(HandingOver):
         custody.unfinished = False
 
     def _inherit(self, lane: Lane, process: Process, now: float) -> None:
-        policy = self._policies.get(lane.to, self._policy)
-        if policy.breaker != lane.policy.breaker:
-            lane.breaker = None if policy.breaker is None else Breaker(policy.breaker)
-            lane.permit = None
-        lane.use(policy)
+        lane.go_by(self._policies.get(lane.to, self._policy))
         lane.waiting.extend(lane.parked)  # they had a place to wait for; now they have one
         lane.parked.clear()
         lane.used_at = now

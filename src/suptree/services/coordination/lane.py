@@ -237,7 +237,8 @@ class Lane:
     def __init__(self, to: Receiver, policy: LanePolicy, now: float) -> None:
         self.to = to
         self.breaker = None if policy.breaker is None else Breaker(policy.breaker)
-        self.use(policy)
+        self.policy = policy
+        self.counts_successes = _counts_successes(policy.breaker)
         self.waiting: deque[Entry] = deque()
         self.parked: deque[Entry] = deque()
         self.in_flight: Entry | None = None
@@ -250,12 +251,22 @@ class Lane:
         self.due = NEVER
         self.used_at = now
 
-    def use(self, policy: LanePolicy) -> None:
-        """Treat its messages by *policy* from now on."""
-        self.policy = policy
+    def go_by(self, policy: LanePolicy) -> None:
+        """Treat what comes by *policy* from now on.
+
+        Nothing that it holds goes for that.  A breaker with other numbers keeps its state, and
+        begins to count anew.
+        """
+        before, self.policy = self.policy, policy
         config = policy.breaker
-        rates = config is not None and (config.failure_rate, config.slow_after) != (None, None)
-        self.counts_successes = rates
+        if config == before.breaker:
+            return
+        if self.breaker is None or config is None:
+            self.breaker = None if config is None else Breaker(config)
+            self.permit = None
+        else:
+            self.breaker.configure(config)
+        self.counts_successes = _counts_successes(config)
 
     def entries(self) -> list[Entry]:
         """Everything in it, the one that the receiver has first."""
@@ -289,6 +300,10 @@ class Lane:
         if self.breaker is not None and self.breaker.state == "open":
             return "the receiver keeps failing: its breaker is open"
         return "nobody lives there just now" if self.failures else "it is its turn next"
+
+
+def _counts_successes(config: BreakerConfig | None) -> bool:
+    return config is not None and (config.failure_rate, config.slow_after) != (None, None)
 
 
 @dataclass(frozen=True, slots=True)

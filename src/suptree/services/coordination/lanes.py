@@ -10,7 +10,7 @@ from suptree.core import Runtime
 from suptree.errors import NoProcessError
 from suptree.otp import GenServer
 from suptree.services.coordination.endings import Endings, Trouble
-from suptree.services.coordination.lane import ENDED, Lane, LaneInfo, info_of
+from suptree.services.coordination.lane import ENDED, Lane, LaneInfo, LanePolicy, info_of
 from suptree.services.coordination.outcomes import Receiver, Rejected
 from suptree.services.coordination.stats import CoordinationStats
 from suptree.services.parts.breaker import BreakerState, Transition
@@ -109,6 +109,21 @@ class Lanes(Endings):
                 {"queue_len": lane.load()},
                 {"to": lane.to, **facts, "reason": transition.reason.value},
             )
+
+    def reconfigure(
+        self, policy: LanePolicy | None, lanes_at_most: int | None, history: int | None
+    ) -> None:
+        """Go by other bounds from now on; None: by those that hold.  Nothing is lost for that."""
+        self._lanes_at_most = lanes_at_most or self._lanes_at_most
+        self._history = self._history if history is None else history
+        if policy is None or policy == self._policy:
+            return
+        self._policy = policy
+        for lane in self.lanes.values():
+            if lane.to not in self._policies:
+                lane.go_by(policy)
+                while lane.parked and len(lane.waiting) < policy.buffer:
+                    self._let_in(lane)
 
     # -- looking, and keeping house -------------------------------------------------------------
 

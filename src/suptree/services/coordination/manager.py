@@ -35,7 +35,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from suptree.errors import SuptreeError
 from suptree.otp import Reply, Response, call
 from suptree.services.coordination.asked import (
     check_class,
@@ -121,11 +120,8 @@ class CoordinationManager(Redelivering):
             or type(to) is not str
             or self._runtime.propagator is not None
         ):
-            try:
-                to = receiver_asked(self._runtime, "coordinate", to)
-                wait, expires = self._times("coordinate", wait, expires)
-            except (SuptreeError, ValueError, TypeError) as error:
-                return self._refuse(error)
+            to = receiver_asked(self._runtime, "coordinate", to)
+            wait, expires = self._times("coordinate", wait, expires)
         told = router.accept(to, message, self.sender, wait=wait, expires=expires)
         if router.deadlines.soonest < self._timer_due or not self._sweeping:
             self._arm()
@@ -142,17 +138,14 @@ class CoordinationManager(Redelivering):
         Raises:
             UnknownMessageError: It ended long ago, or never was.
         """
-        try:
-            id = number_asked("outcome", "id", id)
-            wait, _ = self._times("outcome", wait, None)
-        except ValueError as error:
-            return self._refuse(error)
+        id = number_asked("outcome", "id", id)
+        wait, _ = self._times("outcome", wait, None)
         ended = self._router.ended.get(id)
         if ended is not None:
             return Reply(ended)
         entry = self._router.buffered.get(id)
         if entry is None:
-            return self._refuse(UnknownMessageError(id))
+            raise UnknownMessageError(id)
         return self._told(self._router.ask(entry, self.sender, wait))
 
     @call(timeout=None)
@@ -175,18 +168,15 @@ class CoordinationManager(Redelivering):
             The outcome; `Rejected` as 'cycle' or 'too_deep' if it goes in circles.
         """
         who = "delegate"
-        try:
-            to = receiver_asked(self._runtime, who, to)
-            wait, expires = self._times(who, wait, expires)
-            if on is not None:
-                check_class(who, "on", on, Delegation, "on=task, the delegation that came")
-                check_class(who, "on.path", on.path, tuple, "on=task, the delegation that came")
-                way = [one for one in on.path if one is not None]
-                receivers_asked(self._runtime, who, way, "on.path")
-            delegation = passed_down(task, self.sender.pid, to, on)
-            trouble = trouble_of(delegation, self._runtime)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        to = receiver_asked(self._runtime, who, to)
+        wait, expires = self._times(who, wait, expires)
+        if on is not None:
+            check_class(who, "on", on, Delegation, "on=task, the delegation that came")
+            check_class(who, "on.path", on.path, tuple, "on=task, the delegation that came")
+            way = [one for one in on.path if one is not None]
+            receivers_asked(self._runtime, who, way, "on.path")
+        delegation = passed_down(task, self.sender.pid, to, on)
+        trouble = trouble_of(delegation, self._runtime)
         if trouble is not None:
             why, detail = trouble
             return Reply(self._router.reject(to, why, detail))
@@ -217,11 +207,8 @@ class CoordinationManager(Redelivering):
         Returns:
             The outcome, which says in `to` who got it.
         """
-        try:
-            wait, expires = self._times("distribute", wait, expires)
-            receivers = self._members("distribute", to)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        wait, expires = self._times("distribute", wait, expires)
+        receivers = self._members("distribute", to)
         chosen: Receiver = ""
         trouble: Trouble | None = ("no_receiver", "there is nobody to give it to.")
         while receivers and trouble is not None:
@@ -257,12 +244,9 @@ class CoordinationManager(Redelivering):
         Returns:
             What became of each, and whether the strategy was fulfilled.
         """
-        try:
-            wait, expires = self._times("broadcast", wait, expires)
-            check_word("broadcast", "strategy", strategy, get_args(Strategy))
-            receivers = self._members("broadcast", to)
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        wait, expires = self._times("broadcast", wait, expires)
+        check_word("broadcast", "strategy", strategy, get_args(Strategy))
+        receivers = self._members("broadcast", to)
         if not receivers:
             return Reply(Broadcast(strategy != "at_least_one", {}))
         gathering = Gathering(self._runtime, self.sender, receivers, strategy)

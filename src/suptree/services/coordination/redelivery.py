@@ -11,13 +11,14 @@ from collections.abc import Collection, Container
 from typing import Any, Final
 
 from suptree.core import ReplyTo
-from suptree.errors import MailboxFullError, SuptreeError
+from suptree.errors import MailboxFullError
 from suptree.otp import GenServer, Reply, Response, ServerRef, call, post_request
 from suptree.services.coordination.asked import numbers_asked, receiver_asked
 from suptree.services.coordination.dead_letters import DeadLetterQueue
 from suptree.services.coordination.groups import Groups
 from suptree.services.coordination.letters import DeadLetter, Lend, Loan, LoanOver, RedrivePolicy
 from suptree.services.coordination.outcomes import Outcome, Rejected
+from suptree.services.parts.checks import bad_argument
 from suptree.services.parts.later import LATER
 
 __all__ = ["REDRIVE", "Redelivering"]
@@ -83,16 +84,11 @@ class Redelivering(Groups):
             ValueError, TypeError: An argument is none of its kind.
         """
         who = "redeliver"
-        try:
-            queue: Any = receiver_asked(self._runtime, who, dead_letters, "dead_letters")
-            wanted = numbers_asked(who, numbers)
-            process = self._runtime.find(queue)
-            if process is not None and not isinstance(process.server, DeadLetterQueue):
-                raise ValueError(
-                    f"{who}: dead_letters must be a DeadLetterQueue; got {queue!r}, which is none."
-                )
-        except (SuptreeError, ValueError, TypeError) as error:
-            return self._refuse(error)
+        queue: Any = receiver_asked(self._runtime, who, dead_letters, "dead_letters")
+        wanted = numbers_asked(who, numbers)
+        process = self._runtime.find(queue)
+        if process is not None and not isinstance(process.server, DeadLetterQueue):
+            raise bad_argument(who, "dead_letters", "a DeadLetterQueue", queue, "Name the queue.")
         self._borrow(_Round(queue, asker=self.sender, numbers=wanted), 0)
         return LATER
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from suptree.core import Runtime, Timer, find_runtime, time_left
 from suptree.errors import MailboxFullError
-from suptree.otp import GenServer, Reply, ServerRef
+from suptree.otp import GenServer, ServerRef, call
 from suptree.services.coordination.asked import (
+    ANSWERS,
     check_class,
     name_asked,
     receiver_asked,
@@ -25,9 +26,8 @@ from suptree.services.coordination.lane import Entry, LanePolicy
 from suptree.services.coordination.letters import RedrivePolicy
 from suptree.services.coordination.outcomes import Receiver
 from suptree.services.coordination.router import Router
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import bad_argument, check_count, check_number
 from suptree.services.parts.deadlines import NEVER
-from suptree.services.parts.later import LATER
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.store import Store
 
@@ -60,6 +60,8 @@ SWEEP: Final = _Sweep()
 class RouterServer(GenServer):
     """Routes messages; see `CoordinationManager` for the arguments."""
 
+    call_raises = ANSWERS
+
     def __init__(
         self,
         *,
@@ -88,7 +90,13 @@ class RouterServer(GenServer):
         if redrive is not None:
             check_class(who, "redrive", redrive, RedrivePolicy, "RedrivePolicy(every=300.0)")
             if dead_letters is None:
-                raise ValueError(f"{who}: redrive must come with dead_letters; got none of them.")
+                raise bad_argument(
+                    who,
+                    "dead_letters",
+                    "given with redrive",
+                    None,
+                    "Name the queue, or leave both.",
+                )
         check_store(who, store)
         check_count(who, "lanes", lanes)
         check_count(who, "max_contexts", max_contexts)
@@ -104,6 +112,7 @@ class RouterServer(GenServer):
         self._timer: Timer | None = None
         self._timer_due = NEVER
         self._sweeping = False
+        self._sweep_timer: Timer | None = None
         self._router = Router(
             self._runtime,
             policy=policy,
@@ -144,7 +153,7 @@ class RouterServer(GenServer):
             self._timer = self.send_after(max(0.0, due - self._runtime.now()), TICK)
         if self._router.lanes and not self._sweeping:
             self._sweeping = True
-            self.send_after(self._idle_after, SWEEP)
+            self._sweep_timer = self.send_after(self._idle_after, SWEEP)
 
     def _due(self) -> float:
         """The timer has come; until when everything is due, however the difference was rounded."""
@@ -163,10 +172,53 @@ class RouterServer(GenServer):
             wait = within_deadline(wait)
         return wait, expires
 
-    def _refuse(self, error: Exception) -> Reply[Any]:
-        """Raise *error* in the caller; this server goes on."""
-        self.sender.fail(error)
-        return LATER
+    # -- other settings -------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        router: ServerRef[Any],
+        *,
+        policy: LanePolicy | None = None,
+        lanes: int | None = None,
+        idle_after: float | None = None,
+        history: int | None = None,
+    ) -> None:
+        """Go by other settings from now on; what is not given stays as it is.
+
+        No message is lost for that: where a bound gets smaller it holds for what comes.  The
+        message that a receiver has keeps its `ack_timeout`, and each message its `expires`.
+
+        Args:
+            router: The router.
+            policy: For the lanes of all receivers that have none of their own.
+            lanes, idle_after, history: As for the class.
+
+        Raises:
+            BadArgumentError: One of them is out of bounds; nothing was changed.
+        """
+        who = "CoordinationManager.reconfigure"
+        if policy is not None:
+            check_class(who, "policy", policy, LanePolicy, "LanePolicy(buffer=500)")
+        check_count(who, "lanes", lanes, optional=True)
+        check_number(who, "idle_after", idle_after, above=0, optional=True)
+        check_count(who, "history", history, least=0, optional=True)
+        await RouterServer._reconfigure(router, policy, lanes, idle_after, history)
+
+    @call
+    def _reconfigure(
+        self,
+        policy: LanePolicy | None,
+        lanes: int | None,
+        idle_after: float | None,
+        history: int | None,
+    ) -> None:
+        self._router.reconfigure(policy, lanes, history)
+        if idle_after is not None and idle_after != self._idle_after:
+            self._idle_after = idle_after
+            if self._sweeping and self._sweep_timer is not None:
+                self.cancel_timer(self._sweep_timer)
+                self._sweeping = False
+        self._arm()
 
 
 def within_deadline(wait: float) -> float:

@@ -4,7 +4,15 @@
 """
 
 from suptree.services.flags.control import ControlStats, MigrationControl, Readiness
-from suptree.services.flags.declared import START, Flag, FlagSetting, FlagValue, Migration, Stage
+from suptree.services.flags.declared import (
+    START,
+    Flag,
+    FlagSetting,
+    FlagValue,
+    Migration,
+    Stage,
+    flag_problems,
+)
 from suptree.services.flags.errors import (
     FlagDeclarationError,
     FlagError,
@@ -49,4 +57,5 @@ __all__ = [
     "StageOrderError",
     "UnknownFlagError",
     "bucket",
+    "flag_problems",
 ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -33,6 +33,7 @@ __all__ = [
     "FlagValue",
     "Migration",
     "Stage",
+    "flag_problems",
     "settings_of",
 ]
 
@@ -187,10 +188,18 @@ class Declared:
                         f"FeatureFlags: flag {flag_name!r} must belong to one migration; "
                         f"got {other!r} and {name!r}."
                     )
+        return cls(by_name, moved, owners, {}).configured_by(settings)
+
+    def configured_by(self, settings: Mapping[str, FlagValue]) -> Declared:
+        """The same, with another configuration.
+
+        Raises:
+            FlagDeclarationError: It names a flag that is not declared, or a wrong value.
+        """
         configured = settings_of(settings)
         for flag_name in configured:
-            _check_known(flag_name, by_name, "the settings")
-        return cls(by_name, moved, owners, configured)
+            _check_known(flag_name, self.flags, "the settings")
+        return replace(self, configured=configured)
 
 
 def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
@@ -204,6 +213,25 @@ def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
             f"FeatureFlags: settings must be values by the name of their flag; got {settings!r}."
         )
     return {name: _setting_of(name, value) for name, value in settings.items()}
+
+
+def flag_problems(flags: Iterable[Flag], settings: Mapping[str, FlagValue]) -> dict[str, str]:
+    """What is wrong with what a configuration says of flags, by flag; {} when nothing is.
+
+    >>> flag_problems([Flag("new_router", default=False)], {"new_ruoter": True})
+    {'new_ruoter': "is not a declared flag, did you mean 'new_router'?"}
+    """
+    known = [flag.name for flag in flags]
+    problems: dict[str, str] = {}
+    for name, value in settings.items():
+        if name not in known:
+            problems[name] = f"is not a declared flag{did_you_mean(name, known)}"
+            continue
+        try:
+            _setting_of(name, value)
+        except FlagDeclarationError as why:
+            problems[name] = f"is refused: {why}"
+    return problems
 
 
 def _setting_of(flag: str, value: FlagValue) -> FlagSetting:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, Literal
 
 from suptree.clock import wall_clock
@@ -329,6 +330,27 @@ class FeatureFlags(FlagReading, GenServer):
         if not self._subscribers.gone(message):
             super().handle_info(message)
 
+    # -- other settings ----------------------------------------------------------------------------
+
+    @call
+    def reconfigure(self, *, settings: Mapping[str, FlagValue]) -> NoReply | None:
+        """Have another configuration say how far flags are on: over the defaults, under what is set.
+
+        Args:
+            settings: All that it says; what the one before said holds no more.
+
+        Raises:
+            FlagDeclarationError: It names a flag that is not declared, or a wrong value; nothing
+                was changed.
+        """
+        try:
+            declared = self._rules.declared.configured_by(settings)
+        except FlagError as error:
+            return self._refuse(error)
+        self._rules = replace(self._rules, declared=declared)
+        self._show_changes("configuration")
+        return None
+
     # -- changing ----------------------------------------------------------------------------------
 
     async def _change(self, flag: str, decide: Callable[[float], Standing]) -> FlagState | NoReply:
@@ -366,16 +388,19 @@ class FeatureFlags(FlagReading, GenServer):
             async with asyncio.timeout(self._store_timeout):
                 await self._store.put(self._space, _STANDING, new.to_plain())
         self._standing = new
+        self._show_changes(by)
+        for name in self._rules.declared.migrations:
+            progress = self._rules.progress(new, name)
+            if progress is not self._rules.progress(old, name):
+                self._migration_moved(name, progress)
+
+    def _show_changes(self, by: str) -> None:
         before = dict(self._flags)
         self._show()
         for name, was in before.items():
             now = self._flags[name]
             if (was.percentage, was.allow, was.deny) != (now.percentage, now.allow, now.deny):
                 self._flag_changed(was, now, by)
-        for name in self._rules.declared.migrations:
-            progress = self._rules.progress(new, name)
-            if progress is not self._rules.progress(old, name):
-                self._migration_moved(name, progress)
 
     def _show(self) -> None:
         """Bring the tables up to date."""

@@ -1,10 +1,10 @@
 """Rate limits: how much may pass, by key, and how many may be inside at once.
 
-`rules.py` has the limits and keeps them for one key, `book.py` what the service holds, `service.py`
-is the server and its clients.
+`rules.py` has the limits and keeps them for one key, `book.py` what the service holds, `state.py` the
+server.  `passing.py` is its side for who wants to pass, `service.py` the rest of it.
 """
 
-from suptree.services.limits.book import LimiterStats, LimitStatus, LimitVerdict
+from suptree.services.limits.book import LimiterStats, LimitsStats, LimitStatus, LimitVerdict
 from suptree.services.limits.errors import (
     CostTooHighError,
     LimiterKindError,
@@ -15,7 +15,7 @@ from suptree.services.limits.errors import (
     UnknownLimiterError,
 )
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
-from suptree.services.limits.service import LimitsStats, RateLimiter
+from suptree.services.limits.service import RateLimiter
 
 __all__ = [
     "Concurrency",

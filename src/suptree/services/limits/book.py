@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,16 @@ from suptree.services.limits.rules import Concurrency, Limit, Meter, meter_of
 from suptree.services.parts.permits import Permits
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["DueTimes", "Key", "LimitStatus", "Limiter", "LimiterStats", "LimitVerdict", "Waiter"]
+__all__ = [
+    "DueTimes",
+    "Key",
+    "LimitStatus",
+    "Limiter",
+    "LimiterStats",
+    "LimitVerdict",
+    "LimitsStats",
+    "Waiter",
+]
 
 _LOOKED_AT: Final = 8
 """Keys that are tried for one that is idle when a new one needs the place."""
@@ -79,6 +88,23 @@ class LimiterStats:
     allowed: int
     denied: int
     keys_refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsStats:
+    """What the service has done since it started.
+
+    Attributes:
+        limiters: By name.
+        owners: Processes that wait or hold something now.
+        released: Permits and places in a line given back because their process ended.
+        cleaned: Idle keys forgotten by clean-ups.
+    """
+
+    limiters: Mapping[str, LimiterStats]
+    owners: int
+    released: int
+    cleaned: int
 
 
 class Waiter:

@@ -1,8 +1,8 @@
 """Is it well?  Monitors of single processes, and the health of the whole system.
 
 `health.py` and `verdict.py` decide, purely; `jobs.py` runs checks beside a server;
-`agent_monitor.py` watches one process, `supervisor.py` keeps a monitor for each;
-`health_monitor.py` looks at everything and gives a verdict.
+`agent_monitor.py` watches one process (`following.py` is how), `supervisor.py` has the clients of
+a monitor for each; `health_monitor.py` looks at everything (`checklist.py`, `looking.py`) and gives a verdict.
 """
 
 from suptree.services.monitoring.agent_monitor import AgentMonitor

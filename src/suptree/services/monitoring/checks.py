@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from suptree.core import Pid
+from suptree.core import Pid, safe_repr
 from suptree.services.monitoring.errors import WatchError
 from suptree.services.monitoring.health import Finding, Health, Thresholds
-from suptree.services.monitoring.watch import Answer, Target, check_seconds
+from suptree.services.monitoring.watch import Answer, Target, check_seconds, check_target
 
 __all__ = ["CheckRecord", "CheckStatus", "HealthCheck", "HealthStats"]
 
@@ -54,7 +54,9 @@ class HealthCheck:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise WatchError(f"HealthCheck: name must be a non-empty string; got {self.name!r}.")
+            raise WatchError(
+                f"HealthCheck: name must be a non-empty string; got {safe_repr(self.name, 200)}."
+            )
         who = f"HealthCheck {self.name!r}"
         process: object = self.process
         if self.check is None and process is None:
@@ -62,12 +64,12 @@ class HealthCheck:
                 f"{who}: it must have a check or a process. Give one of them, or both."
             )
         if self.check is not None and not callable(self.check):
-            raise WatchError(f"{who}: check must be a function; got {self.check!r}.")
-        if process is not None and not (
-            isinstance(process, (Pid, str)) or hasattr(process, "whereis")
-        ):
+            raise WatchError(f"{who}: check must be a function; got {safe_repr(self.check, 200)}.")
+        if process is not None:
+            check_target(who, process, "process")
+        if not isinstance(self.critical, bool):
             raise WatchError(
-                f"{who}: process must be a pid, a name or via(registry, key); got {process!r}."
+                f"{who}: critical must be True or False; got {safe_repr(self.critical, 200)}."
             )
         for field in ("interval", "timeout", "suspend_for"):
             check_seconds(who, field, getattr(self, field))
@@ -75,7 +77,9 @@ class HealthCheck:
         if after is not None and (
             not isinstance(after, int) or isinstance(after, bool) or after < 1
         ):
-            raise WatchError(f"{who}: suspend_after must be an int of 1 or more; got {after!r}.")
+            raise WatchError(
+                f"{who}: suspend_after must be an int of 1 or more; got {safe_repr(after, 200)}."
+            )
         try:
             Thresholds(self.fall, self.rise)
         except ValueError as error:

@@ -29,6 +29,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from suptree.core import safe_repr
+
 __all__ = ["Finding", "Health", "Thresholds", "Track", "finding_of"]
 
 
@@ -112,7 +114,9 @@ class Thresholds:
         for name in ("fall", "rise"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"Thresholds: {name} must be an int of 1 or more; got {value!r}.")
+                raise ValueError(
+                    f"Thresholds: {name} must be an int of 1 or more; got {safe_repr(value, 200)}."
+                )
 
 
 @dataclass(frozen=True, slots=True)

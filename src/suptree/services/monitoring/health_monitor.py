@@ -26,11 +26,12 @@ Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its ch
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from suptree.core import (
     Pid,
+    safe_repr,
 )
 from suptree.errors import SuptreeError
 from suptree.otp import NoReply, ServerRef, call
@@ -50,6 +51,8 @@ from suptree.services.monitoring.errors import (
 from suptree.services.monitoring.looking import Looking
 from suptree.services.monitoring.verdict import Verdict
 from suptree.services.monitoring.watch import Target
+from suptree.services.parts.arguments import check_pid
+from suptree.services.parts.checks import check_name
 from suptree.services.parts.owners import stranger
 
 __all__ = ["HealthMonitor"]
@@ -86,13 +89,15 @@ class HealthMonitor(Looking):
         Raises:
             TooManyChecksError: There are `max_checks` already.
             WatchError: *check* is no `HealthCheck`; nothing was sent.
+            ValueError: *owner* is no pid; nothing was sent.
         """
         given: object = check
         if not isinstance(given, HealthCheck):
             raise WatchError(
-                f"HealthMonitor: check must be a HealthCheck; got {given!r}. "
+                f"HealthMonitor: check must be a HealthCheck; got {safe_repr(given, 200)}. "
                 "Write HealthCheck(name, function)."
             )
+        check_pid("HealthMonitor.register_check", "owner", owner, optional=True)
         refused = await HealthMonitor._register(server, check, owner)
         if refused is not None:
             raise refused
@@ -134,9 +139,14 @@ class HealthMonitor(Looking):
         self._arm()
         return None
 
-    @call
-    def unregister(self, name: str) -> bool:
+    @staticmethod
+    async def unregister(server: ServerRef[HealthMonitor], name: str) -> bool:
         """Look at it no more, and forget it; says whether there was one."""
+        check_name("HealthMonitor.unregister", "name", name)
+        return await HealthMonitor._unregister(server, name)
+
+    @call
+    def _unregister(self, name: str) -> bool:
         entry = self._entries.get(name)
         if entry is None:
             return False
@@ -155,6 +165,7 @@ class HealthMonitor(Looking):
     @staticmethod
     async def get_health_status(server: ServerRef[HealthMonitor], name: str) -> CheckStatus:
         """What is known of one check.  UnknownCheckError if there is none of that name."""
+        check_name("HealthMonitor.get_health_status", "name", name)
         status: CheckStatus = _found(await HealthMonitor._get_status(server, name))
         return status
 
@@ -178,6 +189,7 @@ class HealthMonitor(Looking):
     @staticmethod
     async def get_history(server: ServerRef[HealthMonitor], name: str) -> list[CheckRecord]:
         """The last looks, oldest first.  UnknownCheckError if there is no such check."""
+        check_name("HealthMonitor.get_history", "name", name)
         records: list[CheckRecord] = _found(await HealthMonitor._get_history(server, name))
         return records
 
@@ -213,6 +225,7 @@ class HealthMonitor(Looking):
         Raises:
             UnknownCheckError: There is no such check, or it was unregistered meanwhile.
         """
+        check_name("HealthMonitor.force_health_check", "name", name)
         status: CheckStatus = _found(await HealthMonitor._force(server, name))
         return status
 
@@ -237,6 +250,50 @@ class HealthMonitor(Looking):
             self._begin(entry)
         self._arm()
         return NoReply()
+
+    # -- other settings ------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[HealthMonitor],
+        *,
+        max_concurrent: int | None = None,
+        max_checks: int | None = None,
+        history: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        No check is removed, and no look that is under way ends, where a bound gets smaller: it
+        holds for what comes.  Of a history that is too long the oldest looks go.
+
+        Raises:
+            WatchError: One of them is less than 1; nothing was changed.
+        """
+        for name, value in (
+            ("max_concurrent", max_concurrent),
+            ("max_checks", max_checks),
+            ("history", history),
+        ):
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if value is not None and not whole:
+                raise WatchError(
+                    f"HealthMonitor.reconfigure: {name} must be a whole number, 1 or more; "
+                    f"got {value!r}."
+                )
+        await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
+
+    @call
+    def _reconfigure(
+        self, max_concurrent: int | None, max_checks: int | None, history: int | None
+    ) -> None:
+        self._max_checks = max_checks or self._max_checks
+        if history is not None and history != self._history:
+            self._history = history
+            for entry in self._entries.values():
+                entry.history = deque(entry.history, maxlen=history)
+        if max_concurrent is not None:
+            self._queue.resize(max_concurrent)
+            self._pump()
 
 
 def _found(answer: Any) -> Any:

@@ -31,8 +31,7 @@ class Lanes(Generic[K]):
     __slots__ = ("_places", "_running", "_slow_places", "_waiting")
 
     def __init__(self, places: int) -> None:
-        self._places = places
-        self._slow_places = max(1, places // 2)
+        self.resize(places)
         quick: OrderedDict[K, None] = OrderedDict()  # a dict is slow where its first one goes
         slow: OrderedDict[K, None] = OrderedDict()
         self._waiting = quick, slow
@@ -60,6 +59,11 @@ class Lanes(Generic[K]):
         self._running.pop(key, None)
         for lane in self._waiting:
             lane.pop(key, None)
+
+    def resize(self, places: int) -> None:
+        """Have another number of places; who has one keeps it."""
+        self._places = places
+        self._slow_places = max(1, places // 2)
 
     @property
     def waiting_count(self) -> int:

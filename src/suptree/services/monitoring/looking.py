@@ -1,15 +1,12 @@
 """The looks of a `HealthMonitor`: when, how many at a time, what they find, and what follows.
 
-The half of the server that no client calls; `health_monitor.py` is the other one.
+The half of the server that no client calls; `health_monitor.py` is the other one, and
+`checklist.py` what both stand on.
 """
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Final
 
 from suptree.clock import wall_clock
@@ -17,43 +14,26 @@ from suptree.core import (
     NOPROC,
     Down,
     Pid,
-    Ref,
-    Table,
-    Timer,
-    demonitor,
     find_runtime,
-    monitor,
     safe_repr,
 )
-from suptree.otp import GenServer
+from suptree.services.monitoring.checklist import Checklist
 from suptree.services.monitoring.checks import (
     CheckRecord,
-    HealthCheck,
 )
 from suptree.services.monitoring.entries import Entry, Look
-from suptree.services.monitoring.errors import (
-    UnknownCheckError,
-    WatchError,
-)
 from suptree.services.monitoring.events import (
     AGENT_DIED,
-    AGENT_HEALTH_CHANGED,
     CHECK_ABANDONED,
-    CHECK_FINISHED,
     CHECK_SUSPENDED,
-    VERDICT_CHANGED,
 )
-from suptree.services.monitoring.health import Finding, Health, Track, finding_of
-from suptree.services.monitoring.jobs import Abandoned, Done, Freed, JobNews, Jobs
-from suptree.services.monitoring.lanes import Lanes
-from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
-from suptree.services.monitoring.watch import Target, answers, check_seconds
-from suptree.services.parts.deadlines import NEVER, Deadlines
-from suptree.services.parts.owners import Owners
+from suptree.services.monitoring.health import Finding, Health, finding_of
+from suptree.services.monitoring.jobs import Abandoned, Done, Freed, JobNews
+from suptree.services.monitoring.watch import Target, answers
+from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["Looking"]
 
-_SPACE: Final = "health"
 _AGAIN_S: Final = 1.0  # until a name that nobody has is looked for again
 
 
@@ -62,53 +42,8 @@ class _Due:
     """The timer message: something is on the agenda."""
 
 
-class Looking(GenServer):
-    """The process side of `HealthMonitor`, which documents the arguments."""
-
-    def __init__(
-        self,
-        checks: Iterable[HealthCheck] = (),
-        *,
-        table: str | None = None,
-        max_concurrent: int = 64,
-        max_checks: int = 10_000,
-        history: int = 20,
-        jitter: float = 0.1,
-        keep_dead: float = 300.0,
-        max_dead: int = 100,
-    ) -> None:
-        for name, value in (
-            ("max_concurrent", max_concurrent),
-            ("max_checks", max_checks),
-            ("history", history),
-            ("max_dead", max_dead),
-        ):
-            if value < 1:
-                raise WatchError(f"HealthMonitor: {name} must be 1 or more; got {value!r}.")
-        if not 0 <= jitter <= 1:
-            raise WatchError(f"HealthMonitor: jitter must be from 0 to 1; got {jitter!r}.")
-        check_seconds("HealthMonitor", "keep_dead", keep_dead)
-        self._max_checks, self._history, self._jitter = max_checks, history, jitter
-        self._keep_dead, self._max_dead = keep_dead, max_dead
-        self._entries: dict[str, Entry] = {}
-        self._by_number: dict[int, Entry] = {}
-        self._by_ref: dict[Ref, Entry] = {}
-        self._dead: dict[int, Entry] = {}  # in order of death
-        self._numbers = count()
-        self._agenda: Deadlines[Entry] = Deadlines()
-        self._queue: Lanes[int] = Lanes(max_concurrent)
-        self._jobs = Jobs(self)
-        self._owners: Owners[int] = Owners()
-        self._timer: tuple[float, Timer] | None = None
-        self._weights = Weights()
-        self._health = Health.UNKNOWN  # the verdict that was told last
-        self._looks = self._timeouts = self._deaths = self._forgotten = self._verdicts = 0
-        self._bus = find_runtime("HealthMonitor").telemetry
-        self._finished = self._bus.slot(CHECK_FINISHED)
-        self._kept: MutableMapping[str, tuple[HealthCheck, Pid[Any] | None]] = {}
-        if table is not None:
-            self._kept = Table.lookup(table).setdefault(_SPACE, {})
-        self._first = {**_by_name(checks), **self._kept}.values()
+class Looking(Checklist):
+    """How and when a health monitor looks; the process side of it."""
 
     def init(self) -> None:
         """Take up what is configured, and what was registered before a restart."""
@@ -116,68 +51,6 @@ class Looking(GenServer):
             self._add(spec, owner)
         self._judge()
         self._arm()
-
-    # -- checks come and go ------------------------------------------------------------------
-
-    def _add(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
-        due = find_runtime("HealthMonitor").now()
-        due += spec.interval * self._jitter * random.random()
-        history: deque[CheckRecord] = deque(maxlen=self._history)
-        entry = Entry(next(self._numbers), spec, owner, history, due)
-        self._entries[spec.name] = self._by_number[entry.number] = entry
-        if owner is not None:
-            self._owners.add(owner, entry.number)
-        self._agenda.set(entry, due)
-        self._weights.add(entry.track.health, spec.critical)
-        if isinstance(spec.process, Pid):
-            self._bind(entry, spec.process)
-
-    def _remove(self, entry: Entry) -> None:
-        del self._entries[entry.spec.name], self._by_number[entry.number]
-        self._kept.pop(entry.spec.name, None)
-        self._dead.pop(entry.number, None)
-        self._agenda.clear(entry)
-        self._drop(entry)
-        self._weights.remove(entry.track.health, entry.spec.critical)
-        if entry.owner is not None:
-            self._owners.discard(entry.owner, entry.number)
-        self._ended(entry)
-
-    def _bind(self, entry: Entry, pid: Pid[Any]) -> None:
-        entry.pid = pid
-        entry.ref = monitor(pid)
-        self._by_ref[entry.ref] = entry
-
-    def _drop(self, entry: Entry) -> None:
-        """End the look that waits or is under way, and the watch of the process."""
-        self._queue.leave(entry.number)
-        self._jobs.cancel(entry.look)
-        if entry.ref is not None:
-            del self._by_ref[entry.ref]
-            demonitor(entry.ref, flush=True)
-            entry.turn += 1
-        entry.pid = entry.ref = None
-
-    def _forced_answer(self, name: str | None) -> Any:
-        if name is None:
-            return {
-                name: entry.status(stuck=self._jobs.is_stuck(entry.look))
-                for name, entry in self._entries.items()
-            }
-        entry = self._entries.get(name)
-        return (
-            self._unknown(name)
-            if entry is None
-            else entry.status(stuck=self._jobs.is_stuck(entry.look))
-        )
-
-    def _ended(self, entry: Entry) -> None:
-        """A look has ended, or never will: tell those who waited for it."""
-        forced, entry.forced = entry.forced, []
-        for one in forced:
-            one.left.discard(entry.number)
-            if not one.left:
-                self.reply(one.reply_to, self._forced_answer(one.name))
 
     # -- messages --------------------------------------------------------------------------
 
@@ -285,19 +158,6 @@ class Looking(GenServer):
         self._suspend(entry)
         self._ended(entry)
 
-    def _move(self, entry: Entry, track: Track) -> None:
-        before, entry.track = entry.track, track
-        if track.health is not before.health:
-            facts = {"health": track.health, "previous": before.health, "reason": track.reason}
-            self._bus.emit(
-                AGENT_HEALTH_CHANGED,
-                {"changes_count": track.changes_count},
-                {"monitor": self.pid, "subject": entry.spec.name, **facts},
-            )
-            self._weights.remove(before.health, entry.spec.critical)
-            self._weights.add(track.health, entry.spec.critical)
-            self._judge()
-
     def _suspend(self, entry: Entry) -> None:
         """Give one that fails again and again a longer pause than its interval."""
         if not entry.is_suspended:
@@ -335,11 +195,6 @@ class Looking(GenServer):
         self._move(entry, entry.track.died(text))
         self._ended(entry)
 
-    def _forget(self, entry: Entry) -> None:
-        self._forgotten += 1
-        self._remove(entry)
-        self._judge()
-
     def _look_for(self, entry: Entry) -> None:
         """See soon whether somebody has the name."""
         now = find_runtime("HealthMonitor").now()
@@ -359,30 +214,6 @@ class Looking(GenServer):
             self._move(entry, entry.track.reborn())
             self._bind(entry, process.pid)
 
-    # -- the verdict -------------------------------------------------------------------------
-
-    def _judge(self) -> None:
-        """Tell whoever listens, if the verdict is another one."""
-        before, self._health = self._health, self._weights.health
-        if self._health is before:
-            return
-        self._verdicts += 1
-        event = self._bus.slot(VERDICT_CHANGED)
-        if event.handlers:
-            found = self._judged()
-            facts = {"monitor": self.pid, "health": found.health, "reasons": found.reasons}
-            counted = {"checks_count": len(self._entries)}
-            event.emit(counted, {**facts, "previous": before})
-
-    def _judged(self) -> Verdict:
-        return judge(
-            Judged(entry.spec.name, entry.track.health, entry.spec.critical, entry.track.reason)
-            for entry in self._entries.values()
-        )
-
-    def _unknown(self, name: str) -> UnknownCheckError:
-        return UnknownCheckError(name, self._entries)
-
     def _arm(self) -> None:
         """One timer, for what is due first."""
         due = self._agenda.next_due()
@@ -394,14 +225,3 @@ class Looking(GenServer):
         if due != NEVER:
             delay = max(0.0, due - find_runtime("HealthMonitor").now())
             self._timer = due, self.send_after(delay, _Due())
-
-
-def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
-    found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
-    for spec in checks:
-        if spec.name in found:
-            raise WatchError(
-                f"HealthMonitor: checks must have names of their own; got {spec.name!r} twice."
-            )
-        found[spec.name] = spec, None
-    return found

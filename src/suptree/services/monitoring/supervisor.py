@@ -33,9 +33,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from suptree.core import Pid, find_runtime
+from suptree.core import Pid, find_runtime, safe_repr
 from suptree.errors import (
-    AlreadyStartedError,
     ChildNotFoundError,
     NoProcessError,
     RegistryError,
@@ -44,13 +43,10 @@ from suptree.errors import (
 )
 from suptree.otp import (
     ChildSpec,
-    Continue,
     DynamicSupervisor,
-    GenServer,
     Registry,
     Supervisor,
     child,
-    via,
 )
 from suptree.services.monitoring.agent_monitor import AgentMonitor
 from suptree.services.monitoring.errors import (
@@ -59,12 +55,12 @@ from suptree.services.monitoring.errors import (
     WatchError,
 )
 from suptree.services.monitoring.health import Health
+from suptree.services.monitoring.keeper import Keeper, agents_of, start_monitor
 from suptree.services.monitoring.roster import (
     MonitorSettings,
     Roster,
     forget_watch,
     index_of,
-    settings_of,
     watches_of,
 )
 from suptree.services.monitoring.watch import (
@@ -74,6 +70,7 @@ from suptree.services.monitoring.watch import (
     Target,
     Watch,
     check_seconds,
+    check_target,
 )
 
 __all__ = ["MonitorStats", "MonitorSupervisor"]
@@ -136,10 +133,17 @@ class MonitorSupervisor:
             SupervisorOptionsError: A wrong limit.
         """
         if not isinstance(name, str) or not name:
-            raise WatchError(f"MonitorSupervisor: name must be a non-empty string; got {name!r}.")
+            raise WatchError(
+                f"MonitorSupervisor: name must be a non-empty string; got {safe_repr(name, 200)}."
+            )
         check_seconds(f"MonitorSupervisor {name!r}", "write_timeout", write_timeout)
         watches: dict[Target, Watch] = {}
         for one in watch:
+            if not isinstance(one, Watch):
+                raise WatchError(
+                    f"MonitorSupervisor {name!r}: watch must be Watches; got {safe_repr(one, 200)}. "
+                    "Write Watch(target, check)."
+                )
             if one.target in watches:
                 raise WatchError(
                     f"MonitorSupervisor {name!r}: watch must name each target once; "
@@ -152,12 +156,12 @@ class MonitorSupervisor:
             ),
             Registry.child(name=index_of(name)),
             DynamicSupervisor.child(
-                name=_agents(name),
+                name=agents_of(name),
                 max_children=max_monitors,
                 max_restarts=max_restarts,
                 max_seconds=max_seconds,
             ),
-            child(_Keeper, name).with_(name=f"{name}.keeper"),
+            child(Keeper, name).with_(name=f"{name}.keeper"),
         )
         tree = Supervisor.child(children, strategy="rest_for_one", name=name)
         return tree.with_(modules=(MonitorSupervisor,))
@@ -205,7 +209,7 @@ class MonitorSupervisor:
         kept = watches_of(monitors)
         fresh = kept.insert_new(target, watch)
         try:
-            return await _start(monitors, kept[target])
+            return await start_monitor(monitors, kept[target])
         except NoProcessError:
             _take_back(monitors, fresh, watch)
             raise NoMonitorsError(monitors) from None
@@ -223,12 +227,13 @@ class MonitorSupervisor:
         Raises:
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.stop_monitoring", target)
         found = watches_of(monitors).pop(target, None) is not None
         pid = _monitor_of(monitors, target)
         if pid is None:
             return found
         try:
-            await DynamicSupervisor.terminate_child(_agents(monitors), pid)
+            await DynamicSupervisor.terminate_child(agents_of(monitors), pid)
         except ChildNotFoundError:  # it has just ended by itself
             return found
         except NoProcessError:
@@ -259,6 +264,7 @@ class MonitorSupervisor:
             NotMonitoredError: Nothing watches it.
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.get_health_status", target)
         try:
             found = Registry.lookup(index_of(monitors), target)
         except RegistryError:
@@ -289,7 +295,7 @@ class MonitorSupervisor:
     def health_check(monitors: str) -> bool:
         """Whether all of its own processes are there: a check for `HealthMonitor`."""
         runtime = find_runtime("MonitorSupervisor")
-        parts = (monitors, f"{monitors}.roster", index_of(monitors), _agents(monitors))
+        parts = (monitors, f"{monitors}.roster", index_of(monitors), agents_of(monitors))
         return all(runtime.whereis(part) is not None for part in (*parts, f"{monitors}.keeper"))
 
     # -- looking now -------------------------------------------------------------------------
@@ -302,6 +308,7 @@ class MonitorSupervisor:
             NotMonitoredError: Nothing watches it, or its monitor ended meanwhile.
             NoMonitorsError: There is no such supervisor.
         """
+        check_target("MonitorSupervisor.force_health_check", target)
         pid = _monitor_of(monitors, target)
         if pid is None:
             raise NotMonitoredError(monitors, target)
@@ -332,47 +339,9 @@ class MonitorSupervisor:
         return found
 
 
-class _Keeper(GenServer):
-    """Starts the monitors that the roster knows and nobody runs: after a restart of their supervisor."""
-
-    def __init__(self, monitors: str) -> None:
-        self._monitors = monitors
-
-    def init(self) -> Continue:
-        """Answer the supervisor first."""
-        return Continue(None)
-
-    async def handle_continue(self, argument: object) -> None:
-        """One after another; those that run already are left alone."""
-        for target, watch in list(watches_of(self._monitors).items()):
-            if watches_of(self._monitors).get(target) is watch:
-                await _start(self._monitors, watch)
-
-
-async def _start(monitors: str, watch: Watch) -> Pid[AgentMonitor]:
-    """The monitor of that watch, started if there is none."""
-    settings = settings_of(monitors)
-    spec = child(
-        AgentMonitor,
-        watch,
-        sink=settings.sink,
-        write_timeout=settings.write_timeout,
-        home=monitors,
-    ).with_(name=via(index_of(monitors), watch.target))
-    try:
-        return await DynamicSupervisor.start_child(_agents(monitors), spec)
-    except AlreadyStartedError as already:
-        pid: Any = already.pid
-        return pid  # type: ignore[no-any-return]
-
-
 def _take_back(monitors: str, fresh: bool, watch: Watch) -> None:
     if fresh:
         forget_watch(monitors, watch)
-
-
-def _agents(monitors: str) -> str:
-    return f"{monitors}.agents"
 
 
 def _monitor_of(monitors: str, target: Target) -> Pid[AgentMonitor] | None:

@@ -7,10 +7,10 @@ must not block: nothing can interrupt it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from sys import float_info
+from typing import Any, Final, Protocol, TypeAlias
 
 from suptree.core import Pid, ViaName, safe_repr
 from suptree.errors import NoProcessError, ServerExitError, SystemRequestError
@@ -27,8 +27,12 @@ __all__ = [
     "Target",
     "Watch",
     "answers",
+    "check_part",
     "check_seconds",
+    "check_target",
 ]
+
+_LONGEST: Final = float_info.max
 
 Target: TypeAlias = Pid[Any] | str | ViaName
 """What is watched: a process, or a name, and then whoever has it."""
@@ -84,19 +88,16 @@ class Watch:
 
     def __post_init__(self) -> None:
         who = f"Watch of {safe_repr(self.target, 100)}"
-        target: object = self.target
-        if not (isinstance(target, (Pid, str)) or hasattr(target, "whereis")):
-            raise WatchError(
-                f"{who}: target must be a pid, a name or via(registry, key); got {target!r}."
-            )
+        check_target(who, self.target)
         if self.check is not None and not callable(self.check):
-            raise WatchError(f"{who}: check must be a function of a pid; got {self.check!r}.")
+            raise WatchError(
+                f"{who}: check must be a function of a pid; got {safe_repr(self.check, 200)}."
+            )
         check_seconds(who, "interval", self.interval)
         check_seconds(who, "timeout", self.timeout)
-        if self.rebind_within is not None and self.rebind_within != 0:
-            check_seconds(who, "rebind_within", self.rebind_within)
-        if not 0 <= self.jitter <= 1:
-            raise WatchError(f"{who}: jitter must be from 0 to 1; got {self.jitter!r}.")
+        if self.rebind_within is not None:
+            check_seconds(who, "rebind_within", self.rebind_within, zero=True)
+        check_part(who, "jitter", self.jitter)
         try:
             Thresholds(self.fall, self.rise)
         except ValueError as error:
@@ -113,15 +114,43 @@ class Watch:
         return not isinstance(self.target, Pid)
 
 
-def check_seconds(who: str, field: str, value: object) -> None:
-    """Refuse what is no number of seconds above 0."""
+def check_target(who: str, target: object, field: str = "target") -> None:
+    """Refuse what can be no process and no name."""
+    try:
+        if isinstance(target, (Pid, str)):
+            is_name = target != ""
+        else:
+            is_name = hasattr(target, "whereis") and not isinstance(target, type)
+        hash(target)
+    except Exception:  # whatever the code of its class raises
+        is_name = False
+    if not is_name:
+        raise WatchError(
+            f"{who}: {field} must be a pid, a name or via(registry, key); "
+            f"got {safe_repr(target, 200)}."
+        )
+
+
+def check_part(who: str, field: str, value: object) -> None:
+    """Refuse what is no number from 0 to 1."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise WatchError(
+            f"{who}: {field} must be a number from 0 to 1; got {safe_repr(value, 200)}."
+        )
+
+
+def check_seconds(who: str, field: str, value: object, *, zero: bool = False) -> None:
+    """Refuse what is no number of seconds above 0; or 0, where *zero* will do."""
     if (
         not isinstance(value, (int, float))
         or isinstance(value, bool)
-        or not math.isfinite(value)
-        or value <= 0
+        or not 0 <= value <= _LONGEST  # not math.isfinite: it raises for an int beyond every float
+        or (value == 0 and not zero)
     ):
-        raise WatchError(f"{who}: {field} must be a number of seconds above 0; got {value!r}.")
+        least = ", 0 or more" if zero else " above 0"
+        raise WatchError(
+            f"{who}: {field} must be a number of seconds{least}; got {safe_repr(value, 200)}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

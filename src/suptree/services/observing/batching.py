@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import float_info
 from typing import Final, TypeAlias
 
 from suptree.services.observing.tags import tag_values
@@ -54,6 +55,7 @@ class Batch:
 
 
 DEFAULT: Final = Batch()
+_LARGEST: Final = float_info.max
 
 
 def batched_event(event: Event, tags: tuple[str, ...] = ()) -> Event:
@@ -108,7 +110,8 @@ class Batches:
         batches: How to batch which event; those not named go by `Batch()`.
 
     Attributes:
-        refused_count: Measurements that were no finite numbers, and so not summed.
+        refused_count: Measurements that were no finite numbers, or made none of a sum, and so
+            were not added.
         early_count: Batches that were closed for want of room.
     """
 
@@ -146,8 +149,10 @@ class Batches:
         group.count += 1
         sums = group.sums
         for key, value in numbers.items():
-            if isinstance(value, (int, float)) and math.isfinite(value):  # pyright: ignore[reportUnnecessaryIsInstance]
-                sums[key] = sums.get(key, 0) + value
+            total = sums.get(key, 0)
+            # Not math.isfinite: it raises for an int beyond every float.
+            if isinstance(value, (int, float)) and abs(value) <= _LARGEST - abs(total):  # pyright: ignore[reportUnnecessaryIsInstance]
+                sums[key] = total + value
             else:
                 self.refused_count += 1
 

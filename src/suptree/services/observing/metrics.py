@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from suptree.otp import GenServer, call
+from suptree.otp import GenServer, ServerRef, call
 from suptree.services.observing.metric import Metric, platform_metrics
 from suptree.services.observing.metrics_table import MetricsSnapshot, MetricsTable
+from suptree.services.parts.checks import check_count
 
 __all__ = ["Metrics"]
 
@@ -49,3 +50,20 @@ class Metrics(GenServer):
     def reset(self) -> None:
         """Count from 0 again."""
         self._table.reset()
+
+    @staticmethod
+    async def reconfigure(server: ServerRef[Metrics], *, max_series: int | None = None) -> None:
+        """Go by another bound from now on; None: by the one that holds.
+
+        No series is dropped where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: *max_series* is no whole number above 0; nothing was changed.
+        """
+        check_count("Metrics.reconfigure", "max_series", max_series, optional=True)
+        await Metrics._reconfigure(server, max_series)
+
+    @call
+    def _reconfigure(self, max_series: int | None) -> None:
+        if max_series is not None:
+            self._table.limit(max_series)

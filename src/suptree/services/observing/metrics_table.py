@@ -130,15 +130,20 @@ class MetricsTable:
         for family in self._families.values():
             family.reset()
 
+    def limit(self, max_series: int) -> None:
+        """Keep so many series of each metric from now on; those that are there stay."""
+        for family in self._families.values():
+            family.limit = max_series
+
 
 class _Family:
     """The series of one metric."""
 
-    __slots__ = ("_max", "_series", "metric", "overflow_count", "refused_count")
+    __slots__ = ("_series", "limit", "metric", "overflow_count", "refused_count")
 
     def __init__(self, metric: Metric, max_series: int) -> None:
         self.metric = metric
-        self._max = max_series
+        self.limit = max_series
         self.reset()
 
     def reset(self) -> None:
@@ -162,7 +167,7 @@ class _Family:
             series.add(value)
 
     def _new_series(self, key: tuple[str, ...]) -> _Number | _Spread:
-        if len(self._series) >= self._max:
+        if len(self._series) >= self.limit:
             self.overflow_count += 1
             key = (OTHER,) * len(self.metric.tags)
             found = self._series.get(key)

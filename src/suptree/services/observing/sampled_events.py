@@ -1,7 +1,7 @@
 """`SampledEvents`: events that are emitted once per interval, or many at a time.
 
 A server; its clients are emitters that would else flood whoever listens.  All are casts:
-emitting never waits, and never fails.  What it holds is emitted when it ends in order, and
+emitting never waits.  What it holds is emitted when it ends in order, and
 lost if it is killed; after a restart it batches as it was told to, and remembers no key.
 
 `emit_if` needs no server.
@@ -18,10 +18,12 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from suptree.core import Timer
-from suptree.otp import GenServer, call, cast
+from suptree.core import Timer, safe_repr
+from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.observing.batching import Batch, Batched, Batches
 from suptree.services.observing.once import OncePer
+from suptree.services.parts.arguments import check_mapping
+from suptree.services.parts.checks import check_number
 from suptree.telemetry import Event, TelemetryBus
 
 __all__ = ["SampledEvents", "SampledEventsStats", "emit_if"]
@@ -58,8 +60,7 @@ class SampledEventsStats:
         batched_count: Events that went into batches.
         held_count: Of those, in batches that are open now.
         early_count: Batches closed early because too many were open.
-        refused_count: Intervals and keys that are none, measurements that are no numbers, and
-            what was no event at all.
+        refused_count: Intervals that are too long, and measurements that are no numbers.
     """
 
     emitted_count: int
@@ -97,9 +98,11 @@ class SampledEvents(GenServer):
         self._timer: Timer | None = None
         self._armed_for = math.inf
 
-    @cast
+    # -- clients --------------------------------------------------------------------------
+
+    @staticmethod
     def emit_once_per(
-        self,
+        server: ServerRef[SampledEvents],
         event: Event,
         interval: float,
         measurements: Mapping[str, float],
@@ -109,29 +112,33 @@ class SampledEvents(GenServer):
     ) -> None:
         """Emit *event*, unless one with the same *key* was emitted within *interval* seconds.
 
-        With an interval that is 0 or less, or longer than `forget_after`, or a key that
-        cannot be one, it is emitted, and counted in `refused_count`.
-        """
-        if not _is_emission(event, measurements, metadata):
-            self._refused += 1
-            return
-        if not (0 < interval <= self._forget_after and isinstance(key, Hashable)):
-            self._refused += 1
-        elif not self._once.is_first((event.name, key), interval, self._now()):
-            return
-        self._emit([(event, dict(measurements), dict(metadata))])
+        Returns at once.  With an interval that is longer than `forget_after` it is emitted,
+        and counted in `refused_count`.
 
-    @cast
+        Raises:
+            ValueError: An argument is not what it should be; nothing was sent.
+        """
+        who = "SampledEvents.emit_once_per"
+        check_number(who, "interval", interval, above=0)
+        emission = _emission(who, event, measurements, metadata)
+        SampledEvents._emit_once_per(server, emission, interval, _key(who, key))
+
+    @staticmethod
     def batch(
-        self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
+        server: ServerRef[SampledEvents],
+        event: Event,
+        measurements: Mapping[str, float],
+        metadata: Mapping[str, object],
     ) -> None:
-        """Add *event* to its batch, which is emitted as `batched_event(event)` when it is full or due."""
-        if not _is_emission(event, measurements, metadata):
-            self._refused += 1
-            return
-        self._batched += 1
-        self._emit(self._batches.add(event, measurements, metadata, self._now()))
-        self._arm()
+        """Add *event* to its batch, which is emitted as `batched_event(event)` when it is full or due.
+
+        Returns at once.
+
+        Raises:
+            ValueError: An argument is not what it should be; nothing was sent.
+        """
+        emission = _emission("SampledEvents.batch", event, measurements, metadata)
+        SampledEvents._batch(server, emission)
 
     @call
     def flush(self) -> None:
@@ -152,6 +159,22 @@ class SampledEvents(GenServer):
             early_count=self._batches.early_count,
             refused_count=self._refused + self._batches.refused_count,
         )
+
+    # -- requests of the functions above ------------------------------------------------
+
+    @cast
+    def _emit_once_per(self, emission: Batched, interval: float, key: Hashable) -> None:
+        if interval > self._forget_after:
+            self._refused += 1
+        elif not self._once.is_first((emission[0].name, key), interval, self._now()):
+            return
+        self._emit([emission])
+
+    @cast
+    def _batch(self, emission: Batched) -> None:
+        self._batched += 1
+        self._emit(self._batches.add(*emission, self._now()))
+        self._arm()
 
     def handle_info(self, message: object) -> None:
         """The timer: a batch may be due."""
@@ -184,13 +207,27 @@ class SampledEvents(GenServer):
         return self._process.runtime.now()
 
 
-def _is_emission(event: object, measurements: object, metadata: object) -> bool:
-    """What is no emission must not end the server, which holds those of others."""
-    return (
-        isinstance(event, Event)
-        and isinstance(measurements, Mapping)
-        and isinstance(metadata, Mapping)
-    )
+def _emission(who: str, event: object, measurements: object, metadata: object) -> Batched:
+    """What is to be emitted, as it is now: none of the emitter's code runs in the server's turn."""
+    if not isinstance(event, Event):
+        raise ValueError(
+            f"{who}: event must be an Event; got {safe_repr(event, 200)}. Declare it with Event(...)."
+        )
+    check_mapping(who, "measurements", measurements)
+    check_mapping(who, "metadata", metadata)
+    assert isinstance(measurements, Mapping)
+    assert isinstance(metadata, Mapping)
+    return event, dict(measurements), dict(metadata)
+
+
+def _key(who: str, key: Hashable) -> Hashable:
+    try:
+        hash(key)
+    except Exception:  # whatever the code of its class raises
+        raise ValueError(
+            f"{who}: key must be hashable; got {safe_repr(key, 200)}. Give a text, or a tuple of texts."
+        ) from None
+    return key
 
 
 class _Due:

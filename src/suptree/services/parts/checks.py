@@ -1,15 +1,45 @@
-"""Checks of the numbers that policies are made of; each refusal says what would be right."""
+"""Checks of what callers give; each refusal says what would be right.
+
+A service calls them before it changes anything, and declares BadArgumentError as an answer
+(`call_raises`): a wrong argument is the caller's mistake, and costs a shared server nothing.
+"""
 
 from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-__all__ = ["check_classes", "check_count", "check_name", "check_number", "did_you_mean"]
+from suptree.core import Pid, safe_repr
+from suptree.errors import BadArgumentError
+
+__all__ = [
+    "bad_argument",
+    "check_callable",
+    "check_classes",
+    "check_count",
+    "check_flag",
+    "check_hashable",
+    "check_kind",
+    "check_name",
+    "check_number",
+    "check_process",
+    "check_server",
+    "check_text",
+    "did_you_mean",
+    "is_text",
+]
 
 _LARGEST: Final = sys.float_info.max
+_SHOWN: Final = 200  # characters of a wrong value in the text
+
+
+def bad_argument(
+    who: str, field: str, wanted: str, value: object, advice: str = ""
+) -> BadArgumentError:
+    """The error about *value*: ``<who>: <field> must be <wanted>; got <value>. <advice>``."""
+    return BadArgumentError(who, field, wanted, safe_repr(value, _SHOWN), advice)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -18,14 +48,38 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f", did you mean {near[0]!r}?" if near else "."
 
 
+# -- texts ---------------------------------------------------------------------------------
+
+
+def is_text(value: object) -> bool:
+    """Whether *value* is a text that is one to every dict: no subclass with an equality of its own."""
+    cls = type(value)
+    return cls is str or (
+        issubclass(cls, str) and cls.__eq__ is str.__eq__ and cls.__hash__ is str.__hash__
+    )
+
+
 def check_name(who: str, field: str, value: Any) -> None:
     """Refuse what is no text, or an empty one.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{who}: {field} must be a text that is not empty; got {value!r}.")
+    if not is_text(value) or not value:
+        raise bad_argument(who, field, "a text that is not empty", value)
+
+
+def check_text(who: str, field: str, value: Any, *, optional: bool = False) -> None:
+    """Refuse what is no text; an empty one will do.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if not is_text(value) and not (value is None and optional):
+        raise bad_argument(who, field, "None or a text" if optional else "a text", value)
+
+
+# -- numbers -------------------------------------------------------------------------------
 
 
 def check_number(
@@ -37,6 +91,8 @@ def check_number(
     least: float | None = None,
     most: float | None = None,
     optional: bool = False,
+    of: str = "",
+    advice: str = "",
 ) -> None:
     """Refuse what is no finite number within the bounds.
 
@@ -48,9 +104,11 @@ def check_number(
         least: It must be that or more.
         most: It must be that or less.
         optional: Whether None will do.
+        of: What it is a number of: 'seconds'.
+        advice: What to do instead.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     if value is None and optional:
         return
@@ -69,9 +127,13 @@ def check_number(
             *([] if most is None else [f"{most:g} or less"]),
         ]
         wanted = " and ".join(bounds)
-        raise ValueError(
-            f"{who}: {field} must be {'None or ' if optional else ''}a finite number"
-            f"{', ' if wanted else ''}{wanted}; got {value!r}."
+        what = f"a finite number of {of}" if of else "a finite number"
+        raise bad_argument(
+            who,
+            field,
+            f"{'None or ' if optional else ''}{what}{', ' if wanted else ''}{wanted}",
+            value,
+            advice,
         )
 
 
@@ -81,28 +143,110 @@ def check_count(
     """Refuse what is no whole number of *least* or more.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     if value is None and optional:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(
-            f"{who}: {field} must be {'None or ' if optional else ''}a whole number, "
-            f"{least} or more; got {value!r}."
-        )
+        wanted = f"{'None or ' if optional else ''}a whole number, {least} or more"
+        raise bad_argument(who, field, wanted, value)
+
+
+def check_flag(who: str, field: str, value: Any) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if not isinstance(value, bool):
+        raise bad_argument(who, field, "True or False", value)
+
+
+# -- processes -----------------------------------------------------------------------------
+
+
+def check_process(who: str, field: str, value: Any, *, optional: bool = False) -> None:
+    """Refuse what is no pid.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if not isinstance(value, Pid) and not (value is None and optional):
+        raise bad_argument(who, field, "None or a pid" if optional else "a pid", value)
+
+
+def check_server(who: str, field: str, value: Any, *, optional: bool = False) -> None:
+    """Refuse what names no process: neither a pid, nor a name, nor a `via(...)`.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if value is None and optional:
+        return
+    if not isinstance(value, Pid) and not (is_text(value) and value) and not _is_via(value):
+        wanted = f"{'None or ' if optional else ''}a pid, a name or via(registry, key)"
+        raise bad_argument(who, field, wanted, value)
+
+
+def _is_via(value: object) -> bool:
+    return callable(getattr(type(value), "whereis", None))
+
+
+# -- other things --------------------------------------------------------------------------
+
+
+def check_hashable(who: str, field: str, value: Any) -> None:
+    """Refuse what cannot be a key: no hash, or not equal to itself.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    try:
+        hash(value)
+        right = bool(value == value)  # NaN is not, and would never be found
+    except Exception as error:
+        raise bad_argument(who, field, "hashable, and equal to itself", value) from error
+    if not right:
+        raise bad_argument(who, field, "hashable, and equal to itself", value)
+
+
+def check_kind(
+    who: str, field: str, value: Any, kind: type | tuple[type, ...], wanted: str, advice: str = ""
+) -> None:
+    """Refuse what is no instance of *kind*; *wanted* says so in words.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if not isinstance(value, kind):
+        raise bad_argument(who, field, wanted, value, advice)
+
+
+def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:
+    """Refuse what cannot be called; returns it.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if not callable(value):
+        raise bad_argument(who, field, "a function", value)
+    return value  # type: ignore[no-any-return]
 
 
 def check_classes(who: str, field: str, value: Any) -> None:
     """Refuse what is no tuple of exception classes.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     if not isinstance(value, tuple) or not all(
         isinstance(one, type) and issubclass(one, Exception)
         for one in value  # pyright: ignore[reportUnknownVariableType]
     ):
-        raise ValueError(
-            f"{who}: {field} must be a tuple of exception classes below Exception; got {value!r}. "
-            "Write it like (ConnectionError, TimeoutError)."
+        raise bad_argument(
+            who,
+            field,
+            "a tuple of exception classes below Exception",
+            value,  # pyright: ignore[reportUnknownArgumentType]
+            "Write it like (ConnectionError, TimeoutError).",
         )

@@ -1,8 +1,8 @@
 """Pools of connections that their users make: few, checked, renewed, and never more than allowed.
 
 `ConnectionPool` is the tree and the client; `spec.py` has what the user gives, `server.py`
-who has which connection, `connection.py` the process that each connection lives in, and
-`policy.py` what is opened and closed when, as pure functions.
+who has which connection, `stock.py` how they come and go, `connection.py` the process that each
+connection lives in, and `policy.py` what is opened and closed when, as pure functions.
 """
 
 from suptree.services.pools.errors import (

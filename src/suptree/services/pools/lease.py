@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
-from suptree.core import Pid
+from suptree.core import Pid, safe_repr
 from suptree.errors import UsageError
 
-__all__ = ["Borrowed", "PoolLease", "Outcome"]
+__all__ = ["Borrowed", "Outcome", "PoolLease", "check_lease"]
 
 C_co = TypeVar("C_co", covariant=True)
 C = TypeVar("C")
@@ -85,3 +85,18 @@ class Borrowed(Generic[C]):
         lease, self._lease = self._lease, None
         assert lease is not None
         self._give_back(lease, "discarded" if self._discarded else lease.outcome(kind))
+
+
+def check_lease(who: str, lease: object) -> None:
+    """Refuse what is no lease of a pool.
+
+    Raises:
+        ValueError: It will not do.
+    """
+    if not (
+        isinstance(lease, PoolLease) and isinstance(lease.id, int) and isinstance(lease.pool, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
+    ):
+        raise ValueError(
+            f"{who}: lease must be the PoolLease that checkout returned; got {safe_repr(lease, 200)}. "
+            "Keep the lease, or use `connection`, which does."
+        )

@@ -34,7 +34,7 @@ from suptree.core import current_process, find_runtime
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerRef, ServerStart, Supervisor, TaskSupervisor, child
 from suptree.services.parts.checks import check_number
-from suptree.services.pools.lease import Borrowed, Outcome, PoolLease
+from suptree.services.pools.lease import Borrowed, Outcome, PoolLease, check_lease
 from suptree.services.pools.server import PoolServer, Wish
 from suptree.services.pools.spec import PoolSpec
 from suptree.services.pools.stats import PoolClosing, PoolStats
@@ -95,6 +95,7 @@ class ConnectionPool(Supervisor):
         Raises:
             PoolTimeoutError, PoolOverloadedError, PoolClosedError: When the block begins; see `checkout`.
         """
+        check_number("ConnectionPool.connection", "timeout", timeout, least=0, optional=True)
         return Borrowed(
             lambda: ConnectionPool.checkout(pool, timeout=timeout), ConnectionPool._give_back
         )
@@ -139,11 +140,13 @@ class ConnectionPool(Supervisor):
     @staticmethod
     def checkin(lease: PoolLease[Any]) -> None:
         """Give the connection back.  A second time is no error, and is counted."""
+        check_lease("ConnectionPool.checkin", lease)
         ConnectionPool._give_back(lease, "returned")
 
     @staticmethod
     def discard(lease: PoolLease[Any]) -> None:
         """Give the connection back to be closed: it is broken."""
+        check_lease("ConnectionPool.discard", lease)
         ConnectionPool._give_back(lease, "discarded")
 
     # -- the pool -------------------------------------------------------------------------------

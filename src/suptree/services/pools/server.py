@@ -1,19 +1,15 @@
-"""The server of a pool: who has which connection, who waits, and what is opened and closed.
+"""The server of a pool: who has which connection, and who waits.
 
-It runs no code of the user's: each connection has a process of its own (`connection.py`),
-which tells the server what has come of it.  Used by `pool.py`, which is its client.
+The connections themselves are in `stock.py`.  Used by `pool.py`, which is its client.
 """
 
 from __future__ import annotations
 
-import random
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from suptree.core import SHUTDOWN, Down, Pid, Ref, ReplyTo, exit, monitor, safe_repr, send
-from suptree.otp import GenServer, NoReply, TaskSupervisor, call, cast
-from suptree.services.parts.agenda import Agenda
-from suptree.services.parts.alarm import Alarm
+from suptree.core import SHUTDOWN, Down, Pid, ReplyTo, exit
+from suptree.otp import NoReply, call, cast
 from suptree.services.parts.distribution import Distribution
 from suptree.services.parts.owners import Owners
 from suptree.services.pools.connection import (
@@ -21,9 +17,7 @@ from suptree.services.pools.connection import (
     CloseFailed,
     ConnectFailed,
     Opened,
-    Order,
     Started,
-    tend,
 )
 from suptree.services.pools.errors import (
     PoolClosedError,
@@ -32,19 +26,14 @@ from suptree.services.pools.errors import (
     PoolTimeoutError,
 )
 from suptree.services.pools.lease import Outcome, PoolLease
-from suptree.services.pools.policy import Look, look, next_look, retires_at, shortfall
-from suptree.services.pools.shelf import Entry, EntryState, Shelf
+from suptree.services.pools.shelf import Entry, EntryState
 from suptree.services.pools.spec import PoolSpec
-from suptree.services.pools.stats import PoolClosing, PoolStats, Totals
-from suptree.services.pools.telling import Teller
+from suptree.services.pools.stats import PoolClosing, PoolStats
+from suptree.services.pools.stock import Due, Stock
 
 __all__ = ["PoolServer", "Wish"]
 
-_Key = tuple[Literal["wait", "look", "refill", "close"], int]
-_REFILL: Final[_Key] = ("refill", 0)
-_CLOSE: Final[_Key] = ("close", 0)
-
-_GRACE: Final = 0.5  # beside its close, for the steps of a connection that is told to end
+_CLOSE: Final[Due] = ("close", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ class _Lent:
     since: float
 
 
-class PoolServer(GenServer):
+class PoolServer(Stock):
     """Lends the connections of one pool.
 
     Args:
@@ -78,29 +67,17 @@ class PoolServer(GenServer):
     """
 
     def __init__(self, spec: PoolSpec[Any]) -> None:
-        self.spec = spec
-        self.shelf: Shelf[Any] = Shelf()
-        self.watched: dict[Ref, int] = {}
+        super().__init__(spec)
         self.waiting: dict[int, _Waiting] = {}
         self.lent: dict[int, _Lent] = {}
         self.owners: Owners[int] = Owners()
-        self.due: Agenda[_Key] = Agenda()
-        self.alarm = Alarm(self)
-        self.failures = 0  # to open one, in a row
-        self.round = 0  # of attempts: those that were begun together fail as one
-        self.retry_at = 0.0
-        self.last_delay: float | None = None
-        self.last_connect_error = ""
-        self.closing = False
         self.closers: list[ReplyTo] = []
         self.closed_before = 0
         self.forced = 0
-        self.totals = Totals()
         self.waits = Distribution()
 
     def init(self) -> None:
         """Begin to open the least that is kept; nobody waits for that."""
-        self.tell = Teller(self.spec.name, self._process.runtime.telemetry)
         self._settle()
 
     # -- requests ---------------------------------------------------------------------------
@@ -181,15 +158,6 @@ class PoolServer(GenServer):
         )
 
     # -- lending ------------------------------------------------------------------------------
-
-    def _take_idle(self, now: float) -> Entry[Any] | None:
-        """One that is free and not too old; those that are too old are closed on the way."""
-        while (entry := self.shelf.next_idle()) is not None:
-            if now < entry.retires_at:
-                return entry
-            self._close(entry, "max_age")
-        return None
-
     def _lend(self, entry: Entry[Any], wish: Wish, waited: float, now: float) -> PoolLease[Any]:
         self.shelf.move(entry, EntryState.LENT)
         self.due.discard(("look", entry.number))
@@ -231,17 +199,6 @@ class PoolServer(GenServer):
             self.owners.discard(wish.owner, wish.id)
         in_use = self.shelf.count(EntryState.LENT) - 1
         self.tell.checked_in(wish.owner, self._now() - lent.since, in_use, outcome)
-
-    def _put_back(self, entry: Entry[Any], now: float) -> None:
-        """It is free, and was well just now."""
-        entry.idle_since = entry.checked_at = now
-        self.shelf.move(entry, EntryState.IDLE)
-        self._plan_look(entry, now)
-
-    def _plan_look(self, entry: Entry[Any], now: float) -> None:
-        at = next_look(self.spec, entry, now)
-        if at is not None:
-            self.due.set(("look", entry.number), at)
 
     # -- those who wait -------------------------------------------------------------------------
 
@@ -294,119 +251,10 @@ class PoolServer(GenServer):
                 continue
             lease = self._lend(entry, waiting.wish, now - waiting.since, now)
             self.reply(waiting.sender, lease)
-        self._refill(now)
+        self._refill(now, len(self.waiting))
         self._arm()
 
-    # -- opening --------------------------------------------------------------------------------
-
-    def _refill(self, now: float) -> None:
-        failing = self.failures > 0
-        if self.closing or (failing and now < self.retry_at):
-            return
-        missing = shortfall(
-            self.spec,
-            size=len(self.shelf),
-            closing=self.shelf.count(EntryState.CLOSING),
-            opening=self.shelf.count(EntryState.OPENING),
-            waiting=len(self.waiting),
-            failing=failing,
-        )
-        for _ in range(missing):
-            entry = self.shelf.add(now, self.round)
-            self.start_task(self._start(entry.number), name=f"start of {self.spec.name}")
-
-    async def _start(self, number: int) -> None:
-        """Have the process of a connection started; runs beside the server."""
-        spec = self.spec
-        pid = await TaskSupervisor.start_child(
-            spec.connections, tend, self.pid, number, spec, shutdown=spec.close_timeout + _GRACE
-        )
-        send(self.pid, Started(number, pid))
-
-    def _watch(self, number: int, pid: Pid[Any]) -> Entry[Any] | None:
-        """Its process is known, from whichever message comes first."""
-        entry = self.shelf.get(number)
-        if entry is not None and entry.ref is None:
-            entry.pid, entry.ref = pid, monitor(pid)
-            self.watched[entry.ref] = number
-            if entry.state is EntryState.CLOSING:  # it was given up before
-                exit(pid, SHUTDOWN)
-        return entry
-
-    def _opened(self, message: Opened) -> None:
-        entry = self._watch(message.number, message.pid)
-        if entry is None:
-            return
-        now = self._now()
-        entry.connection, entry.opened_at = message.connection, now
-        entry.retires_at = retires_at(self.spec, now, random.random())
-        self.failures, self.last_delay, self.last_connect_error = 0, None, ""
-        self.totals.opened += 1
-        self.tell.opened(now - entry.asked_at, len(self.shelf))
-        if self.closing:
-            self._close(entry, "pool_closed")
-        else:
-            self._put_back(entry, now)
-        self._settle()
-
-    def _connect_failed(self, entry: Entry[Any], error: str) -> None:
-        self.totals.connect_failures += 1
-        self.last_connect_error = error
-        if entry.round == self.round:
-            self.round += 1
-            self.failures += 1
-            self.last_delay = self.spec.refill.delay(self.failures, self.last_delay)
-            self.retry_at = self._now() + self.last_delay
-            self.due.set(_REFILL, self.retry_at)
-        self.tell.connect_failed(self.failures, max(0.0, self.retry_at - self._now()), error)
-
-    # -- checking and closing ---------------------------------------------------------------------
-
-    def _look(self, number: int) -> None:
-        """A connection that nobody uses may be too old, or too long idle, or is to be checked."""
-        entry = self.shelf.get(number)
-        if entry is None or entry.state is not EntryState.IDLE:
-            return
-        now = self._now()
-        kept = len(self.shelf) - self.shelf.count(EntryState.CLOSING)
-        match look(self.spec, entry, now, spare=kept > self.spec.min_size):
-            case Look.CHECK:
-                self._check(entry)
-            case Look.KEEP:
-                self._plan_look(entry, now)
-            case reason:
-                self._close(entry, str(reason))
-
-    def _check(self, entry: Entry[Any]) -> None:
-        assert entry.pid is not None
-        self.shelf.move(entry, EntryState.CHECKING)
-        send(entry.pid, Order.CHECK)
-
-    def _checked(self, message: Checked) -> None:
-        entry = self.shelf.get(message.number)
-        if entry is None or entry.state is not EntryState.CHECKING:
-            return
-        now = self._now()
-        if message.error:  # it closes itself
-            self.totals.check_failures += 1
-            self.tell.check_failed(now - (entry.opened_at or now), message.error)
-            self._close(entry, "check_failed")
-        elif self.closing:
-            self._close(entry, "pool_closed")
-        else:
-            entry.checked_at = now
-            self.shelf.move(entry, EntryState.IDLE, used=False)
-            self._plan_look(entry, now)
-        self._settle()
-
-    def _close(self, entry: Entry[Any], reason: str) -> None:
-        if entry.state is EntryState.CLOSING:
-            return
-        self.due.discard(("look", entry.number))
-        self.shelf.move(entry, EntryState.CLOSING)
-        entry.reason = reason
-        if entry.pid is not None:
-            send(entry.pid, Order.CLOSE)
+    # -- the end of the pool -------------------------------------------------------------------
 
     def _force(self) -> None:
         """The pool was to be closed by now: end what is in use, or busy with the user's code."""
@@ -420,22 +268,12 @@ class PoolServer(GenServer):
                 exit(entry.pid, SHUTDOWN)
 
     def _ended(self, number: int, reason: object) -> None:
-        """The process of a connection has ended, and the connection is closed."""
         entry = self.shelf.get(number)
         if entry is None:
             return
         if entry.lease is not None:
             self._end_lease(self.lent[entry.lease], "lost")
-        self.shelf.remove(number)
-        self.due.discard(("look", number))
-        if entry.opened_at is not None:
-            if entry.state is not EntryState.CLOSING:
-                self.totals.lost += 1
-            self.totals.closed += 1
-            age = self._now() - entry.opened_at
-            self.tell.closed(age, len(self.shelf), entry.reason or "lost")
-        elif entry.state is EntryState.OPENING:  # it did not live to say why
-            self._connect_failed(entry, safe_repr(reason, 500))
+        self._gone(entry, reason)
         self._settle()
         if self.closing and not self.shelf:
             closers, self.closers = self.closers, []
@@ -454,6 +292,7 @@ class PoolServer(GenServer):
                 self._watch(number, pid)
             case Opened():
                 self._opened(message)
+                self._settle()
             case ConnectFailed(number, error):
                 entry = self.shelf.get(number)
                 if entry is not None and entry.state is EntryState.OPENING:
@@ -462,6 +301,7 @@ class PoolServer(GenServer):
                     self._settle()
             case Checked():
                 self._checked(message)
+                self._settle()
             case CloseFailed(_, error):
                 self.totals.close_failures += 1
                 self.tell.close_failed(error)
@@ -476,7 +316,7 @@ class PoolServer(GenServer):
             case _:
                 super().handle_info(message)
 
-    def _is_due(self, key: _Key) -> None:
+    def _is_due(self, key: Due) -> None:
         match key:
             case ("wait", id):
                 self._waited_too_long(id)
@@ -495,9 +335,3 @@ class PoolServer(GenServer):
             if lent is not None:
                 self._take_back(lent, "interrupted")
         self._settle()
-
-    def _arm(self) -> None:
-        self.alarm.arm(self.due.earliest(), self._now())
-
-    def _now(self) -> float:
-        return self._process.runtime.now()

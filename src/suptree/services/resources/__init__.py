@@ -1,7 +1,8 @@
 """Resources: who may use how much of what, and giving it back when the user is gone.
 
 `ResourceManager` hands out tokens within limits and budgets.  `limits.py` has what its
-author declares, `ledger.py` the rules as a pure machine, `usage.py` what can be looked at.
+author declares, `ledger.py` the rules as a pure machine, `lending.py` the server, `manager.py` its
+clients, `usage.py` what can be looked at.
 """
 
 from suptree.services.resources.errors import (

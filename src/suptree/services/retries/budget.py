@@ -80,5 +80,11 @@ class Purse:
         self.left(now)
         self._put(self.budget.per_success)
 
+    def refill_by(self, budget: RetryBudget, now: float) -> None:
+        """Be filled by another budget from *now* on; what is left stays, up to its capacity."""
+        self.left(now)
+        self.budget = budget
+        self._put(0.0)
+
     def _put(self, tokens: float) -> None:
         self._left = min(self.budget.capacity, self._left + tokens)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from suptree.core import Runtime, find_runtime, time_left
+from suptree.services.parts.awaited import NotAsyncError, awaitable
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.retries.errors import RejectedAnswerError, RetriesExhaustedError, Why
 from suptree.services.retries.events import (
@@ -144,7 +145,7 @@ async def run_retried(
             try:
                 answer = await _attempt(run, function, *args, **kwargs)
             except Exception as error:
-                if not isinstance(error, RejectedAnswerError) and not run.policy.retries(error):
+                if not _may_retry(run.policy, error):
                     run.tell_failed(error, "not_retried")
                     raise
                 decided = await run.next_wait(wait)
@@ -163,15 +164,21 @@ async def run_retried(
         run.tell_ended()
 
 
+def _may_retry(policy: RetryPolicy, error: Exception) -> bool:
+    if isinstance(error, NotAsyncError):  # it will not be async the next time
+        return False
+    return isinstance(error, RejectedAnswerError) or policy.retries(error)
+
+
 async def _attempt(
     run: Run, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
 ) -> R:
     limit = run.policy.attempt_timeout
     if limit is None:
-        answer = await function(*args, **kwargs)
+        answer = await awaitable(function, function(*args, **kwargs))
     else:
         async with asyncio.timeout(limit):
-            answer = await function(*args, **kwargs)
+            answer = await awaitable(function, function(*args, **kwargs))
     if run.reject is not None and run.reject(answer):
         raise RejectedAnswerError(answer)
     return answer

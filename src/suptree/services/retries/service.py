@@ -26,9 +26,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from suptree.core import Pid
+from suptree.core import Pid, safe_repr
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, ServerRef, call, cast
+from suptree.services.parts.arguments import check_function
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.checks import check_count, check_name
 from suptree.services.parts.plain import from_plain, to_plain
@@ -168,9 +169,11 @@ class RetryService(GenServer):
         Raises:
             RetriesExhaustedError: It failed to the end, with the last error as its cause.
             UnknownRetryPolicyError: There is no such policy.
+            NotAsyncError: *function* is not async; that is not tried again.
             Exception: What *function* raised, if the policy does not retry that.
         """
-        return await RetryService.checked(server, name, None)(function, *args, **kwargs)
+        check_name("RetryService.run", "name", name)
+        return await Checked(server, name, None)(function, *args, **kwargs)
 
     @staticmethod
     def checked(
@@ -180,6 +183,8 @@ class RetryService(GenServer):
 
         >>> await RetryService.checked("retries", "web", lambda r: r.status_code >= 500)(get, url)
         """
+        check_name("RetryService.checked", "name", name)
+        check_function("RetryService.checked", "reject", reject, optional=True)
         return Checked(server, name, reject)
 
     @staticmethod
@@ -201,6 +206,7 @@ class RetryService(GenServer):
     @staticmethod
     async def remove(server: ServerRef[RetryService], name: str) -> bool:
         """Forget a policy; whether there was one.  One of the constructor is back after a restart."""
+        check_name("RetryService.remove", "name", name)
         removed, store = await RetryService._take(server, name)
         if store is not None:
             await store.delete(SPACE, name)
@@ -221,10 +227,39 @@ class RetryService(GenServer):
             budget_refused=self._purse.refused,
         )
 
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[RetryService],
+        *,
+        budget: RetryBudget | None = None,
+        max_policies: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        Args:
+            budget: What is left of the old one is left of this one, up to its capacity.
+            max_policies: No policy is removed where it gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: One of them will not do; nothing was changed.
+        """
+        who = "RetryService.reconfigure"
+        given: object = budget
+        if given is not None and not isinstance(given, RetryBudget):
+            raise ValueError(f"{who}: budget must be a RetryBudget; got {given!r}.")
+        check_count(who, "max_policies", max_policies, optional=True)
+        await RetryService._reconfigure(server, budget, max_policies)
+
+    @call
+    def _reconfigure(self, budget: RetryBudget | None, max_policies: int | None) -> None:
+        if budget is not None:
+            self._purse.refill_by(budget, self._now())
+        self._limit = max_policies or self._limit
+
     # -- requests of the functions above ------------------------------------------------------------
 
     @call
-    def begin(self, name: str) -> Plan | UnknownRetryPolicyError:
+    def _begin(self, name: str) -> Plan | UnknownRetryPolicyError:
         """A run begins: its policy, or the error to raise."""
         entry = self._entries.get(name)
         if entry is None:
@@ -233,7 +268,7 @@ class RetryService(GenServer):
         return Plan(self.pid, entry.policy, entry.number)
 
     @call
-    def spend(self, name: str, number: int) -> bool:
+    def _spend(self, name: str, number: int) -> bool:
         """Take one retry from the budget; False: there is none."""
         allowed = self._purse.spend(self._now())
         entry = self._entries.get(name)
@@ -242,7 +277,7 @@ class RetryService(GenServer):
         return allowed
 
     @cast
-    def finish(self, name: str, number: int, ended: Ended, attempts: int) -> None:
+    def _finish(self, name: str, number: int, ended: Ended, attempts: int) -> None:
         """A run has ended."""
         if ended == "succeeded":
             self._purse.earn(self._now())
@@ -292,8 +327,9 @@ class Checked:
         self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call ``function(*args, **kwargs)`` here until it succeeds."""
+        check_function("RetryService.run", "function", function)
         name = self._name
-        plan: object = await RetryService.begin(self._server, name)
+        plan: object = await RetryService._begin(self._server, name)
         if not isinstance(plan, Plan):
             assert isinstance(plan, UnknownRetryPolicyError)
             raise plan
@@ -301,7 +337,7 @@ class Checked:
 
         async def spend() -> bool:
             try:
-                return await RetryService.spend(server, name, plan.number)
+                return await RetryService._spend(server, name, plan.number)
             except (NoProcessError, ServerExitError, CallTimeoutError):
                 return False  # who cannot ask has nothing to spend
 
@@ -309,7 +345,7 @@ class Checked:
         try:
             return await run_retried(run, function, *args, **kwargs)
         finally:
-            RetryService.finish(server, name, plan.number, run.ended, run.attempts)
+            RetryService._finish(server, name, plan.number, run.ended, run.attempts)
 
 
 def _stats(entry: _Entry) -> PolicyStats:
@@ -327,4 +363,6 @@ def _stats(entry: _Entry) -> PolicyStats:
 def _check(who: str, name: object, policy: object) -> None:
     check_name(who, "name", name)
     if not isinstance(policy, RetryPolicy):
-        raise ValueError(f"{who}: policy of {name!r} must be a RetryPolicy; got {policy!r}.")
+        raise ValueError(
+            f"{who}: policy of {name!r} must be a RetryPolicy; got {safe_repr(policy, 200)}."
+        )

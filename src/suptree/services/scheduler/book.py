@@ -65,7 +65,7 @@ class Book:
         self._tally = tally
         self._moment = moment
         self._write = write
-        self._max_jobs = max_jobs
+        self.max_jobs = max_jobs
         self._runs_tasks = runs_tasks
         self._numbers = itertools.count(1)
         self._holders: Owners[str] = Owners()
@@ -84,8 +84,8 @@ class Book:
             if not pid.is_alive():
                 return NoProcessError(pid, "SchedulerManager.schedule")
         present = self._agenda.entries.get(job.id)
-        if present is None and len(self._agenda.entries) >= self._max_jobs:
-            return SchedulerFullError(self._max_jobs)
+        if present is None and len(self._agenda.entries) >= self.max_jobs:
+            return SchedulerFullError(self.max_jobs)
         if present is not None and present.job.owner != job.owner:
             return JobTakenError(job.id, present.job.owner)
         if isinstance(job.what, Run) and not self._runs_tasks:

@@ -38,6 +38,7 @@ from suptree.otp import (
     cast,
     child,
 )
+from suptree.services.parts.checks import check_count
 from suptree.services.parts.store import Store
 from suptree.services.scheduler.agenda import Agenda, Moment, Point, time_for
 from suptree.services.scheduler.book import Book
@@ -463,6 +464,34 @@ class SchedulerManager(GenServer):
         entry = self._agenda.entries.get(running.job)
         if entry is not None:
             self._book.touch(entry)
+
+    # -- other settings ------------------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        server: ServerRef[SchedulerManager],
+        *,
+        clock_check: float | None = None,
+        max_jobs: int | None = None,
+    ) -> None:
+        """Go by other settings from now on; what is not given stays as it is.
+
+        No job is removed where *max_jobs* gets smaller: it holds for new ones.
+
+        Raises:
+            ValueError: One of them is out of bounds; nothing was changed.
+        """
+        who = "SchedulerManager.reconfigure"
+        if clock_check is not None:
+            check_delay(who, "clock_check", clock_check, above_zero=True)
+        check_count(who, "max_jobs", max_jobs, optional=True)
+        await SchedulerManager._reconfigure(server, clock_check, max_jobs)
+
+    @call
+    def _reconfigure(self, clock_check: float | None, max_jobs: int | None) -> None:
+        self._book.max_jobs = max_jobs or self._book.max_jobs
+        self._clock_check = clock_check or self._clock_check
+        self._arm()
 
     # -- answers -----------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from typing import Final
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef, call
 from suptree.services.signals.bus_state import PAGE, BusState
+from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.lane import Lane
-from suptree.services.signals.subscription import check_count, check_id
+from suptree.services.signals.subscription import check_count, check_id, check_seconds
 from suptree.services.signals.values import BusHealth, BusStats, SignalDeadLetter, SignalsRedriven
 
 __all__ = ["Caring"]
@@ -63,7 +64,7 @@ class Caring(BusState):
             numbers: Those with these numbers; None: all.
         """
         _check_one_or_all("SignalBus.redrive", subscription)
-        chosen = None if numbers is None else frozenset(numbers)
+        chosen = None if numbers is None else _numbers_of("SignalBus.redrive", numbers)
         redriven = kept = after = 0
         # Those that die again meanwhile have a higher number, and wait for the next redrive.
         last = await Caring._last_letter(bus)
@@ -136,6 +137,7 @@ class Caring(BusState):
             bus: A pid or a name.
             timeout: Seconds within which it must answer.
         """
+        check_seconds("SignalBus.health", "timeout", timeout)
         try:
             reasons = await Caring._troubles.within(timeout)(bus)
         except (NoProcessError, CallTimeoutError, ServerExitError) as error:
@@ -153,6 +155,59 @@ class Caring(BusState):
             more = f" and {len(full) - 3} more" if len(full) > 3 else ""
             reasons.append(f"nearly full: {', '.join(full[:3])}{more}")
         return tuple(reasons)
+
+    # -- other settings -----------------------------------------------------------------
+
+    @staticmethod
+    async def reconfigure(
+        bus: ServerRef[Caring],
+        *,
+        log_entries: int | None = None,
+        max_subscriptions: int | None = None,
+        max_dead_letters: int | None = None,
+        max_blocked: int | None = None,
+    ) -> None:
+        """Go by other bounds from now on; what is not given stays as it is.
+
+        No subscription, dead letter or publisher that waits goes where a bound gets smaller: it
+        holds for what comes.  From a log that is too long two signals leave for each that comes.
+
+        Raises:
+            SignalOptionsError: One of them is out of bounds; nothing was changed.
+        """
+        who = "SignalBus.reconfigure"
+        for option, value, least in (
+            ("log_entries", log_entries, 0),
+            ("max_subscriptions", max_subscriptions, 1),
+            ("max_dead_letters", max_dead_letters, 1),
+            ("max_blocked", max_blocked, 0),
+        ):
+            if value is not None:
+                check_count(who, option, value, least)
+        await Caring._reconfigure(
+            bus, log_entries, max_subscriptions, max_dead_letters, max_blocked
+        )
+
+    @call
+    def _reconfigure(
+        self,
+        log_entries: int | None,
+        max_subscriptions: int | None,
+        max_dead_letters: int | None,
+        max_blocked: int | None,
+    ) -> None:
+        self.log.entries = self.log.entries if log_entries is None else log_entries
+        self.max_subscriptions = max_subscriptions or self.max_subscriptions
+        self.deliveries.dead.limit = max_dead_letters or self.deliveries.dead.limit
+        self.max_blocked = self.max_blocked if max_blocked is None else max_blocked
+
+
+def _numbers_of(who: str, numbers: object) -> frozenset[int]:
+    given: list[object] = list(numbers) if isinstance(numbers, Iterable) else [None]
+    chosen = frozenset(one for one in given if isinstance(one, int))
+    if len(chosen) < len(given) and not all(isinstance(one, int) for one in given):
+        raise SignalOptionsError(who, "numbers", "the numbers of dead letters", numbers)
+    return chosen
 
 
 def _check_one_or_all(who: str, id: object) -> None:

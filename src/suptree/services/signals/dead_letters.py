@@ -16,14 +16,16 @@ class DeadLetters:
     """The last *limit* of them, oldest first.
 
     Attributes:
+        limit: As given; when it is lowered, those that are too many stay, and each new one
+            pushes one out.
         last: The number of the newest.
         lost: How many had to make room for others.
     """
 
-    __slots__ = ("_letters", "_limit", "last", "lost")
+    __slots__ = ("_letters", "last", "limit", "lost")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._letters: dict[int, SignalDeadLetter] = {}
         self.last = 0
         self.lost = 0
@@ -43,7 +45,7 @@ class DeadLetters:
             reason=reason,
             at=at,
         )
-        if len(self._letters) > self._limit:
+        if len(self._letters) > self.limit:
             del self._letters[next(iter(self._letters))]
             self.lost += 1
 

@@ -30,19 +30,20 @@ class SignalLog:
         ttl: How many seconds at most; None: for ever.
 
     Attributes:
+        entries: As given; when it is lowered, two leave for each that comes until it holds.
         bytes: Their size.
         dropped: How many have left.
     """
 
     __slots__ = (
         "_at",
-        "_entries",
         "_first",
         "_ids",
         "_kept",
         "_last",
         "bytes",
         "dropped",
+        "entries",
         "max_bytes",
         "ttl",
     )
@@ -50,7 +51,7 @@ class SignalLog:
     def __init__(
         self, *, entries: int, max_bytes: int | None = None, ttl: float | None = None
     ) -> None:
-        self._entries = entries
+        self.entries = entries
         self.max_bytes = max_bytes
         self.ttl = ttl
         # By number.  Invariant: no number between the first and the
@@ -73,8 +74,10 @@ class SignalLog:
         self._kept[seq] = (signal, self._at, now, size)
         self._ids[signal.id] = seq
         self.bytes += size
+        for _ in range(min(2, len(self._kept) - self.entries)):  # 2: `entries` was lowered
+            self._drop()
         most = self.max_bytes
-        while len(self._kept) > self._entries or (most is not None and self.bytes > most):
+        while most is not None and self.bytes > most:
             self._drop()
 
     def expire(self, now: float, limit: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from sys import float_info
+from typing import Final
 
 from suptree.otp import ServerRef, call, cast
 from suptree.services.signals import events
@@ -14,6 +16,8 @@ from suptree.services.signals.subscription import check_count
 from suptree.services.signals.values import LoggedSignal
 
 __all__ = ["Replaying"]
+
+_LARGEST: Final = float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def _since(who: str, since: object) -> str | float | None:
         return since
     if isinstance(since, datetime) and since.utcoffset() is not None:
         return since.timestamp()
-    if isinstance(since, (int, float)) and not isinstance(since, bool) and since == since:
+    if isinstance(since, (int, float)) and not isinstance(since, bool) and abs(since) <= _LARGEST:
         return float(since)
     raise SignalOptionsError(
         who, "since", "an id, a datetime with a time zone, or seconds since 1970", since

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from suptree.clock import wall_clock
+from suptree.core import safe_repr
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.signals.bus_state import BusState
 from suptree.services.signals.publishing import Door, Taken, Vetted, show_after, vet
@@ -50,10 +51,7 @@ class Publishing(BusState):
             NoProcessError: There is no bus.
         """
         check_seconds("SignalBus.publish", "wait", wait)
-        batch = (signals,) if isinstance(signals, Signal) else tuple(signals)
-        for signal in batch:
-            if not isinstance(signal, Signal):
-                raise TypeError(f"SignalBus.publish: signals must be Signals; got {signal!r}.")
+        batch = (signals,) if isinstance(signals, Signal) else _signals_of(signals)
         take = Publishing._take if wait == 0.0 else Publishing._take.within(wait + 5.0)
         receipts: list[SignalReceipt] = []
         vetted: tuple[Vetted, ...] | None = None
@@ -150,6 +148,17 @@ class Publishing(BusState):
                 self.match_faults += 1
             else:
                 self.middleware_faults += 1
+
+
+def _signals_of(signals: object) -> tuple[Signal, ...]:
+    batch = tuple(signals) if isinstance(signals, Iterable) else (signals,)
+    for signal in batch:
+        if not isinstance(signal, Signal):
+            raise TypeError(
+                f"SignalBus.publish: signals must be Signals; got {safe_repr(signal, 200)}. "
+                "Write Signal(type, source=..., data=...)."
+            )
+    return batch
 
 
 _NOTHING_ACCEPTED: Final[frozenset[Any]] = frozenset()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 
-from suptree.core import current
+from suptree.core import Pid, current
 from suptree.errors import SuptreeError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.parts.owners import stranger
 from suptree.services.signals.bus_state import PAGE, BusState
 from suptree.services.signals.errors import (
+    SignalOptionsError,
     SubscriptionLimitError,
     SubscriptionTakenError,
 )
@@ -131,6 +132,7 @@ class Subscribing(BusState):
     @staticmethod
     def ack(received: SignalReceived) -> None:
         """Say that a signal is dealt with, so that it is not brought again; returns at once."""
+        _check_received("SignalBus.ack", received)
         Subscribing._acked(received.bus, received.subscription, received.seq)
 
     @cast
@@ -140,8 +142,21 @@ class Subscribing(BusState):
     @staticmethod
     def nack(received: SignalReceived) -> None:
         """Say that a signal could not be dealt with: it is brought again; returns at once."""
+        _check_received("SignalBus.nack", received)
         Subscribing._nacked(received.bus, received.subscription, received.seq)
 
     @cast
     def _nacked(self, subscription: str, seq: int) -> None:
         self.deliveries.nack(subscription, seq, self.now())
+
+
+def _check_received(who: str, received: object) -> None:
+    if not (
+        isinstance(received, SignalReceived)
+        and isinstance(received.bus, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
+        and isinstance(received.subscription, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+        and isinstance(received.seq, int)  # pyright: ignore[reportUnnecessaryIsInstance]
+    ):
+        raise SignalOptionsError(
+            who, "received", "the SignalReceived that the bus has sent", received
+        )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -34,6 +34,7 @@ __all__ = [
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "reject", "block"]
 Subscriber: TypeAlias = Pid[Any] | str
 
+_LONGEST: Final = sys.float_info.max
 _POLICIES: Final = get_args(Overflow)
 
 
@@ -151,7 +152,7 @@ def check_count(who: str, option: str, value: object, least: int) -> None:
 
 def check_seconds(who: str, option: str, value: object) -> None:
     """Refuse what is no finite number of seconds, 0 or more."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
         raise SignalOptionsError(who, option, "a finite number of seconds, 0 or more", value)
 
 

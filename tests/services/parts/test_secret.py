@@ -9,7 +9,7 @@ import pickle
 import msgspec
 import pytest
 
-from suptree.services.configuration import Secret
+from suptree.services.parts.secret import Secret
 
 
 def test_a_secret_redacts_itself_in_every_text():
