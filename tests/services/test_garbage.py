@@ -44,6 +44,7 @@ from suptree.services import (
     Flag,
     HealthMonitor,
     Leases,
+    Metrics,
     Migration,
     MigrationControl,
     PoolSpec,
@@ -55,6 +56,7 @@ from suptree.services import (
     SchedulerManager,
     SignalBus,
     Stage,
+    TaskPoolManager,
     TokenBucket,
     load_configuration,
 )
@@ -79,7 +81,7 @@ async def _pool() -> Any:
     async def connect() -> object:
         return object()
 
-    spec = PoolSpec("pool", connect=connect, close=lambda _: None)
+    spec = PoolSpec(name="pool", connect=connect, close=lambda _: None)
     await st.Supervisor.start_link([ConnectionPool.child(spec)])
     return "pool"
 
@@ -112,14 +114,16 @@ STARTS: dict[type, Callable[[], Awaitable[Any]]] = {
     FeatureFlags: _flags,
     HealthMonitor: HealthMonitor.start_link,
     Leases: Leases.start_link,
+    Metrics: Metrics.start_link,
     MigrationControl: _control,
-    RateLimiter: lambda: RateLimiter.start_link({"x": TokenBucket(1.0, 1)}),
+    RateLimiter: lambda: RateLimiter.start_link({"x": TokenBucket(rate=1.0, burst=1)}),
     ReadinessBoard: lambda: ReadinessBoard.start_link({"x": [], "y": ["x"]}),
     ResourceManager: lambda: ResourceManager.start_link({"x": 1}),
     RetryService: RetryService.start_link,
     SampledEvents: SampledEvents.start_link,
     SchedulerManager: SchedulerManager.start_link,
     SignalBus: SignalBus.start_link,
+    TaskPoolManager: TaskPoolManager.start_link,
 }
 
 
@@ -313,6 +317,8 @@ def picture(value: Any, seen: tuple[int, ...] = (), name: str = "") -> Any:
         return "..."
     seen = (*seen, id(value))
     if isinstance(value, collections.abc.Mapping):
+        if FORGETFUL.search(name) and all(isinstance(one, int) for one in value.values()):
+            return ""
         return [(safe_repr(key), picture(one, seen, str(key))) for key, one in value.items()]
     if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
         return [picture(one, seen) for one in value]
@@ -412,6 +418,9 @@ def _names(text: str, place: str, wrong: object) -> bool:
 
 
 def _differs(before: Any, after: Any) -> str:
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return next(f"{a!r} -> {b!r}" for a, b in zip(before, after, strict=True) if a != b)
+    """Where two pictures differ, as deep down as can be told."""
+    both = isinstance(before, (list, tuple)) and isinstance(after, (list, tuple))
+    if both and len(before) == len(after):
+        pairs = zip(before, after, strict=True)
+        return "; ".join(_differs(one, other) for one, other in pairs if one != other)
     return f"{before!r} -> {after!r}"

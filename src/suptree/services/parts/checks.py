@@ -17,6 +17,7 @@ from suptree.errors import BadArgumentError
 __all__ = [
     "bad_argument",
     "check_callable",
+    "check_choice",
     "check_classes",
     "check_count",
     "check_flag",
@@ -80,6 +81,20 @@ def check_text(who: str, field: str, value: Any, *, optional: bool = False) -> N
     """
     if not is_text(value) and not (value is None and optional):
         raise bad_argument(who, field, "None or a text" if optional else "a text", value)
+
+
+def check_choice(who: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse what is none of these texts, with the near one.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    if is_text(value) and value in allowed:
+        return
+    *others, last = map(repr, allowed)
+    wanted = f"{', '.join(others)} or {last}"
+    near = did_you_mean(value, allowed) if is_text(value) else ""
+    raise bad_argument(who, field, wanted, value, near.removesuffix("."))
 
 
 # -- numbers -------------------------------------------------------------------------------
