@@ -408,7 +408,7 @@ def faults_of(raised: BaseException, place: str, wrong: object) -> Iterator[str]
 
 
 def _names(text: str, place: str, wrong: object) -> bool:
-    return place.strip("_") in text or safe_repr(wrong, 20).rstrip("…") in text
+    return place.strip("_").removesuffix("s") in text or safe_repr(wrong, 20).rstrip("…") in text
 
 
 def _differs(before: Any, after: Any) -> str:
