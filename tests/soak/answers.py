@@ -29,6 +29,7 @@ from suptree.services import (
     RetryService,
     SchedulerManager,
     SignalBus,
+    SystemCommandManager,
     where,
 )
 from suptree.services.coordination.lane import EntryState
@@ -83,6 +84,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "consensus": Consensus.stats,
     "agent_registry": _registry,
     "scheduler": _scheduler,
+    "commands": SystemCommandManager.stats,
     "dead_letters": DeadLetterQueue.stats,
     "coordination": CoordinationManager.stats,
     "health": HealthMonitor.verdict,

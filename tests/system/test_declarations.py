@@ -24,6 +24,7 @@ from suptree.services import (
     RetryPolicy,
     Stage,
     Subscription,
+    TaskPoolConfig,
     Watch,
     platform_metrics,
 )
@@ -50,6 +51,7 @@ def test_right_declarations_of_every_kind_are_taken_and_fit_into_a_system():
         metrics=[METRIC],
         subscriptions=(Subscription("a.*", "till"),),
         commands={"uptime": CommandRule()},
+        pools={"mail": TaskPoolConfig()},
         lanes={"till": LanePolicy()},
         flags=[FLAG],
         migrations=[Migration("move", [Stage("all", {"new": True})])],
@@ -77,6 +79,7 @@ def test_right_declarations_of_every_kind_are_taken_and_fit_into_a_system():
         ({"budgets": {"memory": 4}}, "must be a Budget"),
         ({"commands": {"uptime": []}}, "must be a CommandRule"),
         ({"commands": ["uptime"]}, "commands must be a dict"),
+        ({"pools": {"mail": 3}}, r"pools\['mail'\] must be a TaskPoolConfig; got 3"),
         ({"lanes": {"till": None}}, "must be a LanePolicy"),
         ({"lanes": {5: LanePolicy()}}, "names of lanes must be texts"),
         ({"metrics": METRIC}, "metrics must be a list of Metrics"),

@@ -78,6 +78,8 @@ history = 34
 [dead_letters]
 limit = 35
 max_age = 36
+[task_pools]
+max_pools = 46
 [health]
 max_concurrent = 37
 max_checks = 38

@@ -51,6 +51,8 @@ from suptree.services import (
     SignalReceived,
     Subscription,
     SystemCommandManager,
+    TaskPoolConfig,
+    TaskPoolManager,
     TokenBucket,
     load_configuration,
     platform_metrics,
@@ -68,6 +70,7 @@ DECLARED = Declarations(
     bulkheads={"db": BulkheadConfig(limit=2)},
     resources={"gpu": 4},
     flags=(Flag("new_path", default=True),),
+    pools={"reports": TaskPoolConfig(max_concurrency=2)},
 )
 
 
@@ -121,6 +124,7 @@ async def exercise(round: str) -> None:
     assert "mail" in await RetryService.policies(path("retries"))
     assert (await RateLimiter.check(path("limits"), "api", round)).allowed
     assert (await Bulkheads.status(path("bulkheads"), "db")).inside == 0
+    assert await TaskPoolManager.run(path("task_pools"), "reports", len, round) == len(round)
     token = await ResourceManager.acquire(path("resources"), "gpu")
     await ResourceManager.release(path("resources"), token)
     assert FeatureFlags.enabled("new_path")
@@ -282,7 +286,7 @@ def test_every_branch_keeps_to_the_intensity_of_the_settings():
 
     branches = [line for line in System(configuration).tree.lines() if line.number is None]
 
-    assert len(branches) == 6
+    assert len(branches) == 7
     assert all("17 restarts in 2.5 s" in line.what for line in branches)
 
 
@@ -393,7 +397,7 @@ def restarted_with(victim: str) -> set[str]:
     order = [line.path for line in lines]
     siblings = [one for one in order if one.rpartition(".")[0] == above]
     later = siblings[siblings.index(victim) :]
-    roots = [victim] if strategy[above] == "one_for_one" else later
+    roots = {"one_for_one": [victim], "one_for_all": siblings}.get(strategy[above], later)
     return {one for one in VICTIMS for root in roots if f"{one}.".startswith(f"{root}.")}
 
 
@@ -520,4 +524,4 @@ def test_the_tree_that_the_documentation_draws_is_the_one_that_is_declared():
 
     assert list(dict.fromkeys(word for word in words if word in NAMES)) == NAMES
     assert names <= set(words)
-    assert [word for word in words if word in ("one_for_one", "rest_for_one")] == strategies
+    assert [word for word in words if word.startswith(("one_for", "rest_for"))] == strategies

@@ -35,11 +35,11 @@ from suptree.otp.runner import run, run_program
 from suptree.otp.runtime import Runtime, applications
 from suptree.otp.start_function import FunctionStart, start_function
 from suptree.otp.status import Status
-from suptree.otp.stream import TaskStream
+from suptree.otp.stream import Spawn, StreamOptions, TaskStream, make_stream
 from suptree.otp.supervisor import Supervisor
 from suptree.otp.task import Task
-from suptree.otp.task_process import TaskExit, TaskValue
-from suptree.otp.task_supervisor import TaskSupervisor
+from suptree.otp.task_process import TaskExit, TaskStart, TaskValue
+from suptree.otp.task_supervisor import TaskSupervisor, spawner
 from suptree.otp.transitions import (
     Action,
     Answer,
@@ -112,6 +112,7 @@ __all__ = [
     "Runtime",
     "ServerStart",
     "ServerRef",
+    "Spawn",
     "StartOptions",
     "Startable",
     "StateExpired",
@@ -119,9 +120,11 @@ __all__ = [
     "Status",
     "Stop",
     "StopAndReply",
+    "StreamOptions",
     "Supervisor",
     "Task",
     "TaskExit",
+    "TaskStart",
     "TaskStream",
     "TaskSupervisor",
     "TaskValue",
@@ -133,11 +136,13 @@ __all__ = [
     "call",
     "cast",
     "child",
+    "make_stream",
     "partition",
     "post_request",
     "run",
     "send_request",
     "run_program",
+    "spawner",
     "start_function",
     "sys",
     "via",

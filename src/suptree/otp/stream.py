@@ -220,6 +220,7 @@ class _Engine:
         function: Callable[[Any], Any],
         source: Iterable[Any] | AsyncIterable[Any],
         options: StreamOptions,
+        closed: Callable[[], object] | None,
     ) -> None:
         self.runtime = find_runtime("stream")
         self.runtime.check_thread("stream")
@@ -230,6 +231,7 @@ class _Engine:
         self._function = function
         self._input = _Input(self.runtime, source)
         self._options = options
+        self._tell_closed = closed
         self._places = options.max_concurrency or os.cpu_count() or 1
         self._running: dict[int, _Item] = {}
         self._ends: deque[tuple[int, Result]] = deque()
@@ -398,6 +400,8 @@ class _Engine:
         if not self.runtime.closed:
             for item in list(self._running.values()):
                 self._end(item)
+            if self._tell_closed is not None:
+                self._tell_closed()
         self._ends.clear()
         self._results.clear()
         self._wake()
@@ -425,6 +429,17 @@ def make_stream(
     function: Callable[[Any], Any],
     source: Iterable[Any] | AsyncIterable[Any],
     options: StreamOptions,
+    *,
+    closed: Callable[[], object] | None = None,
 ) -> TaskStream[Any]:
-    """A stream; nothing of it runs yet."""
-    return TaskStream(lambda: _Engine(spawn, function, source, options))
+    """A stream; nothing of it runs yet.
+
+    Args:
+        spawn: Starts each task.
+        function: Called with one item, in the task.
+        source: The items.
+        options: See `TaskSupervisor.stream`.
+        closed: Called when the stream is over or left.  What *spawn* has not started by then is
+            not wanted: its slot is to be failed, or the end of the stream waits for it.
+    """
+    return TaskStream(lambda: _Engine(spawn, function, source, options, closed))

@@ -40,7 +40,7 @@ from suptree.otp.stream import Spawn, StreamKeywords, StreamOptions, TaskStream,
 from suptree.otp.task import Task
 from suptree.otp.task_process import Outcome, TaskStart
 
-__all__ = ["TaskSupervisor"]
+__all__ = ["TaskSupervisor", "spawner"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -258,7 +258,7 @@ class TaskSupervisor:
             MaxChildrenError, NoProcessError: While iterating, as `start_child` (S198).
             TaskTimeoutError: While iterating, see *on_timeout*.
         """
-        return make_stream(_spawner(supervisor), function, inputs, StreamOptions(**options))
+        return make_stream(spawner(supervisor), function, inputs, StreamOptions(**options))
 
 
 def _spec(
@@ -294,8 +294,8 @@ async def _ask_for_task(
     return Task(pid, owner, outcome)
 
 
-def _spawner(supervisor: ServerRef[Any]) -> Spawn:
-    """How a stream has its tasks started: it sends the request and does not wait."""
+def spawner(supervisor: ServerRef[Any]) -> Spawn:
+    """How a stream has its tasks started: it sends the request to *supervisor* and does not wait."""
 
     def spawn(runtime: Runtime, owner: Process | None, start: TaskStart) -> Slot:
         process = resolve(supervisor, "TaskSupervisor.stream")

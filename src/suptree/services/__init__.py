@@ -393,6 +393,20 @@ if TYPE_CHECKING:
         MemoryStore,
         StateOwner,
     )
+    from suptree.services.task_pools import (
+        DEFAULT_POOLS,
+        TaskBatch,
+        TaskPoolConfig,
+        TaskPoolError,
+        TaskPoolExistsError,
+        TaskPoolFullError,
+        TaskPoolManager,
+        TaskPoolsStats,
+        TaskPoolStatus,
+        TaskPoolTimeoutError,
+        TooManyTaskPoolsError,
+        UnknownTaskPoolError,
+    )
 
 __all__ = [
     "ALLOWED_COMMANDS",
@@ -494,6 +508,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "DEFAULT_POOLS",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -681,6 +696,15 @@ __all__ = [
     "SystemCommandManager",
     "SystemReadiness",
     "TRANSIENT",
+    "TaskBatch",
+    "TaskPoolConfig",
+    "TaskPoolError",
+    "TaskPoolExistsError",
+    "TaskPoolFullError",
+    "TaskPoolManager",
+    "TaskPoolStatus",
+    "TaskPoolTimeoutError",
+    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -691,6 +715,7 @@ __all__ = [
     "TooManyKeysError",
     "TooManyLimitersError",
     "TooManyRetryPoliciesError",
+    "TooManyTaskPoolsError",
     "TooManyWaitersError",
     "TraceLogFilter",
     "Tracer",
@@ -706,6 +731,7 @@ __all__ = [
     "UnknownRetryPolicyError",
     "UnknownSectionError",
     "UnknownServiceError",
+    "UnknownTaskPoolError",
     "Unregister",
     "Update",
     "Utilization",
@@ -838,6 +864,11 @@ _NAMES: Final[Mapping[str, str]] = {
         SubscriptionTakenError from_json from_msgpack to_json to_msgpack
     """,
     "store": "MemoryStore StateOwner",
+    "task_pools": """
+        DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
+        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TooManyTaskPoolsError UnknownTaskPoolError
+    """,
 }
 _HOME: Final[Mapping[str, str]] = {
     name: folder for folder, names in _NAMES.items() for name in names.split()

@@ -35,6 +35,7 @@ from suptree.services import (
     ResourceLimit,
     RetryPolicy,
     Subscription,
+    TaskPoolConfig,
     Watch,
     platform_metrics,
 )
@@ -58,6 +59,7 @@ class Declarations:
         subscriptions: Who gets which signals, by name.
         commands: The commands of the operating system that may be run, by name; default:
             `ALLOWED_COMMANDS`, which only look.
+        pools: Task pools by name, beside `DEFAULT_POOLS`.
         lanes: How the messages to single receivers are treated.
         flags: Feature flags.
         migrations: Staged migrations over them.
@@ -82,6 +84,7 @@ class Declarations:
     metrics: Collection[Metric] = ()
     subscriptions: Collection[Subscription] = ()
     commands: Mapping[str, CommandRule] = field(default_factory=lambda: dict(ALLOWED_COMMANDS))
+    pools: Mapping[str, TaskPoolConfig] = field(default_factory=dict[str, TaskPoolConfig])
     lanes: Mapping[Receiver, LanePolicy] = field(default_factory=dict[Receiver, LanePolicy])
     flags: Collection[Flag] = ()
     migrations: Collection[Migration] = ()
@@ -133,6 +136,7 @@ _MAPPINGS: Final[Mapping[str, tuple[type, ...]]] = {
     "resources": (ResourceLimit, int),
     "budgets": (Budget,),
     "commands": (CommandRule,),
+    "pools": (TaskPoolConfig,),
     "lanes": (LanePolicy,),
 }
 

@@ -202,8 +202,28 @@ class _Parts:
                 dead_letters=f"{ROOT}.managers.dead_letters",
                 needs=["scheduler", "commands", "dead_letters"],
             ),
+            self.pools(),
             strategy="rest_for_one",
             needs=["services"],
+        )
+
+    def pools(self) -> Branch:
+        """The task pools, and the supervisor of their tasks: without one the other is wrong."""
+        limits = self.settings.supervision
+        supervisors = DynamicSupervisor.child(
+            max_restarts=limits.max_restarts, max_seconds=limits.max_seconds
+        )
+        return self.branch(
+            "pools",
+            Service("pool_supervisors", supervisors),
+            self.live(
+                "task_pools",
+                pools=dict(self.declared.pools),
+                supervisor=f"{ROOT}.managers.pools.pool_supervisors",
+                store=self.store,
+                needs=["pool_supervisors", "state"],
+            ),
+            strategy="one_for_all",
         )
 
     def observation(self) -> Branch:

@@ -39,6 +39,7 @@ from suptree.services import (
     SchedulerManager,
     SignalBus,
     SystemCommandManager,
+    TaskPoolManager,
 )
 from suptree.system.settings import SystemSettings
 
@@ -164,6 +165,7 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
         "commands": Live(SystemCommandManager, _same_names("commands")),
         "coordination": Live(CoordinationManager, _coordination),
         "dead_letters": Live(DeadLetterQueue, _same_names("dead_letters")),
+        "task_pools": Live(TaskPoolManager, _same_names("task_pools")),
         "health": Live(HealthMonitor, _same_names("health")),
     }
 )

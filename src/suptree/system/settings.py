@@ -33,6 +33,7 @@ __all__ = [
     "SignalSettings",
     "SupervisionSettings",
     "SystemSettings",
+    "TaskPoolSettings",
     "TaskSettings",
 ]
 
@@ -141,6 +142,12 @@ class CommandSettings(msgspec.Struct, frozen=True):
     cache_bytes: CountFrom0 = 16_777_216
 
 
+class TaskPoolSettings(msgspec.Struct, frozen=True):
+    """Task pools: how many there may be.  Live; those that are there stay."""
+
+    max_pools: Count = 100
+
+
 class CoordinationSettings(msgspec.Struct, frozen=True):
     """Messages between agents; see `LanePolicy` and `CoordinationManager`.
 
@@ -209,5 +216,6 @@ class SystemSettings(msgspec.Struct, frozen=True):
     commands: CommandSettings = CommandSettings()
     coordination: CoordinationSettings = CoordinationSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+    task_pools: TaskPoolSettings = TaskPoolSettings()
     health: HealthSettings = HealthSettings()
     agents: AgentSettings = AgentSettings()

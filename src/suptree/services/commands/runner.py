@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from suptree.services.commands.guard.guardian import FRAME, KILL, RUN
+from suptree.services.commands.guard.protocol import FRAME, KILL, RUN
 
 __all__ = ["GuardianProcess"]
 

@@ -8,12 +8,12 @@ everything that it guards has ended.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
 import signal
 import socket
-import struct
 import traceback
 from typing import Final, NoReturn
 
@@ -28,14 +28,9 @@ from suptree.services.commands.guard.kernel import (
     watch_process,
 )
 from suptree.services.commands.guard.minder import mind
+from suptree.services.commands.guard.protocol import FRAME, KILL, RUN
 
-__all__ = ["FRAME", "KILL", "RUN", "main"]
-
-FRAME: Final = struct.Struct("!4sI")
-RUN: Final = b"RUN\0"
-"""A new command; with it the descriptors: its socket, output, errors, and what it reads, if anything."""
-KILL: Final = b"KILL"
-"""Kill the minder of that pid: it does not answer."""
+__all__ = ["main"]
 
 _MOST: Final = 4
 _SWEEP: Final = 5.0
@@ -48,6 +43,7 @@ def main(fd: int, program: int) -> None:
         os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
+    gc.disable()  # nothing here makes circles, and a fork copies what a collection touches
     adopt_orphans()
     _Guardian(socket.socket(fileno=fd), program).run()
 

@@ -185,13 +185,21 @@ def _children_by_parent(parent: int) -> list[int]:
     return found
 
 
-def _prctl(option: int, value: int) -> bool:
+def _find_prctl() -> Callable[..., int] | None:
     if sys.platform != "linux":
-        return False
-    import ctypes
-
+        return None
     try:
-        call = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError):
-        return False
-    return bool(call(option, value, 0, 0, 0) == 0)
+        import ctypes
+
+        call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+    return call
+
+
+_PRCTL: Final = _find_prctl()
+"""Found once, in the guardian: its children, between fork and exec, only call it."""
+
+
+def _prctl(option: int, value: int) -> bool:
+    return _PRCTL is not None and _PRCTL(option, value, 0, 0, 0) == 0
