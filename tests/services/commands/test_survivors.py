@@ -290,6 +290,41 @@ async def test_when_the_program_is_killed_at_any_moment_no_command_survives():
             await eventually(lambda word=word: alive(word) == [], timeout=5.0)
 
 
+COPY = """
+import asyncio, os, time
+
+async def forked():
+    await asyncio.sleep(0.5)  # the guardian has its socket by then
+    if (copy := os.fork()) == 0:
+        time.sleep(30)
+        os._exit(0)
+    print(copy, flush=True)
+    await asyncio.sleep(1000)
+"""
+"""A copy of the whole program holds its sockets open, as a worker of multiprocessing may."""
+
+
+async def test_a_forked_copy_of_the_program_keeps_no_command_alive_when_the_program_is_killed():
+    word = mark()
+    text = PROGRAM.replace("await asyncio.sleep(1000)", "await forked()")
+    program = subprocess.Popen(
+        [sys.executable, "-c", COPY + text, word],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert program.stdout is not None
+    with program.stdout:
+        program.stdout.readline()
+        copy = int(program.stdout.readline())
+        await eventually(lambda: len(alive(word)) >= 16)
+
+        program.kill()
+        program.wait()
+
+        await eventually(lambda: alive(word) == [copy], timeout=5.0)
+    os.kill(copy, signal.SIGKILL)
+
+
 async def lost(function: Any, *args: Any, **options: Any) -> CommandLostError:
     with pytest.raises(CommandLostError) as caught:
         await function(*args, **options)

@@ -35,6 +35,7 @@ import psutil  # type: ignore[import-untyped]
 from suptree.core import current_process, find_runtime, time_left
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerStart, Supervisor, TaskSupervisor, child
+from suptree.services.commands.allowed import ALLOWED_COMMANDS
 from suptree.services.commands.errors import (
     ArgumentsNotAllowedError,
     CommandError,
@@ -45,14 +46,10 @@ from suptree.services.commands.guardian_server import CommandGuardian
 from suptree.services.commands.outcome import CommandResult, CommandStats, MemoryReading
 from suptree.services.commands.server import CommandServer, Terms
 from suptree.services.commands.settings import CommandOptions, HeldOptions
-from suptree.services.commands.spec import (
-    ALLOWED_COMMANDS,
-    Command,
-    CommandRule,
-    Word,
-    make_command,
-)
+from suptree.services.commands.spec import Command, CommandRule, make_command
+from suptree.services.commands.words import Word
 from suptree.services.parts.checks import check_name, check_number
+from suptree.services.parts.plain import is_mapping
 
 __all__ = ["SystemCommandManager"]
 
@@ -340,7 +337,7 @@ async def _ask(server: str, request: Request) -> object:
 
 
 def _rules(who: str, rules: Any) -> dict[str, CommandRule]:
-    if not isinstance(rules, Mapping):
+    if not is_mapping(rules):
         raise ValueError(f"{who}: commands must be a mapping of names to rules; got {rules!r}.")
     checked: dict[str, CommandRule] = {}
     for name, rule in rules.items():

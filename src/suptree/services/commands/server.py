@@ -225,8 +225,14 @@ class CommandServer(GenServer):
 
     def _answer(self, waiter: Waiter, answer: CommandResult | CommandError) -> None:
         self._forget(waiter)
-        word = {CommandResult: "result", CommandTimeoutError: "timeout"}.get(type(answer))
-        self._tell.answered(waiter, word or type(answer).__name__, self._now() - waiter.since)
+        match answer:
+            case CommandResult():
+                word = "result"
+            case CommandTimeoutError():
+                word = "timeout"
+            case _:
+                word = type(answer).__name__
+        self._tell.answered(waiter, word, self._now() - waiter.since)
         self.reply(waiter.sender, answer)
 
     def _abandoned(self, ticket: Ticket) -> None:
