@@ -639,6 +639,9 @@ async def test_what_travels_with_a_request_goes_with_its_error(direct, ask):
         with pytest.raises(LedgerError):
             await ask(pid, LedgerError())
         WHO.reset(token)
+        process = pid._process
+        assert process is not None
+        assert process.carried is None
 
         seen = await Ledger.by(pid, lambda _: WHO.get())
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeGuard
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
+from suptree.services.parts.near import near
 
 __all__ = [
     "bad_argument",
     "check_callable",
-    "check_choice",
     "check_classes",
     "check_count",
     "check_flag",
@@ -29,6 +29,7 @@ __all__ = [
     "check_seconds",
     "check_server",
     "check_text",
+    "check_word",
     "checked_items",
     "did_you_mean",
     "is_server",
@@ -83,18 +84,18 @@ def check_text(who: str, field: str, value: Any, *, optional: bool = False) -> N
         raise bad_argument(who, field, "None or a text" if optional else "a text", value)
 
 
-def check_choice(who: str, field: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuse what is none of these texts, with the near one.
+def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
+    """Refuse what is none of *words*.
 
     Raises:
         BadArgumentError: It will not do.
     """
-    if is_text(value) and value in allowed:
-        return
-    *others, last = map(repr, allowed)
-    wanted = f"{', '.join(others)} or {last}"
-    near = did_you_mean(value, allowed) if is_text(value) else ""
-    raise bad_argument(who, field, wanted, value, near.removesuffix("."))
+    plain = str.__str__(value) if issubclass(type(value), str) else ""
+    if plain not in words:
+        wanted = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        found = near(plain, words)
+        hint = "" if found is None else f", did you mean {found!r}?"
+        raise bad_argument(who, field, wanted, value, hint)
 
 
 # -- numbers -------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def check_function(who: str, function: object) -> None:
     """Refuse what cannot be called.
 
     Raises:
-        ValueError: It cannot.
+        BadArgumentError: It cannot.
     """
     check_callable(who, "function", function)
 

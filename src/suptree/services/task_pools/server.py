@@ -268,7 +268,7 @@ def check_pool(who: str, name: object, config: object) -> None:
     """Refuse what is no name, or no configuration.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     check_name(who, "pool", name)
     check_kind(who, f"config of {name!r}", config, TaskPoolConfig, "a TaskPoolConfig")
