@@ -289,6 +289,25 @@ async def test_what_is_purged_while_a_router_takes_it_in_is_either_gone_or_on_it
     assert await held() == []
 
 
+async def test_what_is_purged_after_it_was_lent_is_not_taken_in(runtime):
+    queue = await letters()
+    pid = await router(dead_letters="letters")
+    await agent("worker")
+    await put(*range(5))
+    await st.sys.suspend(queue)
+    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    await CoordinationManager.stats("router")  # it has asked the queue
+    await st.sys.suspend(pid)
+    await st.sys.resume(queue)
+
+    assert await DeadLetterQueue.purge("letters") == 5
+    await st.sys.resume(pid)
+
+    assert await asking == {}
+    await asyncio.sleep(1.0)
+    assert got("worker") == []
+
+
 # -- by itself -----------------------------------------------------------------------------------------
 
 

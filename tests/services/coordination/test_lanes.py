@@ -407,15 +407,15 @@ async def test_a_receiver_that_hangs_over_a_message_that_had_waited_fails_in_the
     await agent("hung")
     asked = [
         CoordinationManager.coordinate.send_request("router", "hung", message, wait=60.0)
-        for message in (("sleep", 4.0, 0), ("hold", 1))
+        for message in (("sleep", 4.0, 0), ("sleep", 4.0, 1), ("hold", 2))
     ]
 
-    await asyncio.sleep(8.9)
+    await asyncio.sleep(12.9)
     assert (await lane("hung")).breaker == "closed"
     await asyncio.sleep(0.2)
     assert (await lane("hung")).breaker == "open"
     Agent.let_go("hung")
-    assert [(await one).attempts for one in asked] == [1, 1]
+    assert [(await one).attempts for one in asked] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("spent", [0, 1])
