@@ -6,7 +6,7 @@ It prints:
     who chats, with the least to do: bob
     who chats, and is healthy: bob
     {'degraded': 1, 'healthy': 2}
-    Update(id='eve', changes=mappingproxy({'node': 'n2'})) failed, so bob is on n1 still
+    there is no eve, so bob is on n1 still
     who is there: ada bob
 """
 
@@ -59,7 +59,7 @@ async def main() -> None:
             await AgentRegistry.batch("agents", moves)
         except BatchError as error:
             node = AgentRegistry.lookup("agents", "bob").metadata["node"]
-            print(f"{error.operation} failed, so bob is on {node} still")
+            print(f"there is no {moves[error.index].id}, so bob is on {node} still")
 
         await st.Supervisor.terminate_child(supervisor, "cyd")
         print("who is there:", *(one.id for one in AgentRegistry.query("agents")))

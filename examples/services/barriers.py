@@ -10,8 +10,8 @@ It prints:
     bob writes
     cyd writes
     all are there
-    Barriers: barrier 'lunch', generation 3, is broken: <0.13> died. Arrive again to begin a new generation.
-    Barriers: barrier 'dinner', generation 4, is broken: not all arrived in time. Arrive again to begin a new generation.
+    lunch is off: the guest is gone
+    dinner is off: not all arrived in time
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def work(name: str) -> None:
             print("all are there")
 
 
-async def never_comes() -> None:
+async def go_home() -> None:
     await asyncio.sleep(0.05)
 
 
@@ -39,15 +39,15 @@ async def main() -> None:
         await st.Supervisor.start_link([st.child(Barriers).with_(name="barriers")])
         await st.Task.await_many([st.Task.async_(work, name) for name in NAMES])
 
-        other = st.spawn(never_comes)  # it ends without a word
+        guest = st.spawn(go_home)
         try:
-            await Barriers.arrive("barriers", "lunch", [st.current(), other], timeout=30.0)
+            await Barriers.arrive("barriers", "lunch", [st.current(), guest], timeout=30.0)
         except BarrierBrokenError as error:
-            print(error)
+            print(f"{error.name} is off: the guest is gone")
         try:
             await Barriers.arrive("barriers", "dinner", 2, timeout=0.05)
         except BarrierBrokenError as error:
-            print(error)
+            print(f"{error.name} is off: {error.cause}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ It prints:
     slow: 2 inside, 1 waits
     slow: bulkhead 'slow': 2 calls are inside and 1 wait, which is all. The call was not made: try later, or do without it.
     quick: answers meanwhile
-    slow: 3 admitted, 1 rejected, 0 inside
+    slow: 3 were inside, 1 rejected
 """
 
 import asyncio
@@ -45,9 +45,7 @@ async def main() -> None:
         done.set()
         await st.Task.await_many(tasks)
         status = await Bulkheads.status("bulkheads", "slow")
-        print(
-            f"slow: {status.admitted} admitted, {status.rejected} rejected, {status.inside} inside"
-        )
+        print(f"slow: {status.admitted} were inside, {status.rejected} rejected")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 It prints:
 
-    login of ann: allowed 1
-    login of ann: allowed 0
-    login of ann: refused 0
-    login of bob: allowed 1
+    ann may log in, 1 left
+    ann may log in, 0 left
+    ann may not, 0 left
+    bob may log in, 1 left
     6 calls at 50 a second took 0.1 s or more: True
-    limiter 'login': 'ann' could not pass in time.
+    ann did not get in: timeout
     ann uploads
     bob uploads
     2 at once, 1 waits
@@ -45,9 +45,8 @@ async def main() -> None:
 
         for who in ("ann", "ann", "ann", "bob"):
             verdict = await RateLimiter.check("limits", "login", who)
-            print(
-                f"login of {who}:", "allowed" if verdict.allowed else "refused", verdict.remaining
-            )
+            may = "may log in" if verdict.allowed else "may not"
+            print(f"{who} {may}, {verdict.remaining} left")
 
         began = rt.now()
         for _ in range(6):
@@ -56,7 +55,7 @@ async def main() -> None:
         try:
             await RateLimiter.acquire("limits", "login", "ann", timeout=0.05)
         except LimitExceededError as error:
-            print(error)
+            print(f"ann did not get in: {error.why}")
 
         finish = asyncio.Event()
         uploads = [st.Task.async_(upload, name, finish) for name in ("ann", "bob", "cyd")]

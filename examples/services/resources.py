@@ -5,7 +5,7 @@ It prints:
     refused: limit, 2 of 2 in use
     its owner is dead, and the token is here
     memory is 96% used: pressure is severe
-    refused: it can wait until there is room again
+    no report: it can be done when there is room again
 """
 
 import asyncio
@@ -58,7 +58,7 @@ async def main() -> None:
         try:
             await ResourceManager.acquire("resources", "report")
         except BackPressureError:
-            print("refused: it can wait until there is room again")
+            print("no report: it can be done when there is room again")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ It prints:
       attempt: no route
       attempt: no route
     given up after 2 attempts: budget
-    5 retries, 0 left in the budget
+    5 retries, 0 left for others
 """
 
 import asyncio
@@ -66,9 +66,7 @@ async def main() -> None:
             except RetriesExhaustedError as error:
                 print(f"given up after {error.attempts} attempts: {error.why}")
         stats = await RetryService.stats("retries")
-        print(
-            f"{stats.policies['site'].retries} retries, {stats.budget_left:.0f} left in the budget"
-        )
+        print(f"{stats.policies['site'].retries} retries, {stats.budget_left:.0f} left for others")
 
 
 if __name__ == "__main__":

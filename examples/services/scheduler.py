@@ -15,7 +15,7 @@ It prints:
     tick on time
     runs left out: 2
     the scheduler stands still for 45 s
-    tick and for 3 that were missed
+    tick late, in place of 4
     tick on time
 """
 
@@ -32,8 +32,8 @@ class Clock(st.GenServer):
 
     def handle_info(self, message: object) -> None:
         if isinstance(message, JobFired):
-            missed = f"and for {message.missed} that were missed" if message.missed else "on time"
-            print(message.job, missed)
+            late = f"late, in place of {message.missed + 1}" if message.missed else "on time"
+            print(message.job, late)
 
 
 async def back_up() -> None:

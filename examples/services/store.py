@@ -47,12 +47,10 @@ def show(moment: str) -> None:
 
 async def program(store: Store) -> None:
     """Run once: look, set a flag, restart the server of flags, look again."""
-    tree = [
-        st.child(StateOwner),  # owns what a MemoryStore keeps, so it starts first
-        st.child(FeatureFlags, FLAGS, store=store).with_(id="flags", name="flags"),
-    ]
+    owner = st.child(StateOwner)  # of what a MemoryStore keeps, so it starts first
+    flags = st.child(FeatureFlags, FLAGS, store=store).with_(id="flags", name="flags")
     async with st.Runtime():
-        supervisor = await st.Supervisor.start_link(tree, strategy="rest_for_one")
+        supervisor = await st.Supervisor.start_link([owner, flags], strategy="rest_for_one")
         show("  at the start")
         await FeatureFlags.enable("flags", "new_router")
         await st.Supervisor.terminate_child(supervisor, "flags")

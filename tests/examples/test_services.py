@@ -67,7 +67,7 @@ def test_the_readme_lists_each_example_with_the_first_line_of_its_docstring() ->
         if "](services/" in line
     ]
 
-    expected = []
+    expected: list[str] = []
     for example in EXAMPLES:
         title, _, shows = docstring_of(example).splitlines()[0].partition(": ")
         expected.append(f"- [{title}](services/{example.name}): {shows}")
@@ -77,7 +77,7 @@ def test_the_readme_lists_each_example_with_the_first_line_of_its_docstring() ->
 def test_every_service_has_an_example() -> None:
     folders = {module.name for module in pkgutil.iter_modules(services.__path__) if module.ispkg}
 
-    shown = set()
+    shown: set[str] = set()
     for example in EXAMPLES:
         for node in ast.walk(ast.parse(example.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "suptree.services":
