@@ -52,7 +52,7 @@ async def look(agent: st.Pid[Agent]) -> Finding:
 
 async def main() -> None:
     book = Book()
-    tree = [MonitorSupervisor.child(sink=book), st.child(Agent).with_(id="agent", name="agent")]
+    tree = [MonitorSupervisor.child(sink=book), st.child(Agent).with_(name="agent")]
     async with st.Runtime():
         supervisor = await st.Supervisor.start_link(tree)
         await MonitorSupervisor.start_monitoring(

@@ -56,7 +56,7 @@ async def main() -> None:
             [
                 st.child(DeadLetterQueue).with_(name="letters"),
                 router.with_(name="router"),
-                st.child(Worker).with_(id="worker", name="worker"),
+                st.child(Worker).with_(name="worker"),
             ]
         )
         show(await CoordinationManager.coordinate("router", "worker", "the dishes"))

@@ -63,8 +63,8 @@ def show(event: Event, numbers: Mapping[str, float], facts: Mapping[str, object]
 async def main() -> None:
     tree = [
         SystemCommandManager.child(allowed=COMMANDS),
-        st.child(Stock).with_(id="stock", name="stock"),
-        st.child(Shop).with_(id="shop", name="shop"),
+        st.child(Stock).with_(name="stock"),
+        st.child(Shop).with_(name="shop"),
     ]
     async with st.Runtime() as rt:
         rt.propagator = st.ContextPropagator()

@@ -42,7 +42,7 @@ class Planner(st.GenServer):
 
 async def main() -> None:
     planners = [
-        st.child(Planner, name).with_(id=name, name=name, restart="temporary")
+        st.child(Planner, name).with_(name=name, restart="temporary")
         for name in ("ann", "bob", "cyd")
     ]
     async with st.Runtime():

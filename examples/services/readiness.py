@@ -44,7 +44,7 @@ async def main() -> None:
             print(error)
 
     board = st.child(ReadinessBoard, needs).with_(name="board")
-    services = [st.child(Service, n).with_(id=n, name=n) for n in needs.start_order()]
+    services = [st.child(Service, n).with_(name=n) for n in needs.start_order()]
     async with st.Runtime():
         await st.Supervisor.start_link([board, *services], strategy="rest_for_one")
         for name in ("api", "cache"):

@@ -48,7 +48,7 @@ def show(moment: str) -> None:
 async def program(store: Store) -> None:
     """Run once: look, set a flag, restart the server of flags, look again."""
     owner = st.child(StateOwner)  # of what a MemoryStore keeps, so it starts first
-    flags = st.child(FeatureFlags, FLAGS, store=store).with_(id="flags", name="flags")
+    flags = st.child(FeatureFlags, FLAGS, store=store).with_(name="flags")
     async with st.Runtime():
         supervisor = await st.Supervisor.start_link([owner, flags], strategy="rest_for_one")
         show("  at the start")
