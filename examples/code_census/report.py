@@ -140,10 +140,9 @@ class Report:
 
 
 def _short(child: str) -> str:
-    """What a child is to people: 'system.managers.scheduler' is a scheduler, '0' one of many."""
-    if child.startswith("worker."):
-        return "worker"
-    return "partition" if child.isdecimal() else child.rpartition(".")[2]
+    """What a child is to people: of 'system.managers.scheduler' and 'worker.3' the last word."""
+    words = [part for part in child.split(".") if not part.isdecimal()]
+    return words[-1] if words else "partition"
 
 
 def row(title: str, *facts: str) -> str:

@@ -23,8 +23,8 @@ ROLES = {
     "service": 2,
     "registry": 1,
     "scheduler": 2,
-    "dead_letters": 1,
     "coordination": 2,
+    "manager": 1,  # the others
     "observation": 1,
     "availability": 1,
     "reconfigurer": 1,
@@ -44,11 +44,11 @@ The root is spared: its death is the end of the application by definition.
 BRANCHES = {
     "services": "service",
     "registry": "registry",
-    "managers": "",  # each of them is a role of its own
+    "managers": "manager",
     "observation": "observation",
     "availability": "availability",
 }
-"""What those are who stand under a branch of the system."""
+"""What those are who stand under a branch of the system, unless they are a role of their own."""
 
 
 def role_of(name: str | None, label: str) -> str | None:
@@ -65,9 +65,11 @@ def role_of(name: str | None, label: str) -> str | None:
         case ["Partition"]:  # of the registry of the monitors
             return "observation"
         case ["system", branch, one, *_]:
-            return BRANCHES[branch] or one
+            return one if one in ROLES else BRANCHES[branch]
+        case ["system", one] if one in BRANCHES:
+            return "branch"
         case ["system", one]:
-            return "branch" if one in BRANCHES else one
+            return one if one in ROLES else "service"
         case _:
             return None
 

@@ -137,12 +137,20 @@ class NoProcessError(SuptreeError):
 
 
 class ServerExitError(SuptreeError):
-    """The process that was called ended with *reason* before it answered."""
+    """The process that was called ended with *reason* before it answered.
 
-    def __init__(self, server: object, reason: object) -> None:
+    Attributes:
+        server: Its pid.
+        reason: Why it ended.
+        unread: Whether the request was still in its mailbox: nobody has begun with it, so
+            it may be sent again.
+    """
+
+    def __init__(self, server: object, reason: object, *, unread: bool = False) -> None:
         super().__init__(server, reason)
         self.server = server
         self.reason = reason
+        self.unread = unread
 
     def __str__(self) -> str:
         return f"{self.server!r} ended before it answered: {self.reason!r}"

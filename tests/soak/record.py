@@ -102,7 +102,7 @@ def page(report: Report) -> str:
     allowed = [row.series for row in report.rows if row.series.why]
     return "\n".join(
         [
-            f"<!-- Written by `make soak MINUTES={report.minutes:g} RECORD=1`. Do not edit. -->",
+            f"<!-- Written by `make soak MINUTES={report.minutes:g} SEED={report.seed} RECORD=1`. Do not edit. -->",
             "",
             "# The soak of the whole system",
             "",

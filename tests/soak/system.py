@@ -240,7 +240,7 @@ async def _soak(run: Soak) -> None:
             if not await _settle(scene, runtime):
                 break
             await check_returned(scene)
-            check_accounts(scene, runtime, exact=run.overflow != "wait")
+            check_accounts(scene, runtime)
             run.samples.note(runtime.now() - began, sample(runtime, services))
             if run.options.leak:
                 for _ in range(LEAKED):

@@ -51,6 +51,7 @@ class Shop:
         self.write(1)
         configuration = load_configuration(SystemSettings, file=self.file, environ={})
         self.server = await ConfigServer.start_link(configuration)
+        await ConfigServer.reload(self.server)  # its own first reading must not meet an edit
         self.reconfigurer = await Reconfigurer.start_link(
             self.server, {"till": TILL}, {"till": "till"}
         )

@@ -402,12 +402,16 @@ def restarted_with(victim: str) -> set[str]:
 
 
 def below(runtime: st.Runtime) -> list[tuple[str, st.Pid[Any]]]:
-    """Every process under the top supervisor, those that services start for themselves included."""
+    """Every process under the top supervisor, those that services start for themselves included.
+
+    A name without the number of its start, as the processes of commands have.
+    """
     (application,) = [node for node in runtime.tree() if node.label == "application system"]
     left, found = [*application.children[0].children], []
     while left:
         node = left.pop(0)
-        found.append((str(node.name or node.label), node.pid))
+        name = re.sub(r"\.\d+$", "", str(node.name or node.label))  # some are numbered anew
+        found.append((name, node.pid))
         left += node.children
     return found
 
@@ -422,13 +426,14 @@ async def test_whatever_process_is_killed_that_runs_under_the_system_all_of_it_w
         await st.TaskSupervisor.start_child(path("tasks"), asyncio.sleep, 10_000.0)
 
     await grow()
-    names = [name for name, pid in below(runtime) if st.whereis(name) is pid]
+    unnamed = {"Worker", "AgentMonitor", "sleep"}
+    named = {name for name, _ in below(runtime)} - unnamed
     killed: list[str] = []
     while left := [(name, pid) for name, pid in below(runtime) if name not in killed]:
         name, pid = left[0]
         st.exit(pid, st.KILL)
         await wait_down(pid)
-        await wait_until(lambda: all(map(st.whereis, names)), timeout=60.0)
+        await wait_until(lambda: named <= {one for one, _ in below(runtime)}, timeout=60.0)
         await settled()
         await exercise(f"r{len(killed)}")
         await grow()

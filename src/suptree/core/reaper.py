@@ -113,7 +113,7 @@ class Reaper:
             process.pending = None
         for envelope in process.mailbox:
             if envelope[0] == CALL:
-                envelope[1].fail(ServerExitError(process.pid, reason))
+                envelope[1].fail(ServerExitError(process.pid, reason, unread=True))
             elif envelope[0] in (INFO, CAST):
                 self._runtime.losses.unread += 1
         process.mailbox.clear()

@@ -105,9 +105,11 @@ if TYPE_CHECKING:
         ContextExistsError,
         ContextInfo,
         ContextNotFoundError,
+        ContextsFullError,
         CoordinationError,
         CoordinationManager,
         CoordinationStats,
+        CustodyError,
         DeadLetter,
         DeadLettered,
         DeadLetterQueue,
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
         LetterNotFoundError,
         Outcome,
         Receiver,
+        RedrivePolicy,
         Rejected,
         RejectReason,
         UnknownMessageError,
@@ -499,6 +502,7 @@ __all__ = [
     "ContextExistsError",
     "ContextInfo",
     "ContextNotFoundError",
+    "ContextsFullError",
     "CoordinationError",
     "CoordinationManager",
     "CoordinationStats",
@@ -508,6 +512,7 @@ __all__ = [
     "CriteriaError",
     "Cron",
     "CronError",
+    "CustodyError",
     "DEFAULT_POOLS",
     "DeadLetter",
     "DeadLetterQueue",
@@ -626,6 +631,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RedrivePolicy",
     "Register",
     "RejectReason",
     "Rejected",
@@ -787,10 +793,10 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
-        ContextNotFoundError CoordinationError CoordinationManager CoordinationStats
-        DeadLetter DeadLetterQueue DeadLetterStats DeadLettered Delegation Expired LaneInfo
-        LanePolicy LetterNotFoundError Outcome Receiver RejectReason Rejected
-        UnknownMessageError
+        ContextNotFoundError ContextsFullError CoordinationError CoordinationManager
+        CoordinationStats CustodyError DeadLetter DeadLetterQueue DeadLetterStats DeadLettered
+        Delegation Expired LaneInfo LanePolicy LetterNotFoundError Outcome Receiver RedrivePolicy
+        RejectReason Rejected UnknownMessageError
     """,
     "dependencies": """
         Dependencies DependencyCycleError DependencyError MissingDependencyError NotReadyError

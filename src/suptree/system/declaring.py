@@ -180,9 +180,10 @@ class _Parts:
 
     def managers(self) -> Branch:
         """Each may rely on those before it, and restarts with them."""
+        custody = MemoryStore(STATE)  # of what is under way, which no other store could keep
         return self.branch(
             "managers",
-            self.live("dead_letters"),  # first: it owns what it holds, which dies with it
+            self.live("dead_letters", store=custody, needs=["state"]),
             self.live(
                 "scheduler",
                 jobs=tuple(self.declared.jobs),
@@ -200,7 +201,8 @@ class _Parts:
                 "coordination",
                 policies=dict(self.declared.lanes),
                 dead_letters=f"{ROOT}.managers.dead_letters",
-                needs=["scheduler", "commands", "dead_letters"],
+                store=custody,
+                needs=["scheduler", "commands", "dead_letters", "state"],
             ),
             self.pools(),
             strategy="rest_for_one",

@@ -18,7 +18,8 @@ from suptree.services import (
     ExactArguments,
     Secret,
 )
-from suptree.services.commands.spec import Command, make_command, redacted
+from suptree.services.commands.spec import Command, make_command
+from suptree.services.commands.words import redacted
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,7 @@ async def test_a_shared_command_goes_on_while_somebody_waits_for_it(runtime):
     assert (await SystemCommandManager.stats("commands")).started == 1
 
 
-@pytest.mark.parametrize(
-    "who", ["commands", "commands.server", "commands.runs", "commands.guardian"]
-)
+@pytest.mark.parametrize("who", ["top", "server", "runs", "guardian"])
 async def test_whoever_of_the_manager_is_killed_no_command_survives_and_it_works_again(
     runtime, who
 ):
@@ -140,9 +138,9 @@ async def test_whoever_of_the_manager_is_killed_no_command_survives_and_it_works
     word = mark()
     caller = runtime.spawn(py, TREE, word)
     await eventually(lambda: len(alive(word)) >= 16)
-    server = process("commands.server")
+    server = await process("server")
 
-    st.exit(process(who), st.KILL)
+    st.exit(await process(who), st.KILL)
     await wait_down(server)
 
     await eventually(lambda: alive(word) == [])
@@ -288,6 +286,41 @@ async def test_when_the_program_is_killed_at_any_moment_no_command_survives():
             program.wait()
 
             await eventually(lambda word=word: alive(word) == [], timeout=5.0)
+
+
+COPY = """
+import asyncio, os, time
+
+async def forked():
+    await asyncio.sleep(0.5)  # the guardian has its socket by then
+    if (copy := os.fork()) == 0:
+        time.sleep(30)
+        os._exit(0)
+    print(copy, flush=True)
+    await asyncio.sleep(1000)
+"""
+"""A copy of the whole program holds its sockets open, as a worker of multiprocessing may."""
+
+
+async def test_a_forked_copy_of_the_program_keeps_no_command_alive_when_the_program_is_killed():
+    word = mark()
+    text = PROGRAM.replace("await asyncio.sleep(1000)", "await forked()")
+    program = subprocess.Popen(
+        [sys.executable, "-c", COPY + text, word],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert program.stdout is not None
+    with program.stdout:
+        program.stdout.readline()
+        copy = int(program.stdout.readline())
+        await eventually(lambda: len(alive(word)) >= 16)
+
+        program.kill()
+        program.wait()
+
+        await eventually(lambda: alive(word) == [copy], timeout=5.0)
+    os.kill(copy, signal.SIGKILL)
 
 
 async def lost(function: Any, *args: Any, **options: Any) -> CommandLostError:

@@ -12,8 +12,8 @@ from suptree.services import CoordinationManager, DeadLetterQueue, LanePolicy
 class Agent(st.GenServer):
     """Notes what it gets, and answers as the message says.
 
-    A message is a value, which it echoes, or a tuple: ('crash', x), ('sleep', seconds, x),
-    ('hold', x), which is answered by `let_go`.
+    A message is a value, which it echoes, or a tuple: ('crash', x), ('refuse', x),
+    ('sleep', seconds, x), ('hold', x), which is answered by `let_go`.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -27,6 +27,9 @@ class Agent(st.GenServer):
         match request:
             case ("crash", _):
                 raise RuntimeError("poison")
+            case ("refuse", value):
+                sender.fail(ValueError(value))
+                return st.NoReply()
             case ("sleep", seconds, value):
                 await asyncio.sleep(seconds)
                 return value

@@ -75,6 +75,7 @@ async def test_another_receiver_gets_the_task_of_one_that_dies_over_it(runtime):
     dying = await Agent.start()
     waiting = CoordinationManager.distribute.send_request("router", [dying, "a"], ("hold", 1))
     await CoordinationManager.stats("router")
+    await st.sys.get_state(dying)  # it has begun with the task
 
     st.exit(dying, st.KILL)
     await wait_until(lambda: got("a"))

@@ -401,6 +401,65 @@ async def test_a_receiver_that_does_not_answer_in_time_has_failed_if_its_message
     assert (await lane("hung")).breaker == "open"
 
 
+async def test_a_receiver_that_hangs_over_a_message_that_had_waited_fails_in_the_same_time(runtime):
+    breaker = BreakerConfig(failure_threshold=1, reset_timeout=30.0, success_threshold=1)
+    await router(policy=LanePolicy(ack_timeout=5.0, expires=600.0, breaker=breaker))
+    await agent("hung")
+    asked = [
+        CoordinationManager.coordinate.send_request("router", "hung", message, wait=60.0)
+        for message in (("sleep", 4.0, 0), ("hold", 1))
+    ]
+
+    await asyncio.sleep(8.9)
+    assert (await lane("hung")).breaker == "closed"
+    await asyncio.sleep(0.2)
+    assert (await lane("hung")).breaker == "open"
+    Agent.let_go("hung")
+    assert [(await one).attempts for one in asked] == [1, 1]
+
+
+@pytest.mark.parametrize("spent", [0, 1])
+async def test_a_message_that_nobody_had_read_when_its_receiver_died_is_not_to_blame(
+    runtime, spent
+):
+    await router(policy=LanePolicy(retry=RetryPolicy.fixed(delay=0.1, max_attempts=1)))
+    pid = await agent("worker")
+    await st.sys.suspend(pid)
+    waiting = CoordinationManager.coordinate.send_request("router", "worker", ("hold", 1))
+    await CoordinationManager.stats("router")  # it is on its way
+    if spent:
+        await st.sys.resume(pid)
+        await wait_until(lambda: got("worker"))
+
+    st.exit(pid, st.KILL)
+    await asyncio.sleep(1.0)
+    if not spent:
+        Agent.let_go("worker")
+
+    outcome = await waiting
+    assert (type(outcome), outcome.attempts) == ([Acknowledged, DeadLettered][spent], 1)
+
+
+async def test_a_receiver_that_dies_with_unread_messages_has_failed(runtime):
+    breaker = BreakerConfig(failure_threshold=2, reset_timeout=30.0)
+    retry = RetryPolicy.fixed(delay=0.1, max_attempts=1)
+    await router(policy=LanePolicy(retry=retry, breaker=breaker, expires=600.0))
+    await agent("worker")
+    waiting = CoordinationManager.coordinate.send_request("router", "worker", 1, wait=100.0)
+    for _ in range(2):
+        pid = st.whereis("worker")
+        assert pid is not None
+        await st.sys.suspend(pid)
+        await asyncio.sleep(1.0)
+        st.exit(pid, st.KILL)
+        await wait_until(lambda: st.whereis("worker") not in (None, pid))  # noqa: B023
+        await st.sys.suspend("worker")
+    assert (await lane("worker")).breaker == "open"
+    await st.sys.resume("worker")
+
+    assert (await waiting).attempts == 1
+
+
 async def test_an_absent_receiver_is_no_failure_of_its_breaker(runtime):
     await router(policy=breaking())
     pid = await st.child(Agent).with_(name="worker").start_link()

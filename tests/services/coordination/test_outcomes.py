@@ -308,6 +308,7 @@ async def test_what_waits_for_a_pid_is_dead_lettered_when_it_ends(runtime):
     first = await coordinate("router", pid, ("hold", 1), wait=0.0)
     second = CoordinationManager.coordinate.send_request("router", pid, 2)
     await CoordinationManager.stats("router")
+    await st.sys.get_state(pid)  # it has begun with the first
 
     st.exit(pid, st.KILL)
 

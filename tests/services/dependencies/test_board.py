@@ -200,7 +200,7 @@ async def test_a_wrong_timeout_is_refused(runtime, timeout):
 
 
 async def test_a_wrong_bound_is_refused(runtime):
-    with pytest.raises(st.StartError, match="max_waiters must be 1 or more"):
+    with pytest.raises(st.StartError, match="max_waiters must be a whole number, 1 or more"):
         await ReadinessBoard.start({}, max_waiters=0)
 
 

@@ -168,7 +168,7 @@ async def test_what_is_refused_changes_nothing_and_hurts_only_who_asked(runtime,
     server = await started()
     before = FeatureFlags.list_all()
 
-    with pytest.raises(FlagError):
+    with pytest.raises((FlagError, st.BadArgumentError)):
         await ask(server)
 
     assert FeatureFlags.list_all() == before
@@ -178,7 +178,7 @@ async def test_what_is_refused_changes_nothing_and_hurts_only_who_asked(runtime,
 async def test_a_name_that_is_no_text_hurts_only_who_asked(runtime):
     server = await started()
 
-    with pytest.raises(TypeError):
+    with pytest.raises(st.BadArgumentError, match="flag must be a text"):
         await FeatureFlags.enable(server, ["new_router"])  # type: ignore[arg-type]
     assert server.is_alive()
 

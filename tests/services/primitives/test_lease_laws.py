@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from suptree.services import LeaseLostError
 from suptree.services.primitives.lease_table import Lease, LeaseTable, Waiter
 
 NAMES = some.sampled_from(["a", "b"])
@@ -16,7 +18,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.table = LeaseTable(100)
+        self.table = LeaseTable(100, max_waiters=1000)
         self.now = 0.0
         self.lines: dict[str, list[object]] = {"a": [], "b": []}
         self.gone: set[object] = set()
@@ -40,7 +42,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def ask(self, name: str, ttl: float) -> None:
         key = object()
         waiter = Waiter(key, None, ttl, self.now, lambda lease: self._told(key, lease))  # type: ignore[arg-type]
-        lease = self.table.ask(name, waiter, self.now)
+        lease = self.table.ask(name, waiter, True, self.now)
 
         assert (lease is not None) is (not self.lines[name])
         self.lines[name].append(key)
@@ -55,7 +57,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(data=some.data())
     def end(self, data: some.DataObject) -> None:
         name = data.draw(some.sampled_from([n for n, line in self.lines.items() if line]))
-        ended, granted = self.table.end(name, self.now)
+        ended, granted = self.table.end(name, "released", self.now)
         assert ended.waiter.key is self.lines[name].pop(0)
         self._serve(name)
 
@@ -80,9 +82,8 @@ class LeaseMachine(RuleBasedStateMachine):
     def renew(self, data: some.DataObject, ttl: float | None) -> None:
         name = data.draw(some.sampled_from([n for n, line in self.lines.items() if line]))
         lease = self.told[self.lines[name][0]]
-        renewed = self.table.renew(name, lease.token, ttl, self.now)
+        renewed = self.table.renew(lease, ttl, self.now)
 
-        assert renewed is not None
         assert renewed.token == lease.token
         assert renewed.expires_at == self.now + (renewed.ttl if ttl is None else ttl)
 
@@ -90,9 +91,11 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def renew_what_is_lost(self, name: str) -> None:
         held = [grant.lease.token for grant in self.table.held.values()]
-        stale = next((token for token in self.tokens if token not in held), 0)
+        token = next((token for token in self.tokens if token not in held), 0)
+        stale = Lease(name, None, token, 1.0, self.now)  # type: ignore[arg-type]
 
-        assert self.table.renew(name, stale, 1.0, self.now) is None
+        with pytest.raises(LeaseLostError):
+            self.table.renew(stale, 1.0, self.now)
 
     @invariant()
     def the_holder_is_the_first_who_asked_and_is_there(self) -> None:

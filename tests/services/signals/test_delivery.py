@@ -318,7 +318,7 @@ BLOCKING = SignalDelivery(ack=True, max_in_flight=1, max_pending=1, overflow="bl
 
 async def waiting(bus: Any, count: int) -> None:
     """Wait until so many publishers wait."""
-    tickets = bus._process.server.deliveries.tickets
+    tickets = bus._process.server.deliveries.publishers._tickets
     await wait_until(lambda: len(tickets) == count)
 
 

@@ -86,3 +86,20 @@ async def test_two_owners_of_tables_of_their_own_live_side_by_side(runtime):
     await MemoryStore("one").put("s", "k", 1)
 
     assert await MemoryStore("two").load("s") == {}
+
+
+@pytest.mark.parametrize("wrong", [[], "", None, 7])
+async def test_a_space_or_key_that_is_no_text_is_refused_and_nothing_is_kept(runtime, wrong):
+    await StateOwner.start_link()
+    store = MemoryStore()
+
+    with pytest.raises(st.BadArgumentError, match="space must be a text"):
+        await store.put(wrong, "a", 1)
+    with pytest.raises(st.BadArgumentError, match="key must be a text"):
+        await store.put("jobs", wrong, 1)
+    with pytest.raises(st.BadArgumentError, match="key must be a text"):
+        await store.delete("jobs", wrong)
+    with pytest.raises(st.BadArgumentError, match="space must be a text"):
+        await store.load(wrong)
+
+    assert await store.load("jobs") == {}

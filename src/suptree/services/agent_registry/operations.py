@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from suptree.core import Pid
+from suptree.core import Pid, safe_repr
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentMetadataError, AgentRegistryError
 from suptree.services.agent_registry.values import freeze
+from suptree.services.parts.checks import is_text
 
 __all__ = [
     "BatchFailure",
@@ -41,13 +42,11 @@ class Register:
     metadata: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id:
-            raise AgentMetadataError(
-                str(self.id), ("id",), f"id must be a string that is not empty; got {self.id!r}."
-            )
+        _check_id(self.id)
         if not isinstance(self.pid, Pid):
+            got = safe_repr(self.pid, 200)
             raise AgentMetadataError(
-                self.id, ("pid",), f"pid must be the pid of a process; got {self.pid!r}."
+                self.id, ("pid",), f"pid must be the pid of a process; got {got}."
             )
         object.__setattr__(self, "metadata", _frozen(self.id, "metadata", self.metadata))
 
@@ -60,6 +59,7 @@ class Update:
     changes: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        _check_id(self.id)
         object.__setattr__(self, "changes", _frozen(self.id, "changes", self.changes))
 
 
@@ -71,6 +71,7 @@ class Replace:
     metadata: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        _check_id(self.id)
         object.__setattr__(self, "metadata", _frozen(self.id, "metadata", self.metadata))
 
 
@@ -79,6 +80,9 @@ class Unregister:
     """Take agent *id* out."""
 
     id: str
+
+    def __post_init__(self) -> None:
+        _check_id(self.id)
 
 
 Operation = Register | Update | Replace | Unregister
@@ -108,9 +112,17 @@ class BatchResult:
     skipped: tuple[Operation, ...] = ()
 
 
+def _check_id(id: object) -> None:
+    if not is_text(id) or not id:
+        got = safe_repr(id, 200)
+        raise AgentMetadataError(got, ("id",), f"id must be a string that is not empty; got {got}.")
+
+
 def _frozen(id: str, field: str, metadata: object) -> Mapping[str, Any]:
     if not isinstance(metadata, Mapping):
-        raise AgentMetadataError(id, (field,), f"{field} must be a mapping; got {metadata!r}.")
+        raise AgentMetadataError(
+            id, (field,), f"{field} must be a mapping; got {safe_repr(metadata, 200)}."
+        )
     try:
         frozen: Mapping[str, Any] = freeze(metadata)
     except ValueError as error:

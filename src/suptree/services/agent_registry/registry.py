@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from suptree.core import Pid, current
+from suptree.core import Pid, current, safe_repr
 from suptree.otp import ChildSpec, ServerRef, child
 from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
@@ -46,7 +46,8 @@ from suptree.services.agent_registry.operations import (
 from suptree.services.agent_registry.planner import EVERYTHING
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.server import AgentRegistryServer
-from suptree.services.agent_registry.view import view_of
+from suptree.services.agent_registry.view import check_criteria, view_of
+from suptree.services.parts.checks import check_name, checked_items, is_text
 
 __all__ = ["AgentRegistry"]
 
@@ -152,18 +153,22 @@ class AgentRegistry(AgentRegistryServer):
             BatchError: Mode 'rollback', and one was refused: nothing was done.
             AgentRegistryError: A wrong mode or too many operations: nothing was done.
         """
-        if on_error not in _MODES:
+        if not is_text(on_error) or on_error not in _MODES:
+            hint = near(on_error, _MODES) if is_text(on_error) else ""
             raise AgentRegistryError(
                 f"AgentRegistry.batch: on_error must be 'rollback', 'stop' or 'continue'; "
-                f"got {on_error!r}{near(str(on_error), _MODES) or '.'}"
+                f"got {safe_repr(on_error, 200)}{hint or '.'}"
             )
-        waiting = list(operations)
+        wanted = "several operations"
+        waiting = checked_items(
+            "AgentRegistry.batch", "operations", operations, wanted, _anything, may_be_empty=True
+        )
         if on_error == "rollback":
-            return await AgentRegistry.apply_all(registry, tuple(waiting))
+            return await AgentRegistry.apply_all(registry, waiting)
         done: list[AgentEntry] = []
         failed: list[BatchFailure] = []
         for start in range(0, len(waiting), _PART):
-            part = tuple(waiting[start : start + _PART])
+            part = waiting[start : start + _PART]
             result = await AgentRegistry.apply_each(registry, part, on_error == "stop")
             done += result.done
             failed += [BatchFailure(start + f.index, f.operation, f.error) for f in result.failed]
@@ -182,6 +187,7 @@ class AgentRegistry(AgentRegistryServer):
             AgentNotFoundError: There is none.
             AgentRegistryNotRunningError: The registry is not there, as for everything below.
         """
+        check_name("AgentRegistry", "id", id)
         return view_of(registry).tables.living(id)
 
     @staticmethod
@@ -203,6 +209,7 @@ class AgentRegistry(AgentRegistryServer):
     @staticmethod
     def explain(registry: ServerRef[AgentRegistry], criteria: Criteria) -> str:
         """How a query is answered: the index, or 'scan', and how many agents it looks at."""
+        check_criteria(criteria)
         answer = view_of(registry).tables.query(criteria)
         return f"{answer.plan}: {answer.examined} examined, {len(answer.found)} found"
 
@@ -215,3 +222,8 @@ class AgentRegistry(AgentRegistryServer):
     def indexed_attributes(registry: ServerRef[AgentRegistry]) -> tuple[str, ...]:
         """The paths by which a query need not look at everybody."""
         return view_of(registry).tables.schema.paths()
+
+
+def _anything(_: object) -> bool:
+    """What is no operation is refused in its turn, as one that is."""
+    return True

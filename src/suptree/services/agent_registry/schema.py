@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from suptree.core import safe_repr
 from suptree.services.agent_registry.entry import RESERVED
 from suptree.services.agent_registry.errors import AgentMetadataError, AgentRegistryError, near
 from suptree.services.agent_registry.indexes import HashIndex, Index, OrderedIndex
@@ -27,6 +28,7 @@ from suptree.services.agent_registry.values import (
     parse_path,
     value_at,
 )
+from suptree.services.parts.checks import is_text
 
 __all__ = ["HEALTH", "INDEXED", "ORDERED", "REQUIRED", "AgentSchema"]
 
@@ -88,12 +90,14 @@ class AgentSchema:
         if missing:
             raise AgentMetadataError(id, missing, f"{', '.join(missing)} must be there. Add them.")
         health = metadata.get("health_status", MISSING)
-        if self.health and health is not MISSING and health not in self.health:
+        fine = health is MISSING or (is_text(health) and health in self.health)
+        if self.health and not fine:
+            shown = safe_repr(health, 200)
+            hint = near(health, self.health) if is_text(health) else ""
             raise AgentMetadataError(
                 id,
                 ("health_status",),
-                f"health_status must be one of {', '.join(self.health)}; "
-                f"got {health!r}{near(str(health), self.health) or '.'}",
+                f"health_status must be one of {', '.join(self.health)}; got {shown}{hint or '.'}",
             )
         for path in self._indexed:
             value = value_at(metadata, path)
@@ -102,7 +106,7 @@ class AgentSchema:
                     id,
                     (dotted(path),),
                     f"{dotted(path)} is indexed, so it must be a string, a number, bytes, an enum member or "
-                    f"None, or a list of those; got {value!r}.",
+                    f"None, or a list of those; got {safe_repr(value, 200)}.",
                 )
         for path in self._ordered:
             value = value_at(metadata, path)
@@ -110,7 +114,8 @@ class AgentSchema:
                 raise AgentMetadataError(
                     id,
                     (dotted(path),),
-                    f"{dotted(path)} is in an ordered index, so it must be a number or None; got {value!r}.",
+                    f"{dotted(path)} is in an ordered index, so it must be a number or None; "
+                    f"got {safe_repr(value, 200)}.",
                 )
 
     def indexes(self) -> dict[Path, tuple[Index, ...]]:
@@ -132,4 +137,5 @@ def _hashed(value: Any) -> bool:
 
 
 def _plain(value: object) -> bool:
-    return is_scalar(value) or value != value  # NaN equals nothing, and no index has it
+    # NaN equals nothing, and no index has it
+    return is_scalar(value) or (isinstance(value, float) and value != value)

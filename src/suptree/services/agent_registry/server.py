@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suptree.clock import wall_clock
-from suptree.core import Down, Pid, Table, TableTransfer, whereis
-from suptree.otp import GenServer, NoReply, call
+from suptree.core import Down, Pid, Table, TableTransfer, safe_repr, whereis
+from suptree.errors import BadArgumentError
+from suptree.otp import GenServer, call
 from suptree.services.agent_registry import events
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentRegistryError, BatchError
@@ -28,6 +29,7 @@ from suptree.services.agent_registry.operations import (
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.tables import AgentTables, Change
 from suptree.services.agent_registry.view import AgentView, table_name
+from suptree.services.parts.checks import check_kind
 from suptree.services.parts.owners import Owners, stranger
 from suptree.telemetry import Event
 
@@ -56,6 +58,8 @@ class AgentRegistryStats:
 
 class AgentRegistryServer(GenServer):
     """The entries and their owners; see `AgentRegistry` for the arguments."""
+
+    call_raises = (BadArgumentError, AgentRegistryError)
 
     def __init__(
         self,
@@ -105,35 +109,28 @@ class AgentRegistryServer(GenServer):
     # -- handlers ----------------------------------------------------------------------------
 
     @call
-    def apply(self, operation: Operation) -> AgentEntry | NoReply:
+    def apply(self, operation: Operation) -> AgentEntry:
         """Do one operation; returns the entry that it wrote or took out."""
-        try:
-            change = self.tables.decide(_checked(operation), wall_clock())
-        except AgentRegistryError as error:
-            self._refused(operation, error)
-            return self._fail(error)
+        change = self._decided(operation)
         self._commit(change)
         return change.entry
 
     @call
-    def apply_all(self, operations: tuple[Operation, ...]) -> BatchResult | NoReply:
+    def apply_all(self, operations: tuple[Operation, ...]) -> BatchResult:
         """Do all of them or none; `batch` in mode 'rollback'."""
+        _check_operations(operations)
         if len(operations) > self.max_batch:
-            return self._fail(
-                AgentRegistryError(
-                    f"AgentRegistry.batch: a batch of mode 'rollback' must have at most "
-                    f"{self.max_batch} operations; got {len(operations)}. Split it, or use 'stop'."
-                )
+            raise AgentRegistryError(
+                f"AgentRegistry.batch: a batch of mode 'rollback' must have at most "
+                f"{self.max_batch} operations; got {len(operations)}. Split it, or use 'stop'."
             )
+        checked = [_checked(operation) for operation in operations]
         try:
-            checked = [_checked(operation) for operation in operations]
             changes = self.tables.decide_all(checked, wall_clock())
         except BatchError as error:
             self._refused(error.operation, error.error)
             self._ended("rollback", 0, 1, len(operations) - 1)
-            return self._fail(error)
-        except AgentRegistryError as error:
-            return self._fail(error)
+            raise
         for change in changes:
             self._commit(change)
         self._ended("rollback", len(changes), 0, 0)
@@ -142,16 +139,16 @@ class AgentRegistryServer(GenServer):
     @call
     def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> BatchResult:
         """Do each for itself; `batch` in the other modes."""
+        _check_operations(operations)
         done: list[AgentEntry] = []
         failed: list[BatchFailure] = []
         for index, operation in enumerate(operations):
             if failed and stop:
                 break
             try:
-                change = self.tables.decide(_checked(operation), wall_clock())
+                change = self._decided(operation)
             except AgentRegistryError as error:
-                self._refused(operation, error)
-                failed.append(BatchFailure(index, operation, error))
+                failed.append(BatchFailure(index, operation, error.with_traceback(None)))
             else:
                 self._commit(change)
                 done.append(change.entry)
@@ -178,6 +175,14 @@ class AgentRegistryServer(GenServer):
             super().handle_info(message)
 
     # -- private ---------------------------------------------------------------------------
+
+    def _decided(self, operation: Operation) -> Change:
+        """What it would change; raised, and counted, if it is refused."""
+        try:
+            return self.tables.decide(_checked(operation), wall_clock())
+        except AgentRegistryError as error:
+            self._refused(operation, error)
+            raise
 
     def _commit(self, change: Change) -> None:
         self.tables.commit(change)
@@ -225,9 +230,10 @@ class AgentRegistryServer(GenServer):
             numbers = {"done_count": done, "failed_count": failed, "skipped_count": skipped}
             slot.emit(numbers, {"registry": self.pid, "on_error": mode})
 
-    def _fail(self, error: AgentRegistryError) -> NoReply:
-        self.sender.fail(error.with_traceback(None))  # raised in the caller
-        return NoReply()
+
+def _check_operations(operations: object) -> None:
+    # Not any iterable: a generator would run its maker's code in the turn of the registry.
+    check_kind("AgentRegistry", "operations", operations, (tuple, list), "a tuple of operations")
 
 
 def _checked(operation: object) -> Operation:
@@ -238,6 +244,6 @@ def _checked(operation: object) -> Operation:
             raise AgentRegistryError(str(foreign))
         return operation
     raise AgentRegistryError(
-        f"AgentRegistry: an operation must be a Register, Update, Replace or Unregister; "
-        f"got {operation!r}."
+        "AgentRegistry: an operation must be a Register, Update, Replace or Unregister; "
+        f"got {safe_repr(operation, 200)}."
     )

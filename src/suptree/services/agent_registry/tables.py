@@ -132,7 +132,7 @@ class AgentTables:
             try:
                 change = self.decide(operation, now, overlay)
             except AgentRegistryError as error:
-                raise BatchError(index, operation, error) from None
+                raise BatchError(index, operation, error.with_traceback(None)) from None
             overlay[operation.id] = change.after
             changes.append(change)
         return changes

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeGuard, cast
 
 from suptree.services.agent_registry.errors import CriteriaError
+from suptree.services.parts.checks import is_text
 
 __all__ = [
     "MISSING",
@@ -112,9 +113,9 @@ def each_of(value: Any) -> Iterable[Any]:
 
 def is_scalar(value: object) -> bool:
     """Whether an index can hold *value*: plain, hashable, equal to itself."""
-    return value is None or (
-        isinstance(value, str | int | float | bytes | enum.Enum) and value == value
-    )
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
+        return is_text(value)
+    return value is None or (isinstance(value, int | float | bytes | enum.Enum) and value == value)
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from suptree.core import Pid, Runtime, find_runtime, whereis
+from suptree.core import Pid, Runtime, find_runtime, safe_repr, whereis
 from suptree.otp import ServerRef
 from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentRegistryNotRunningError, CriteriaError
 from suptree.services.agent_registry.events import QUERY_ANSWERED
 from suptree.services.agent_registry.tables import AgentTables, Answer
+from suptree.services.parts.checks import check_name
 
-__all__ = ["AgentView", "table_name", "view_of"]
+__all__ = ["AgentView", "check_criteria", "table_name", "view_of"]
 
 
 class AgentView:
@@ -33,11 +34,7 @@ class AgentView:
 
     def answer(self, criteria: Criteria) -> Answer:
         """Query, and tell who listens."""
-        if not isinstance(criteria, Criteria):
-            raise CriteriaError(
-                f"AgentRegistry.query: criteria must be made by where(...); got {criteria!r}. "
-                "Write where('capability') == 'chat'."
-            )
+        check_criteria(criteria)
         runtime: Runtime = self._pid.runtime
         self.queries += 1
         listened = bool(self._answered.handlers)
@@ -57,8 +54,22 @@ class AgentView:
 
     def find(self, id: str) -> AgentEntry | None:
         """The entry of a live agent."""
+        check_name("AgentRegistry", "id", id)
         entry = self.tables.get(id)
         return entry if entry is not None and entry.pid.is_alive() else None
+
+
+def check_criteria(criteria: object) -> None:
+    """Refuse what was not made by `where`.
+
+    Raises:
+        CriteriaError: It was not.
+    """
+    if not isinstance(criteria, Criteria):
+        raise CriteriaError(
+            "AgentRegistry.query: criteria must be made by where(...); "
+            f"got {safe_repr(criteria, 200)}. Write where('capability') == 'chat'."
+        )
 
 
 def table_name(pid: Pid[Any]) -> str:

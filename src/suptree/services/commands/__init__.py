@@ -4,6 +4,7 @@
 command, `runner.py` starts the guardian; what runs inside that is in `guard`.
 """
 
+from suptree.services.commands.allowed import ALLOWED_COMMANDS
 from suptree.services.commands.errors import (
     ArgumentsNotAllowedError,
     CommandError,
@@ -14,10 +15,11 @@ from suptree.services.commands.errors import (
     CommandTimeoutError,
     TooManyCommandsError,
 )
+from suptree.services.commands.limits import CommandLimits
 from suptree.services.commands.manager import SystemCommandManager
 from suptree.services.commands.outcome import CommandResult, CommandStats, MemoryReading
 from suptree.services.commands.policy import AnyArguments, ArgumentPatterns, ExactArguments
-from suptree.services.commands.spec import ALLOWED_COMMANDS, CommandLimits, CommandRule
+from suptree.services.commands.spec import CommandRule
 
 __all__ = [
     "ALLOWED_COMMANDS",

@@ -92,7 +92,7 @@ class Channel:
         tell: Callable[[object], object],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._tell = tell
+        self._tell: Callable[[object], object] = tell
         self._keep = keep
         self._kept = {"out": bytearray(), "err": bytearray()}
         self._seen = {"out": 0, "err": 0}
@@ -143,7 +143,7 @@ class Channel:
 
     async def close(self) -> None:
         """Have what is left of the command ended, wait for that, and let everything go."""
-        self._tell = lambda message: None
+        self._tell = _unheard
         try:
             if not self._over.done():
                 self.stop(0)
@@ -228,7 +228,8 @@ class Channel:
             case {"failed": facts}:
                 self._is_over(Failed(**facts))
             case {"ended": facts}:
-                self._is_over(Ended(**{**facts, "left": len(facts["left"])}))
+                left = len(facts.pop("left"))
+                self._is_over(Ended(**facts, left=left))
             case _:
                 self._is_over(Lost())
 
@@ -258,3 +259,7 @@ class Channel:
 
     def __repr__(self) -> str:
         return f"<channel of a command, {'open' if self._open else 'closed'}>"
+
+
+def _unheard(message: object) -> None:
+    """Whoever was told has ended."""

@@ -27,7 +27,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from suptree.core import ReplyTo, Table, check_delay, find_runtime
-from suptree.errors import NotInProcessError
+from suptree.errors import BadArgumentError, NotInProcessError
 from suptree.otp import Continue, GenServer, NoReply, call
 from suptree.services.configuration.errors import (
     ConfigurationError,
@@ -45,6 +45,7 @@ from suptree.services.configuration.value import (
     Sources,
     diff_configurations,
 )
+from suptree.services.parts.checks import check_text
 from suptree.services.parts.subscribers import Subscribers
 
 __all__ = ["ConfigChanged", "ConfigServer", "ConfigStats"]
@@ -117,6 +118,8 @@ class ConfigServer(GenServer):
         ValueError: *load_timeout* is not above 0.
         NoTableError: There is no table *keep*.
     """
+
+    call_raises = (BadArgumentError,)
 
     def __init__(
         self,
@@ -191,8 +194,8 @@ class ConfigServer(GenServer):
             self._read()
         return NoReply()
 
-    @call
-    def subscribe(self, section: str = "") -> Configuration[Any] | NoReply:
+    @call(raises=(UnknownSectionError, NotInProcessError))
+    def subscribe(self, section: str = "") -> Configuration[Any]:
         """Have the caller told of each change in a section, until it ends or unsubscribes.
 
         Args:
@@ -205,22 +208,19 @@ class ConfigServer(GenServer):
             UnknownSectionError: The schema has no such path.
             NotInProcessError: The caller is no process.
         """
+        check_text("ConfigServer", "section", section)
         pid = self.sender.pid
         if pid is None:
-            return self._fail(
-                NotInProcessError("ConfigServer.subscribe: only a process subscribes.")
-            )
+            raise NotInProcessError("ConfigServer.subscribe: only a process subscribes.")
         configuration = self._table[_CURRENT]
-        try:
-            configuration.at(section)
-        except UnknownSectionError as error:
-            return self._fail(error)
+        configuration.at(section)
         self._subscribers.add(pid, section)
         return configuration
 
     @call
     def unsubscribe(self, section: str = "") -> None:
         """End the caller's subscription to *section*; no error if there is none."""
+        check_text("ConfigServer", "section", section)
         pid = self.sender.pid
         if pid is not None:
             self._subscribers.discard(pid, section)
@@ -277,7 +277,7 @@ class ConfigServer(GenServer):
         if isinstance(outcome, ConfigurationError):
             self._refuse(outcome)
             for sender in waiting:
-                sender.fail(_again(outcome))
+                self.reply_error(sender, outcome)
         else:
             self._apply(outcome, changes)
             for sender in waiting:
@@ -331,10 +331,6 @@ class ConfigServer(GenServer):
         facts = {"reason": reason, "problems": tuple(problems)}
         runtime.telemetry.emit(RELOAD_REFUSED, numbers, facts)
 
-    def _fail(self, error: Exception) -> NoReply:
-        self.sender.fail(error)
-        return NoReply()
-
 
 def _load_checked(
     sources: Sources[Any], check: Callable[[Configuration[Any]], Iterable[Problem]] | None
@@ -359,8 +355,3 @@ def _load_checked(
 def _is_in(path: str, section: str) -> bool:
     """Whether a setting is in a section, or is it."""
     return not section or path == section or path.startswith((f"{section}.", f"{section}["))
-
-
-def _again(error: ConfigurationError) -> ConfigurationError:
-    """One for each who waits: an exception that is raised keeps where."""
-    return type(error)(*error.args)

@@ -1,20 +1,23 @@
 """Messages between agents: lanes, outcomes, groups, dead letters.  See `manager.py`."""
 
 from suptree.services.coordination.contexts import Context, ContextInfo
-from suptree.services.coordination.dead_letters import (
-    DeadLetter,
-    DeadLetterQueue,
-    DeadLetterStats,
-)
+from suptree.services.coordination.dead_letters import DeadLetterQueue
 from suptree.services.coordination.delegation import Delegation
 from suptree.services.coordination.errors import (
     ContextExistsError,
     ContextNotFoundError,
+    ContextsFullError,
     CoordinationError,
+    CustodyError,
     LetterNotFoundError,
     UnknownMessageError,
 )
 from suptree.services.coordination.lane import LaneInfo, LanePolicy
+from suptree.services.coordination.letters import (
+    DeadLetter,
+    DeadLetterStats,
+    RedrivePolicy,
+)
 from suptree.services.coordination.manager import CoordinationManager
 from suptree.services.coordination.outcomes import (
     Acknowledged,
@@ -27,7 +30,7 @@ from suptree.services.coordination.outcomes import (
     Rejected,
     RejectReason,
 )
-from suptree.services.coordination.router import CoordinationStats
+from suptree.services.coordination.stats import CoordinationStats
 
 __all__ = [
     "Acknowledged",
@@ -37,9 +40,11 @@ __all__ = [
     "ContextExistsError",
     "ContextInfo",
     "ContextNotFoundError",
+    "ContextsFullError",
     "CoordinationError",
     "CoordinationManager",
     "CoordinationStats",
+    "CustodyError",
     "DeadLetter",
     "DeadLetterQueue",
     "DeadLetterStats",
@@ -51,6 +56,7 @@ __all__ = [
     "LetterNotFoundError",
     "Outcome",
     "Receiver",
+    "RedrivePolicy",
     "RejectReason",
     "Rejected",
     "UnknownMessageError",

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from suptree.core import Pid
-from suptree.services.coordination.errors import ContextExistsError, ContextNotFoundError
+from suptree.services.coordination.errors import (
+    ContextExistsError,
+    ContextNotFoundError,
+    ContextsFullError,
+)
 from suptree.services.coordination.outcomes import Receiver
 
 __all__ = ["Context", "ContextInfo", "Contexts"]
@@ -36,12 +40,21 @@ class ContextInfo:
 
 
 class Contexts:
-    """The contexts of one router."""
+    """The contexts of one router.
 
-    __slots__ = ("_open",)
+    Args:
+        most: How many there may be.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_most", "_open")
+
+    def __init__(self, most: int) -> None:
         self._open: dict[str, ContextInfo] = {}
+        self._most = most
+
+    def take_over(self, contexts: dict[str, ContextInfo]) -> None:
+        """Go on with those of another router."""
+        self._open = contexts
 
     def open(
         self, name: str, members: list[Receiver], data: object, owner: Pid[Any] | None
@@ -50,9 +63,12 @@ class Contexts:
 
         Raises:
             ContextExistsError: The name is used.
+            ContextsFullError: There are too many.
         """
         if name in self._open:
             raise ContextExistsError(name)
+        if len(self._open) >= self._most:
+            raise ContextsFullError(self._most)
         info = ContextInfo(name, tuple(dict.fromkeys(members)), data, owner)
         self._open[name] = info
         return info

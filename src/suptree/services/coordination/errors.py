@@ -10,7 +10,9 @@ from suptree.errors import SuptreeError
 __all__ = [
     "ContextExistsError",
     "ContextNotFoundError",
+    "ContextsFullError",
     "CoordinationError",
+    "CustodyError",
     "LetterNotFoundError",
     "UnknownMessageError",
 ]
@@ -51,6 +53,46 @@ class ContextNotFoundError(CoordinationError):
     def __str__(self) -> str:
         hint = "" if self.near is None else f", did you mean {self.near!r}?"
         return f"context {self.name!r}: there is none{hint or '.'} Open it with open_context."
+
+
+class ContextsFullError(CoordinationError):
+    """There are as many contexts as there may be.
+
+    Attributes:
+        limit: How many that is.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"open_context: {self.limit} contexts are open, and there may be no more. "
+            "Close some, give them owners, or raise `max_contexts`."
+        )
+
+
+class CustodyError(CoordinationError):
+    """What a service is to go on with is in other hands.
+
+    Attributes:
+        who: The service that asked for it.
+        space: Where in the store.
+        why: What is wrong.
+    """
+
+    def __init__(self, who: str, space: str, why: str) -> None:
+        super().__init__(who, space, why)
+        self.who = who
+        self.space = space
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.who}: space must be one of its own; got {self.space!r}, and {self.why}. "
+            "Give each of them another `space`."
+        )
 
 
 class UnknownMessageError(CoordinationError):

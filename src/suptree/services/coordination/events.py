@@ -13,7 +13,9 @@ __all__ = [
     "CONTEXT_CLOSED",
     "CONTEXT_OPENED",
     "DEAD_LETTERED",
+    "DEAD_LETTER_ADDED",
     "DEAD_LETTER_DROPPED",
+    "DEAD_LETTER_REDELIVERED",
     "EXPIRED",
     "REJECTED",
     "RETRIED",
@@ -38,7 +40,7 @@ REJECTED: Final = Event(
     "suptree.coordination.message.rejected",
     measurements={"queue_len": "messages in the lane"},
     metadata={"to": "the receiver", "id": "the id of the message", "why": "a RejectReason"},
-    doc="A message was not accepted.",
+    doc="A message was not accepted, or a receiver has answered it with an error.",
 )
 EXPIRED: Final = Event(
     "suptree.coordination.message.expired",
@@ -94,6 +96,18 @@ CONTEXT_CLOSED: Final = Event(
     measurements={"members_count": "how many belonged to it"},
     metadata={"context": "its name", "reason": "'closed', or 'owner_ended'"},
     doc="A group of receivers is gone.",
+)
+DEAD_LETTER_ADDED: Final = Event(
+    "suptree.coordination.dead_letter.added",
+    measurements={"letters_count": "letters in the queue now"},
+    metadata={"to": "whom it was for", "number": "the number of the letter", "reason": "why"},
+    doc="The dead-letter queue keeps one letter more.",
+)
+DEAD_LETTER_REDELIVERED: Final = Event(
+    "suptree.coordination.dead_letter.redelivered",
+    measurements={"age_s": "seconds since it was given up"},
+    metadata={"to": "whom it is for", "number": "the number of the letter"},
+    doc="A router has taken a letter in again, which leaves the queue.",
 )
 DEAD_LETTER_DROPPED: Final = Event(
     "suptree.coordination.dead_letter.dropped",

@@ -14,10 +14,11 @@ from typing import Final, Literal, Protocol
 
 from suptree.core import ReplyTo
 from suptree.otp import Response
+from suptree.services.coordination.asked import check_class
 from suptree.services.coordination.outcomes import Outcome, Receiver
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.breaker import Breaker, BreakerConfig, Permit
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count, check_number, check_word
 from suptree.services.parts.deadlines import NEVER
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LaneInfo",
     "LanePolicy",
     "Waiter",
+    "info_of",
 ]
 
 Overflow = Literal["reject", "drop_oldest", "wait"]
@@ -57,11 +59,13 @@ class LanePolicy:
         overflow: What becomes of one more; see `Overflow`.
         parked: How many senders may wait for a place, under 'wait'.
         retry: The waits between attempts, and how often a message is delivered to a
-            receiver that dies over it (3 times).  While nobody lives there, nothing counts.
+            receiver that dies over it (3 times).  While nobody lives there, or when the
+            receiver died before it had begun with the message, nothing counts.
         ack_timeout: Seconds after which a receiver that has not answered counts as failed.
             The message is not sent again: the receiver may still be at it.
         expires: Seconds after which a message that was not handled is given up.
-        breaker: When a receiver is given a rest; None: never.
+        breaker: When a receiver is given a rest; None: never.  Its deaths with a message in
+            hand and unread ones count, and answers that take longer than `ack_timeout`.
         while_open: Whether the lane of such a receiver buffers, or rejects.
 
     Raises:
@@ -79,20 +83,15 @@ class LanePolicy:
 
     def __post_init__(self) -> None:
         who = "LanePolicy"
+        check_class(who, "retry", self.retry, RetryPolicy, "RetryPolicy.fixed(max_attempts=3)")
+        if self.breaker is not None:
+            check_class(who, "breaker", self.breaker, BreakerConfig, "BreakerConfig()")
         check_count(who, "buffer", self.buffer, least=0)
         check_count(who, "parked", self.parked, least=0)
         check_number(who, "ack_timeout", self.ack_timeout, above=0)
         check_number(who, "expires", self.expires, above=0)
-        for name, words in (
-            ("overflow", ("reject", "drop_oldest", "wait")),
-            ("while_open", ("buffer", "reject")),
-        ):
-            value = getattr(self, name)
-            if value not in words:
-                raise ValueError(
-                    f"{who}: {name} must be {', '.join(map(repr, words[:-1]))} or {words[-1]!r}; "
-                    f"got {value!r}."
-                )
+        check_word(who, "overflow", self.overflow, ("reject", "drop_oldest", "wait"))
+        check_word(who, "while_open", self.while_open, ("buffer", "reject"))
         if self.retry.max_attempts is None:
             raise ValueError(f"{who}: retry must have max_attempts; got None. Say how often.")
 
@@ -138,6 +137,7 @@ class Entry:
         attempts: How often it was delivered.
         others: Receivers that may get it instead, if this one dies over it.
         context: What travels with it, if anything does.
+        redrives: How often it was a dead letter before.
         waiters: Those who asked for its outcome later.
         due: When it needs to be looked at; see `Deadlines`.
 
@@ -148,6 +148,7 @@ class Entry:
     attempts = 0
     others: tuple[Receiver, ...] = ()
     context: Context | None = None
+    redrives = 0
     waiters: list[Waiter] | None = None
     due = NEVER
 
@@ -235,8 +236,8 @@ class Lane:
 
     def __init__(self, to: Receiver, policy: LanePolicy, now: float) -> None:
         self.to = to
-        self.policy = policy
         self.breaker = None if policy.breaker is None else Breaker(policy.breaker)
+        self.policy = policy
         self.counts_successes = _counts_successes(policy.breaker)
         self.waiting: deque[Entry] = deque()
         self.parked: deque[Entry] = deque()
@@ -249,6 +250,28 @@ class Lane:
         self.pause: float | None = None
         self.due = NEVER
         self.used_at = now
+
+    def go_by(self, policy: LanePolicy) -> None:
+        """Treat what comes by *policy* from now on.
+
+        Nothing that it holds goes for that.  A breaker with other numbers keeps its state, and
+        begins to count anew.
+        """
+        before, self.policy = self.policy, policy
+        config = policy.breaker
+        if config == before.breaker:
+            return
+        if self.breaker is None or config is None:
+            self.breaker = None if config is None else Breaker(config)
+            self.permit = None
+        else:
+            self.breaker.configure(config)
+        self.counts_successes = _counts_successes(config)
+
+    def entries(self) -> list[Entry]:
+        """Everything in it, the one that the receiver has first."""
+        first = [] if self.in_flight is None else [self.in_flight]
+        return [*first, *self.waiting, *self.parked]
 
     def load(self) -> int:
         """How many messages it holds."""
@@ -278,23 +301,6 @@ class Lane:
             return "the receiver keeps failing: its breaker is open"
         return "nobody lives there just now" if self.failures else "it is its turn next"
 
-    def go_by(self, policy: LanePolicy) -> None:
-        """Treat what comes by *policy* from now on.
-
-        Nothing that it holds goes for that.  A breaker with other numbers keeps its state, and
-        begins to count anew.
-        """
-        before, self.policy = self.policy, policy
-        config = policy.breaker
-        if config == before.breaker:
-            return
-        if self.breaker is None or config is None:
-            self.breaker = None if config is None else Breaker(config)
-            self.permit = None
-        else:
-            self.breaker.configure(config)
-        self.counts_successes = _counts_successes(config)
-
 
 def _counts_successes(config: BreakerConfig | None) -> bool:
     return config is not None and (config.failure_rate, config.slow_after) != (None, None)
@@ -321,3 +327,16 @@ class LaneInfo:
     breaker: str
     failures_count: int
     oldest_s: float
+
+
+def info_of(lane: Lane, now: float) -> LaneInfo:
+    """*lane* as people see it."""
+    return LaneInfo(
+        to=lane.to,
+        waiting_count=len(lane.waiting) + len(lane.parked),
+        in_flight=None if lane.in_flight is None else lane.in_flight.id,
+        in_flight_s=0.0 if lane.in_flight is None else now - lane.sent_at,
+        breaker="none" if lane.breaker is None else lane.breaker.state.value,
+        failures_count=lane.failures,
+        oldest_s=max((now - entry.accepted_at for entry in lane.entries()), default=0.0),
+    )

@@ -26,8 +26,9 @@ __all__ = [
 ]
 
 from suptree.core import Pid
+from suptree.otp import Via
 
-Receiver: TypeAlias = Pid[Any] | str
+Receiver: TypeAlias = Pid[Any] | str | Via
 """Who is to get a message: a name, which its next process inherits, or one process."""
 
 RejectReason: TypeAlias = Literal[

@@ -27,8 +27,8 @@ from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from suptree.core import Down, Pid, ReplyTo, Table, Timer, check_delay, find_runtime, safe_repr
-from suptree.errors import SuptreeError
+from suptree.core import Down, Pid, ReplyTo, Table, Timer, find_runtime, safe_repr
+from suptree.errors import BadArgumentError, CrossRuntimeError
 from suptree.otp import GenServer, NoReply, ServerRef, call
 from suptree.services.dependencies.errors import (
     NotReadyError,
@@ -43,11 +43,19 @@ from suptree.services.dependencies.readiness import (
     SystemReadiness,
     Word,
 )
+from suptree.services.parts.checks import (
+    check_count,
+    check_name,
+    check_process,
+    check_seconds,
+    check_text,
+)
 from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners, stranger
 
 __all__ = ["ReadinessBoard", "ReadinessStats"]
 
+_WHO: Final = "ReadinessBoard"
 _SPACE: Final = "readiness"
 _LOOK_FROM: Final = 64  # with so many waiters, look for those that have gone
 
@@ -100,6 +108,8 @@ class ReadinessBoard(GenServer):
         NoTableError: There is no such table.
     """
 
+    call_raises = (BadArgumentError, CrossRuntimeError, UnknownServiceError)
+
     def __init__(
         self,
         services: Dependencies | Mapping[str, Collection[str]],
@@ -107,8 +117,7 @@ class ReadinessBoard(GenServer):
         table: str | None = None,
         max_waiters: int = 10_000,
     ) -> None:
-        if max_waiters < 1:
-            raise ValueError(f"ReadinessBoard: max_waiters must be 1 or more; got {max_waiters!r}.")
+        check_count(_WHO, "max_waiters", max_waiters)
         self._graph = services if isinstance(services, Dependencies) else Dependencies(services)
         self._state = Readiness(self._graph)
         self._owners: Owners[str] = Owners()
@@ -151,8 +160,10 @@ class ReadinessBoard(GenServer):
 
         Raises:
             UnknownServiceError: It is not declared.
+            BadArgumentError: *service* or *pid* is none.
+            CrossRuntimeError: *pid* lives in another runtime.
         """
-        _raise(await ReadinessBoard._say(board, service, pid, Word(ready=True)))
+        await ReadinessBoard._say(board, service, pid, Word(ready=True))
 
     @staticmethod
     async def not_ready(
@@ -163,17 +174,22 @@ class ReadinessBoard(GenServer):
         pid: Pid[Any] | None = None,
     ) -> None:
         """Say that *service* cannot serve, and why; see `ready`."""
-        _raise(await ReadinessBoard._say(board, service, pid, Word(ready=False, reason=reason)))
+        check_text(_WHO, "reason", reason)
+        await ReadinessBoard._say(board, service, pid, Word(ready=False, reason=reason))
 
     @call
-    def _say(self, service: str, pid: Pid[Any] | None, word: Word) -> SuptreeError | None:
-        if service not in self._graph:
-            return UnknownServiceError("ReadinessBoard", service, self._graph)
-        foreign = stranger("ReadinessBoard", pid)
+    def _say(self, service: str, pid: Pid[Any] | None, word: Word) -> None:
+        self._check_declared(service)
+        check_process(_WHO, "pid", pid, optional=True)
+        foreign = stranger(_WHO, pid)
         if foreign is not None:
-            return foreign
+            raise foreign
         self._take_down(service, self.sender.pid if pid is None else pid, word)
-        return None
+
+    def _check_declared(self, service: str) -> None:
+        check_name(_WHO, "service", service)
+        if service not in self._graph:
+            raise UnknownServiceError(_WHO, service, self._graph)
 
     def _take_down(self, service: str, pid: Pid[Any] | None, word: Word) -> None:
         before = self._speakers.get(service)
@@ -221,22 +237,14 @@ class ReadinessBoard(GenServer):
 
     # -- asking ----------------------------------------------------------------------------
 
-    @staticmethod
-    async def readiness(board: ServerRef[ReadinessBoard], service: str) -> ServiceReadiness:
+    @call
+    def readiness(self, service: str) -> ServiceReadiness:
         """Whether *service* is ready and live, and why not.
 
         Raises:
             UnknownServiceError: It is not declared.
         """
-        found: ServiceReadiness | SuptreeError = await ReadinessBoard._readiness(board, service)
-        if isinstance(found, SuptreeError):
-            raise found
-        return found
-
-    @call
-    def _readiness(self, service: str) -> Any:  # a ServiceReadiness, or what the client raises
-        if service not in self._graph:
-            return UnknownServiceError("ReadinessBoard", service, self._graph)
+        self._check_declared(service)
         return self._state.of(service)
 
     @call
@@ -279,6 +287,7 @@ class ReadinessBoard(GenServer):
             UnknownServiceError: It is not declared.
             TooManyWaitersError: The board lets nobody wait any more.
         """
+        check_name(_WHO, "service", service)
         await _wait(board, service, timeout)
 
     @staticmethod
@@ -288,17 +297,18 @@ class ReadinessBoard(GenServer):
         """Wait until every service is ready; see `wait_ready`."""
         await _wait(board, None, timeout)
 
-    @call(timeout=None)  # the board answers in time itself, with the reasons
-    def _wait(self, service: str | None, timeout: float | None) -> SuptreeError | NoReply | None:
-        if service is not None and service not in self._graph:
-            return UnknownServiceError("ReadinessBoard", service, self._graph)
+    # The board answers in time itself, with the reasons.
+    @call(timeout=None, raises=(NotReadyError, TooManyWaitersError))
+    def _wait(self, service: str | None, timeout: float | None) -> NoReply | None:
+        if service is not None:
+            self._check_declared(service)
         if self._is_ready(service):
             return None
         if timeout == 0:
-            return self._in_vain(service, 0.0)
+            raise self._in_vain(service, 0.0)
         if not self._has_room():
             self._refused += 1
-            return TooManyWaitersError(self._max_waiters)
+            raise TooManyWaitersError(self._max_waiters)
         waiter = _Waiter(self.sender, service, timeout)
         self._waiters[waiter] = None
         if timeout is not None:
@@ -334,7 +344,7 @@ class ReadinessBoard(GenServer):
             self._forget(waiter)
             if not waiter.reply_to.done():
                 error = self._in_vain(waiter.service, waiter.timeout or 0.0)
-                self.reply(waiter.reply_to, error)
+                self.reply_error(waiter.reply_to, error)
         self._arm()
 
     def _forget(self, waiter: _Waiter) -> None:
@@ -368,11 +378,5 @@ class ReadinessBoard(GenServer):
 async def _wait(
     board: ServerRef[ReadinessBoard], service: str | None, timeout: float | None
 ) -> None:
-    if timeout is not None:
-        check_delay("ReadinessBoard.wait_ready", "timeout", timeout)
-    _raise(await ReadinessBoard._wait(board, service, timeout))
-
-
-def _raise(answer: SuptreeError | None) -> None:
-    if answer is not None:
-        raise answer
+    check_seconds("ReadinessBoard.wait_ready", "timeout", timeout, zero=True, optional=True)
+    await ReadinessBoard._wait(board, service, timeout)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from suptree.core import Table, check_delay, find_runtime
-from suptree.errors import MailboxFullError, NoTableError
-from suptree.otp import GenServer, NoReply, ServerRef, call, cast
+from suptree.errors import BadArgumentError, MailboxFullError, NoTableError
+from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.flags.declared import START
 from suptree.services.flags.errors import FlagDeclarationError, UnknownFlagError
 from suptree.services.flags.events import GUARD_TRIPPED
@@ -30,11 +30,12 @@ from suptree.services.flags.reading import TABLE, migrations_of
 from suptree.services.flags.server import FeatureFlags
 from suptree.services.flags.standing import Progress
 from suptree.services.flags.watch import Guard, Report, Watch
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count, check_flag, check_name, check_seconds
 
 __all__ = ["ControlStats", "MigrationControl", "Readiness"]
 
 _LOOK: Final = "look"
+_WHO: Final = "MigrationControl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class MigrationControl(GenServer):
         ValueError: *look_every* is not above 0.
     """
 
+    call_raises = (BadArgumentError,)
+
     def __init__(
         self,
         flags: ServerRef[FeatureFlags],
@@ -128,32 +131,33 @@ class MigrationControl(GenServer):
             duration_s: Seconds that it took, if it was timed.
 
         Raises:
-            ValueError: *duration_s* is no number of seconds.
+            BadArgumentError: *duration_s* is no number of seconds, or another value is wrong.
         """
-        check_number("MigrationControl", "duration_s", duration_s, least=0, optional=True)
-        MigrationControl.record(control, migration, ok, duration_s)
+        check_name(_WHO, "migration", migration)
+        check_flag(_WHO, "ok", ok)
+        check_seconds(_WHO, "duration_s", duration_s, zero=True, optional=True)
+        MigrationControl._record(control, migration, ok, duration_s)
 
     @staticmethod
     def restarted(control: ServerRef[MigrationControl], migration: str, count: int = 1) -> None:
         """Say that something on the path of a migration was restarted; does not wait.
 
         Raises:
-            ValueError: *count* is no whole number above 0.
+            BadArgumentError: *count* is no whole number above 0, or *migration* no name.
         """
-        check_count("MigrationControl", "count", count)
-        MigrationControl.record_restarts(control, migration, count)
+        check_name(_WHO, "migration", migration)
+        check_count(_WHO, "count", count)
+        MigrationControl._record_restarts(control, migration, count)
 
     @cast
-    def record(self, migration: str, ok: bool, duration_s: float | None) -> None:
-        """What `report` sends."""
+    def _record(self, migration: str, ok: bool, duration_s: float | None) -> None:
         watch = self._watch(migration)
         if watch is not None:
             watch.record(ok, duration_s, self._now())
             self._judge(migration, watch)
 
     @cast
-    def record_restarts(self, migration: str, count: int) -> None:
-        """What `restarted` sends."""
+    def _record_restarts(self, migration: str, count: int) -> None:
         watch = self._watch(migration)
         if watch is not None:
             watch.restarted(count, self._now())
@@ -161,17 +165,17 @@ class MigrationControl(GenServer):
 
     # -- asking ------------------------------------------------------------------------------
 
-    @call
-    def readiness(self, migration: str) -> Readiness | NoReply:
+    @call(raises=UnknownFlagError)
+    def readiness(self, migration: str) -> Readiness:
         """Whether the next stage of a migration may be enabled.
 
         Raises:
             UnknownFlagError: It has no guard.
         """
+        check_name(_WHO, "migration", migration)
         watch = self._watches.get(migration)
         if watch is None:
-            self.sender.fail(UnknownFlagError(migration, self._watches, "migration"))
-            return NoReply()
+            raise UnknownFlagError(migration, self._watches, "migration")
         self._follow(migration, watch)
         now = self._now()
         missing = tuple(watch.missing(now))

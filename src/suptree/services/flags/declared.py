@@ -21,8 +21,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from suptree.core import safe_repr
 from suptree.services.flags.errors import FlagDeclarationError
 from suptree.services.flags.rollout import Rollout, percentage_of
+from suptree.services.parts.checks import check_name, is_text
 from suptree.services.parts.near import did_you_mean
 
 __all__ = [
@@ -210,8 +212,11 @@ def settings_of(settings: Mapping[str, FlagValue]) -> dict[str, FlagSetting]:
     """
     if not isinstance(settings, Mapping):
         raise FlagDeclarationError(
-            f"FeatureFlags: settings must be values by the name of their flag; got {settings!r}."
+            "FeatureFlags: settings must be values by the name of their flag; "
+            f"got {safe_repr(settings, 200)}."
         )
+    for name in settings:
+        check_name("FeatureFlags", "a name in settings", name)
     return {name: _setting_of(name, value) for name, value in settings.items()}
 
 
@@ -236,11 +241,12 @@ def flag_problems(flags: Iterable[Flag], settings: Mapping[str, FlagValue]) -> d
 
 def _setting_of(flag: str, value: FlagValue) -> FlagSetting:
     setting = value if isinstance(value, FlagSetting) else FlagSetting(value)
-    _check_rollout(f"FeatureFlags: the rollout of {flag!r}", setting.rollout)
+    _check_rollout(f"FeatureFlags: settings: the rollout of {flag!r}", setting.rollout)
     for id in (*setting.allow, *setting.deny):
-        if not isinstance(id, str) or not id:
+        if not is_text(id) or not id:
             raise FlagDeclarationError(
-                f"FeatureFlags: the ids of {flag!r} must be texts that are not empty; got {id!r}."
+                f"FeatureFlags: settings: the ids of {flag!r} must be texts that are not empty; "
+                f"got {safe_repr(id, 200)}."
             )
     return setting
 
@@ -262,5 +268,6 @@ def _check_name(who: str, name: Any) -> None:
 def _check_rollout(what: str, rollout: object) -> None:
     if percentage_of(rollout) is None:
         raise FlagDeclarationError(
-            f"{what} must be true, false or a percentage from 0 to 100 in steps of 0.01; got {rollout!r}."
+            f"{what} must be true, false or a percentage from 0 to 100 in steps of 0.01; "
+            f"got {safe_repr(rollout, 200)}."
         )

@@ -9,6 +9,7 @@ from suptree.errors import NoTableError
 from suptree.services.flags.errors import UnknownFlagError
 from suptree.services.flags.events import FLAG_EVALUATED
 from suptree.services.flags.standing import FlagState, Progress
+from suptree.services.parts.checks import check_name
 
 __all__ = ["TABLE", "FlagReading", "migrations_of"]
 
@@ -44,7 +45,8 @@ class FlagReading:
             return fallback
         try:
             state = flags[flag]
-        except KeyError:
+        except (KeyError, TypeError):
+            check_name("FeatureFlags", "flag", flag)
             raise UnknownFlagError(flag, flags) from None
         on = state.is_on(agent)
         slot = runtime.telemetry.slot(FLAG_EVALUATED)
@@ -55,6 +57,7 @@ class FlagReading:
     @staticmethod
     def state(flag: str, *, table: str = TABLE) -> FlagState:
         """A flag as it stands; raises as `enabled` does."""
+        check_name("FeatureFlags", "flag", flag)
         flags: Table[str, FlagState] = Table.lookup(table)
         if flag not in flags:
             raise UnknownFlagError(flag, flags)
@@ -68,6 +71,7 @@ class FlagReading:
     @staticmethod
     def progress(migration: str, *, table: str = TABLE) -> Progress:
         """How far a migration is, with its last moves; raises as `enabled` does."""
+        check_name("FeatureFlags", "migration", migration)
         migrations: Table[str, Progress] = Table.lookup(migrations_of(table))
         if migration not in migrations:
             raise UnknownFlagError(migration, migrations, "migration")

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from suptree.core import safe_repr
 from suptree.services.flags.declared import START, Declared, FlagSetting, Migration
 from suptree.services.flags.errors import (
     FlagListFullError,
@@ -32,8 +33,11 @@ from suptree.services.flags.standing import (
     Progress,
     Standing,
 )
+from suptree.services.parts.checks import check_name, check_text, is_text
 
 __all__ = ["Flags"]
+
+_WHO: Final = "FeatureFlags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +123,22 @@ class Flags:
         percentage = percentage_of(rollout)
         if percentage is None:
             raise FlagValueError(
-                f"FeatureFlags: {name!r} must be set to true, false or a percentage from 0 to 100 in steps of 0.01; "
-                f"got {rollout!r}."
+                f"FeatureFlags: the rollout of {name!r} must be true, false or a percentage from 0 to 100 "
+                f"in steps of 0.01; got {safe_repr(rollout, 200)}."
             )
         return self._override(standing, name, percentage=percentage, since=now)
+
+    def set_percentage(
+        self, standing: Standing, name: str, percentage: object, now: float
+    ) -> Standing:
+        """As `set`, but for true and false."""
+        self._check_free(name)
+        if isinstance(percentage, bool) or percentage_of(percentage) is None:
+            raise FlagValueError(
+                f"FeatureFlags: the percentage of {name!r} must be a number from 0 to 100 "
+                f"in steps of 0.01; got {safe_repr(percentage, 200)}."
+            )
+        return self.set(standing, name, percentage, now)
 
     def list_ids(
         self,
@@ -193,6 +209,7 @@ class Flags:
         """
         migration, reached = self._reached(standing, name)
         self._check_stage(migration, to)
+        check_text(_WHO, "reason", reason)
         back = migration.position(to)
         assert back is not None
         if back >= reached and not (kind == "emergency" and back == reached):
@@ -242,16 +259,19 @@ class Flags:
         return Standing(standing.flags, {**standing.migrations, name: new})
 
     def _reached(self, standing: Standing, name: str) -> tuple[Migration, int]:
+        check_name(_WHO, "migration", name)
         migration = self.declared.migrations.get(name)
         if migration is None:
             raise UnknownFlagError(name, self.declared.migrations, "migration")
         return migration, migration.position(self.progress(standing, name).stage) or 0
 
     def _check_stage(self, migration: Migration, stage: str) -> None:
+        check_text(_WHO, "stage", stage)
         if migration.position(stage) is None:
             raise UnknownFlagError(stage, [one.name for one in migration.stages], "stage")
 
     def _check_flag(self, name: str) -> None:
+        check_name(_WHO, "flag", name)
         if name not in self.declared.flags:
             raise UnknownFlagError(name, self.declared.flags)
 
@@ -266,12 +286,14 @@ def _ids(flag: str, ids: Collection[str]) -> frozenset[str]:
     # Not any iterable: a generator would run its maker's code in the turn of the server.
     if not isinstance(ids, list | tuple | set | frozenset):
         raise FlagValueError(
-            f"FeatureFlags: the ids for {flag!r} must be a list, tuple or set; got {ids!r}."
+            f"FeatureFlags: the ids for {flag!r} must be a list, tuple or set; "
+            f"got {safe_repr(ids, 200)}."
         )
     for id in ids:
-        if not isinstance(id, str) or not id:
+        if not is_text(id) or not id:
             raise FlagValueError(
-                f"FeatureFlags: an id for {flag!r} must be a text that is not empty; got {id!r}."
+                f"FeatureFlags: the ids for {flag!r} must be texts that are not empty; "
+                f"got {safe_repr(id, 200)}."
             )
     return frozenset(ids)
 

@@ -20,14 +20,15 @@ migration, whose stages move it; stages out of order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal
 
 from suptree.clock import wall_clock
 from suptree.core import Table, check_delay, find_runtime
-from suptree.errors import NotInProcessError
-from suptree.otp import GenServer, NoReply, call, cast
+from suptree.errors import BadArgumentError, NotInProcessError
+from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.flags.declared import (
     START,
     Declared,
@@ -36,7 +37,7 @@ from suptree.services.flags.declared import (
     Migration,
     settings_of,
 )
-from suptree.services.flags.errors import FlagError, FlagValueError, UnknownFlagError
+from suptree.services.flags.errors import FlagError, UnknownFlagError
 from suptree.services.flags.events import (
     FLAG_CHANGED,
     MIGRATION_ADVANCED,
@@ -46,13 +47,20 @@ from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMo
 from suptree.services.flags.reading import TABLE, FlagReading, migrations_of
 from suptree.services.flags.rules import Flags
 from suptree.services.flags.standing import FlagState, Progress, Standing
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import (
+    bad_argument,
+    check_count,
+    check_kind,
+    check_name,
+    check_text,
+)
 from suptree.services.parts.store import Store
 from suptree.services.parts.subscribers import Subscribers
 
 __all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagsStats", "MigrationMoved", "migrations_of"]
 
 EVERYTHING: Final = ""
+_WHO: Final = "FeatureFlags"
 _STANDING: Final = "standing"
 _NONE: Final[Mapping[str, FlagValue]] = {}
 
@@ -75,6 +83,8 @@ class FeatureFlags(FlagReading, GenServer):
         FlagDeclarationError: They do not fit together.
         FlagStateError: What is in the store cannot be used; nothing starts then.
     """
+
+    call_raises = (FlagError, BadArgumentError, NotInProcessError)
 
     def __init__(
         self,
@@ -115,7 +125,7 @@ class FeatureFlags(FlagReading, GenServer):
     # -- flags -------------------------------------------------------------------------------
 
     @call
-    async def set(self, flag: str, rollout: bool | float) -> FlagState | NoReply:
+    async def set(self, flag: str, rollout: bool | float) -> FlagState:
         """Say how far a flag is on: true, false, or a percentage.
 
         Returns:
@@ -131,32 +141,28 @@ class FeatureFlags(FlagReading, GenServer):
         )
 
     @call
-    async def enable(self, flag: str) -> FlagState | NoReply:
+    async def enable(self, flag: str) -> FlagState:
         """Switch a flag on for everybody; see `set`."""
         return await self._change(
             flag, lambda now: self._rules.set(self._standing, flag, True, now)
         )
 
     @call
-    async def disable(self, flag: str) -> FlagState | NoReply:
+    async def disable(self, flag: str) -> FlagState:
         """Switch a flag off, but for the ids that are allowed it; see `set`."""
         return await self._change(
             flag, lambda now: self._rules.set(self._standing, flag, False, now)
         )
 
     @call
-    async def set_percentage(self, flag: str, percentage: float) -> FlagState | NoReply:
+    async def set_percentage(self, flag: str, percentage: float) -> FlagState:
         """Switch a flag on for so many of a hundred ids, 0 to 100 in steps of 0.01; see `set`."""
-        if isinstance(percentage, bool):
-            return self._refuse(
-                FlagValueError(f"FeatureFlags: a percentage must be a number; got {percentage!r}.")
-            )
         return await self._change(
-            flag, lambda now: self._rules.set(self._standing, flag, percentage, now)
+            flag, lambda now: self._rules.set_percentage(self._standing, flag, percentage, now)
         )
 
     @call
-    async def allow(self, flag: str, ids: Collection[str]) -> FlagState | NoReply:
+    async def allow(self, flag: str, ids: Collection[str]) -> FlagState:
         """Switch a flag on for these ids, whatever its percentage.
 
         Raises:
@@ -167,40 +173,38 @@ class FeatureFlags(FlagReading, GenServer):
         return await self._list(flag, ids, "allow")
 
     @call
-    async def deny(self, flag: str, ids: Collection[str]) -> FlagState | NoReply:
+    async def deny(self, flag: str, ids: Collection[str]) -> FlagState:
         """Switch a flag off for these ids, whatever else holds; raises as `allow` does."""
         return await self._list(flag, ids, "deny")
 
     @call
-    async def unlist(self, flag: str, ids: Collection[str]) -> FlagState | NoReply:
+    async def unlist(self, flag: str, ids: Collection[str]) -> FlagState:
         """Take these ids from both lists; those that are on none are no error."""
         return await self._list(flag, ids, None)
 
     @call
-    async def reset(self, flag: str) -> FlagState | NoReply:
+    async def reset(self, flag: str) -> FlagState:
         """Forget what was set of a flag: it is as configured, or as declared."""
         return await self._change(flag, lambda now: self._rules.reset(self._standing, flag))
 
     @call
-    async def reset_all(self) -> NoReply | None:
+    async def reset_all(self) -> None:
         """Forget what was set of every flag; migrations stay at their stages."""
-        return await self._commit(lambda now: self._rules.reset_all(self._standing))
+        await self._commit(lambda now: self._rules.reset_all(self._standing))
 
     @call
-    async def load(self, settings: Mapping[str, FlagValue]) -> NoReply | None:
+    async def load(self, settings: Mapping[str, FlagValue]) -> None:
         """Set several flags, their lists included, from a configuration: all of them, or none.
 
         Raises:
             FlagError: As `set` and `allow`, or a setting is written wrongly; nothing changed.
         """
-        return await self._commit(
-            lambda now: self._rules.load(self._standing, settings_of(settings), now)
-        )
+        await self._commit(lambda now: self._rules.load(self._standing, settings_of(settings), now))
 
     # -- migrations ----------------------------------------------------------------------------
 
     @call
-    async def advance(self, migration: str, stage: str) -> Progress | NoReply:
+    async def advance(self, migration: str, stage: str) -> Progress:
         """Enable the next stage of a migration, by its name.
 
         Raises:
@@ -213,9 +217,7 @@ class FeatureFlags(FlagReading, GenServer):
         )
 
     @call
-    async def rollback(
-        self, migration: str, to: str = START, reason: str = ""
-    ) -> Progress | NoReply:
+    async def rollback(self, migration: str, to: str = START, reason: str = "") -> Progress:
         """Go back to an earlier stage; "" is the start, before the first one.
 
         Raises:
@@ -233,7 +235,7 @@ class FeatureFlags(FlagReading, GenServer):
     @call
     async def emergency_rollback(
         self, reason: str, migration: str | None = None
-    ) -> dict[str, Progress] | NoReply:
+    ) -> dict[str, Progress]:
         """Go back to the start, of one migration or of all; no id stays allowed its flags.
 
         Args:
@@ -248,26 +250,39 @@ class FeatureFlags(FlagReading, GenServer):
             UnknownFlagError: There is no such migration.
         """
         by = self._by()
-        names = list(self._rules.to_undo(self._standing)) if migration is None else [migration]
+        names: list[str] = []
 
         def decide(now: float) -> Standing:
-            if not isinstance(reason, str) or not reason.strip():
-                raise FlagValueError(
-                    f"FeatureFlags: an emergency must have a reason in words; got {reason!r}."
-                )
+            check_text(_WHO, "reason", reason)
+            if not reason.strip():
+                raise bad_argument(_WHO, "reason", "in words, for an emergency", reason)
             standing = self._standing
+            names.extend(self._rules.to_undo(standing) if migration is None else [migration])
             for name in names:
                 standing = self._rules.roll_back(
                     standing, name, "emergency", START, reason, by, now
                 )
             return standing
 
-        refused = await self._commit(decide, by)
-        return refused or {name: self._rules.progress(self._standing, name) for name in names}
+        await self._commit(decide, by)
+        return {name: self._rules.progress(self._standing, name) for name in names}
+
+    @staticmethod
+    def give_up(
+        server: ServerRef[FeatureFlags], migration: str, seen: Progress, reason: str
+    ) -> None:
+        """Go back by one stage, if the migration still stands as it was *seen*: a guard's request.
+
+        Raises:
+            BadArgumentError: A wrong value.
+        """
+        check_name(_WHO, "migration", migration)
+        check_kind(_WHO, "seen", seen, Progress, "a Progress")
+        check_text(_WHO, "reason", reason)
+        FeatureFlags._give_up(server, migration, seen, reason)
 
     @cast
-    async def give_up(self, migration: str, seen: Progress, reason: str) -> None:
-        """Go back by one stage, if the migration still stands as it was *seen*: a guard's request."""
+    async def _give_up(self, migration: str, seen: Progress, reason: str) -> None:
         known = migration in self._rules.declared.migrations
         if not known or seen.stage == START or self._migrations[migration] != seen:
             return
@@ -281,7 +296,7 @@ class FeatureFlags(FlagReading, GenServer):
     # -- subscribing -----------------------------------------------------------------------------
 
     @call
-    def subscribe(self, name: str = EVERYTHING) -> NoReply | None:
+    def subscribe(self, name: str = EVERYTHING) -> None:
         """Have the caller told of changes, as `FlagChanged` and `MigrationMoved`, until it ends.
 
         Args:
@@ -292,19 +307,19 @@ class FeatureFlags(FlagReading, GenServer):
             NotInProcessError: The caller is no process.
         """
         pid = self.sender.pid
-        if pid is None:
-            return self._refuse(
-                NotInProcessError("FeatureFlags.subscribe: only a process subscribes.")
-            )
-        known = (*self._rules.declared.flags, *self._rules.declared.migrations)
-        if name != EVERYTHING and name not in known:
-            return self._refuse(UnknownFlagError(name, known))
+        with self._refusals():
+            if pid is None:
+                raise NotInProcessError("FeatureFlags.subscribe: only a process subscribes.")
+            check_text(_WHO, "name", name)
+            known = (*self._rules.declared.flags, *self._rules.declared.migrations)
+            if name != EVERYTHING and name not in known:
+                raise UnknownFlagError(name, known)
         self._subscribers.add(pid, name)
-        return None
 
     @call
     def unsubscribe(self, name: str = EVERYTHING) -> None:
         """End the caller's subscription to *name*; no error if there is none."""
+        check_text(_WHO, "name", name)
         pid = self.sender.pid
         if pid is not None:
             self._subscribers.discard(pid, name)
@@ -333,7 +348,7 @@ class FeatureFlags(FlagReading, GenServer):
     # -- other settings ----------------------------------------------------------------------------
 
     @call
-    def reconfigure(self, *, settings: Mapping[str, FlagValue]) -> NoReply | None:
+    def reconfigure(self, *, settings: Mapping[str, FlagValue]) -> None:
         """Have another configuration say how far flags are on: over the defaults, under what is set.
 
         Args:
@@ -343,42 +358,42 @@ class FeatureFlags(FlagReading, GenServer):
             FlagDeclarationError: It names a flag that is not declared, or a wrong value; nothing
                 was changed.
         """
-        try:
-            declared = self._rules.declared.configured_by(settings)
-        except FlagError as error:
-            return self._refuse(error)
+        declared = self._rules.declared.configured_by(settings)
         self._rules = replace(self._rules, declared=declared)
         self._show_changes("configuration")
-        return None
 
     # -- changing ----------------------------------------------------------------------------------
 
-    async def _change(self, flag: str, decide: Callable[[float], Standing]) -> FlagState | NoReply:
-        return await self._commit(decide) or self._flags[flag]
+    async def _change(self, flag: str, decide: Callable[[float], Standing]) -> FlagState:
+        await self._commit(decide)
+        return self._flags[flag]
 
     async def _list(
         self, flag: str, ids: Collection[str], to: Literal["allow", "deny", None]
-    ) -> FlagState | NoReply:
+    ) -> FlagState:
         return await self._change(
             flag, lambda now: self._rules.list_ids(self._standing, flag, ids, to)
         )
 
-    async def _move(
-        self, migration: str, decide: Callable[[float], Standing]
-    ) -> Progress | NoReply:
-        return await self._commit(decide) or self._migrations[migration]
+    async def _move(self, migration: str, decide: Callable[[float], Standing]) -> Progress:
+        await self._commit(decide)
+        return self._migrations[migration]
 
-    async def _commit(
-        self, decide: Callable[[float], Standing], by: str | None = None
-    ) -> NoReply | None:
-        """Decide, keep, and let it hold; NoReply if it was refused, and the caller told."""
+    async def _commit(self, decide: Callable[[float], Standing], by: str | None = None) -> None:
+        """Decide, keep, and let it hold; a refusal is raised before anything has changed."""
         asked_by = self._by() if by is None else by
-        try:
+        with self._refusals():
             new = decide(wall_clock())
-        except (FlagError, TypeError) as error:  # a TypeError: a name that is no text at all
-            return self._refuse(error)
         await self._hold(new, asked_by)
-        return None
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Count what the block refuses."""
+        try:
+            yield
+        except self.call_raises:
+            self._refused += 1
+            raise
 
     async def _hold(self, new: Standing, by: str) -> None:
         old = self._standing
@@ -429,11 +444,6 @@ class FeatureFlags(FlagReading, GenServer):
         else:
             more = {"kind": move.kind, "reason": move.reason}
             telemetry.emit(MIGRATION_ROLLED_BACK, numbers, facts | more)
-
-    def _refuse(self, error: Exception) -> NoReply:
-        self._refused += 1
-        self.sender.fail(error)
-        return NoReply()
 
     def _by(self) -> str:
         pid = self.sender.pid

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.limits.book import LimitVerdict
@@ -208,7 +210,7 @@ class _Permit(Hold):
         Passing._leave(self._server, ticket)  # pyright: ignore[reportPrivateUsage]
 
 
-def check_key(doing: str, limiter: object, who: object, cost: object) -> None:
+def check_key(doing: str, limiter: Any, who: Any, cost: Any) -> None:
     """Refuse the name of a limiter that is none, a key that is no text, and no whole number above 0.
 
     Raises:

@@ -86,7 +86,10 @@ class Checklist(GenServer):
         self._timer: tuple[float, Timer] | None = None
         self._weights = Weights()
         self._health = Health.UNKNOWN  # the verdict that was told last
-        self._looks = self._timeouts = self._deaths = self._forgotten = self._verdicts = 0
+        self._looks: int = 0
+        self._timeouts: int = 0
+        self._deaths: int = 0
+        self._forgotten = self._verdicts = 0
         self._bus = find_runtime("HealthMonitor").telemetry
         self._finished = self._bus.slot(CHECK_FINISHED)
         self._kept: MutableMapping[str, tuple[HealthCheck, Pid[Any] | None]] = {}

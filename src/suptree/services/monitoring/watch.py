@@ -113,18 +113,21 @@ class Watch:
         return not isinstance(self.target, Pid)
 
 
-def check_target(who: str, target: object, field: str = "target") -> None:
+def check_target(who: str, target: Any, field: str = "target") -> None:
     """Refuse what can be no process and no name."""
+    if isinstance(target, Pid) or (is_text(target) and target) or _is_via(target):
+        return
+    raise wrong(who, field, "a pid, a name or via(registry, key)", target)
+
+
+def _is_via(target: object) -> bool:
+    if not callable(getattr(type(target), "whereis", None)):
+        return False
     try:
-        if isinstance(target, (Pid, str)):
-            is_name = isinstance(target, Pid) or (is_text(target) and target != "")
-        else:
-            is_name = hasattr(target, "whereis") and not isinstance(target, type)
         hash(target)
     except Exception:  # whatever the code of its class raises
-        is_name = False
-    if not is_name:
-        raise wrong(who, field, "a pid, a name or via(registry, key)", target)
+        return False
+    return True
 
 
 def check_part(who: str, field: str, value: object) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeGuard
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
+from suptree.services.parts.near import near
 
 __all__ = [
     "bad_argument",
@@ -25,9 +26,13 @@ __all__ = [
     "check_name",
     "check_number",
     "check_process",
+    "check_seconds",
     "check_server",
     "check_text",
+    "check_word",
+    "checked_items",
     "did_you_mean",
+    "is_server",
     "is_text",
 ]
 
@@ -51,7 +56,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 # -- texts ---------------------------------------------------------------------------------
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Whether *value* is a text that is one to every dict: no subclass with an equality of its own."""
     cls = type(value)
     return cls is str or (
@@ -77,6 +82,20 @@ def check_text(who: str, field: str, value: Any, *, optional: bool = False) -> N
     """
     if not is_text(value) and not (value is None and optional):
         raise bad_argument(who, field, "None or a text" if optional else "a text", value)
+
+
+def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
+    """Refuse what is none of *words*.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    plain = str.__str__(value) if issubclass(type(value), str) else ""
+    if plain not in words:
+        wanted = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        found = near(plain, words)
+        hint = "" if found is None else f", did you mean {found!r}?"
+        raise bad_argument(who, field, wanted, value, hint)
 
 
 # -- numbers -------------------------------------------------------------------------------
@@ -137,6 +156,33 @@ def check_number(
         )
 
 
+def check_seconds(
+    who: str,
+    field: str,
+    value: Any,
+    *,
+    zero: bool = False,
+    optional: bool = False,
+    advice: str = "",
+) -> None:
+    """Refuse what is no finite number of seconds above 0; 0 itself will do if *zero* says so.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    above, least = (None, 0.0) if zero else (0.0, None)
+    check_number(
+        who,
+        field,
+        value,
+        above=above,
+        least=least,
+        optional=optional,
+        of="seconds",
+        advice=advice,
+    )
+
+
 def check_count(
     who: str, field: str, value: Any, *, least: int = 1, optional: bool = False
 ) -> None:
@@ -183,13 +229,16 @@ def check_server(who: str, field: str, value: Any, *, optional: bool = False) ->
     """
     if value is None and optional:
         return
-    if not isinstance(value, Pid) and not (is_text(value) and value) and not _is_via(value):
+    if not is_server(value):
         wanted = f"{'None or ' if optional else ''}a pid, a name or via(registry, key)"
         raise bad_argument(who, field, wanted, value)
 
 
-def _is_via(value: object) -> bool:
-    return callable(getattr(type(value), "whereis", None))
+def is_server(value: object) -> bool:
+    """Whether *value* names a process: a pid, a name or a `via(...)`."""
+    if isinstance(value, str):
+        return is_text(value) and value != ""
+    return isinstance(value, Pid) or callable(getattr(type(value), "whereis", None))
 
 
 # -- other things --------------------------------------------------------------------------
@@ -220,6 +269,31 @@ def check_kind(
     """
     if not isinstance(value, kind):
         raise bad_argument(who, field, wanted, value, advice)
+
+
+def checked_items(
+    who: str,
+    field: str,
+    value: Any,
+    wanted: str,
+    fits: Callable[[Any], bool],
+    *,
+    may_be_empty: bool = False,
+) -> tuple[Any, ...]:
+    """What is in *value*, in order; *wanted* says in words what each must be.
+
+    Raises:
+        BadArgumentError: It holds nothing, or what does not fit; or it is a text, or nothing
+            that could be gone through.
+    """
+    items: tuple[Any, ...] | None
+    try:
+        items = None if isinstance(value, (str, bytes)) else tuple(value)
+    except Exception as error:
+        raise bad_argument(who, field, wanted, value) from error
+    if items is None or not (items or may_be_empty) or not all(fits(one) for one in items):
+        raise bad_argument(who, field, wanted, value)
+    return items
 
 
 def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:

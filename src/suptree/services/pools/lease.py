@@ -88,7 +88,7 @@ class Borrowed(Generic[C]):
         self._give_back(lease, "discarded" if self._discarded else lease.outcome(kind))
 
 
-def check_lease(who: str, lease: object) -> None:
+def check_lease(who: str, lease: Any) -> None:
     """Refuse what is no lease of a pool.
 
     Raises:
@@ -101,6 +101,6 @@ def check_lease(who: str, lease: object) -> None:
             who,
             "lease",
             "the PoolLease that checkout returned",
-            lease,
+            lease,  # pyright: ignore[reportUnknownArgumentType]
             "Keep the lease, or use `connection`, which does.",
         )

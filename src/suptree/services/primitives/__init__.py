@@ -1,7 +1,8 @@
 """Coordination primitives: leases, barriers, elections, and consensus by vote."""
 
 from suptree.services.primitives.ballot import ConsensusStats, Decision, VoteRequested
-from suptree.services.primitives.barriers import Arrival, Barriers, BarrierStats
+from suptree.services.primitives.barrier_table import Arrival, BarrierStats
+from suptree.services.primitives.barriers import Barriers
 from suptree.services.primitives.consensus import Consensus
 from suptree.services.primitives.elections import Elections, ElectionStats, LeaderChanged
 from suptree.services.primitives.errors import (

@@ -10,23 +10,22 @@ import enum
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from suptree.core import Pid
-from suptree.services.primitives.errors import (
-    AlreadyVotedError,
-    ConsensusError,
-    NotAParticipantError,
-)
+from suptree.services.parts.checks import bad_argument, check_seconds, checked_items, is_text
+from suptree.services.primitives.errors import AlreadyVotedError, NotAParticipantError
 
 __all__ = [
     "Ballot",
     "Cause",
     "ConsensusStats",
+    "Proposal",
     "Decision",
     "VoteRequested",
-    "wrong_ballot",
 ]
+
+_PLAIN: Final = (int, float, bytes, enum.Enum, type(None))
 
 Cause = Literal["quorum", "out of reach", "deadline", "withdrawn"]
 
@@ -82,6 +81,53 @@ class ConsensusStats:
     undelivered: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is asked, of whom, and how it is decided; see `Consensus.propose`.
+
+    Raises:
+        BadArgumentError: They do not fit together.
+    """
+
+    subject: object
+    participants: tuple[Pid[Any], ...]
+    choices: tuple[Hashable, ...]
+    quorum: int
+    timeout: float
+
+    @staticmethod
+    def of(
+        subject: object, participants: object, choices: object, quorum: int | None, timeout: float
+    ) -> Proposal:
+        """As it was given; without a *quorum* it is more than half of all."""
+        wanted = "pids, one at least"
+        voters = checked_items("Consensus", "participants", participants, wanted, _is_pid)
+        distinct = tuple(dict.fromkeys(voters))
+        wanted = "different strings, numbers, None or enum members"
+        given = checked_items("Consensus", "choices", choices, wanted, _is_plain)
+        if len(set(given)) < len(given):
+            raise bad_argument("Consensus", "choices", wanted, choices)
+        most = len(distinct)
+        if quorum is None:
+            quorum = most // 2 + 1
+        elif not isinstance(quorum, int) or isinstance(quorum, bool) or not 1 <= quorum <= most:
+            wanted = f"from 1 to {most}, the participants"
+            raise bad_argument("Consensus", "quorum", wanted, quorum)
+        check_seconds("Consensus", "timeout", timeout)
+        return Proposal(subject, distinct, given, quorum, timeout)
+
+
+def _is_pid(value: object) -> bool:
+    return isinstance(value, Pid)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it can be counted: its equality and its hash are those of its kind."""
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
+        return is_text(value)
+    return isinstance(value, _PLAIN) and value == value  # NaN is not
+
+
 @dataclass(slots=True)
 class Ballot:
     """The votes so far."""
@@ -95,18 +141,21 @@ class Ballot:
     abstained: dict[Pid[Any], None] = field(default_factory=dict[Pid[Any], None])
     lost: set[Pid[Any]] = field(default_factory=set[Pid[Any]])
 
+    @staticmethod
+    def of(id: str, asked: Proposal) -> Ballot:
+        """Nobody has voted yet."""
+        return Ballot(id, asked.subject, asked.choices, asked.participants, asked.quorum)
+
     def vote(self, voter: Pid[Any], choice: Hashable) -> None:
         """Count a vote.
 
         Raises:
-            NotAParticipantError, AlreadyVotedError, ConsensusError: It does not count.
+            NotAParticipantError, AlreadyVotedError, BadArgumentError: It does not count.
         """
         self._check(voter)
-        if choice not in self.choices:
-            raise ConsensusError(
-                f"Consensus: a vote in ballot {self.id!r} must be one of {self.choices!r}; "
-                f"got {choice!r}."
-            )
+        if not _is_plain(choice) or choice not in self.choices:
+            wanted = f"one of {self.choices!r} in ballot {self.id!r}"
+            raise bad_argument("Consensus", "choice", wanted, choice)
         self.votes[voter] = choice
 
     def abstain(self, voter: Pid[Any]) -> None:
@@ -149,34 +198,3 @@ class Ballot:
             raise NotAParticipantError(self.id, voter)
         if voter in self.votes or voter in self.abstained:
             raise AlreadyVotedError(self.id, voter)
-
-
-def wrong_ballot(
-    participants: tuple[Pid[Any], ...],
-    choices: tuple[Hashable, ...],
-    quorum: object,
-    timeout: object,
-) -> ConsensusError | None:
-    """What is wrong with a proposal; None if nothing is."""
-    plain = (str, int, float, bytes, enum.Enum, type(None))
-    rules = [
-        (
-            participants and all(isinstance(each, Pid) for each in participants),
-            f"participants must be pids, one at least; got {participants!r}",
-        ),
-        (
-            choices
-            and all(isinstance(each, plain) and each == each for each in choices)
-            and len(set(choices)) == len(choices),
-            f"choices must be different strings, numbers, None or enum members; got {choices!r}",
-        ),
-        (
-            isinstance(quorum, int) and 1 <= quorum <= len(participants),
-            f"quorum must be from 1 to {len(participants)}, the participants; got {quorum!r}",
-        ),
-        (
-            isinstance(timeout, int | float) and 0 < timeout < float("inf"),
-            f"timeout must be finite seconds above 0; got {timeout!r}",
-        ),
-    ]
-    return next((ConsensusError(f"Consensus: {text}.") for right, text in rules if not right), None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from suptree.core import Pid
+from suptree.services.parts.checks import bad_argument, checked_items
 from suptree.services.primitives.errors import (
     AlreadyArrivedError,
     BarrierError,
@@ -14,10 +15,37 @@ from suptree.services.primitives.errors import (
     NotAPartyError,
 )
 
-__all__ = ["Arrived", "BarrierTable", "Generation", "Parties"]
+__all__ = [
+    "Arrival",
+    "Arrived",
+    "BarrierStats",
+    "BarrierTable",
+    "Generation",
+    "Parties",
+    "checked_parties",
+]
 
 Parties = int | frozenset[Pid[Any]]
 """So many, whoever they are; or exactly these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """All are there: the *generation*, growing; the place in which this one came, from 0; how many."""
+
+    generation: int
+    place: int
+    parties: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierStats:
+    """Generations that are forming, with how many wait; that met, and that broke, ever."""
+
+    forming: int
+    waiting: int
+    tripped: int
+    broken: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,3 +140,21 @@ class BarrierTable:
     def give_up(self, name: str) -> Generation | None:
         """There will be no such meeting."""
         return self.forming.pop(name, None)
+
+
+def checked_parties(parties: object) -> Parties:
+    """*parties* as they are compared.
+
+    Raises:
+        BadArgumentError: They are neither a number of at least 1 nor pids.
+    """
+    wanted = "a number of at least 1, or pids"
+    if not isinstance(parties, int):
+        return frozenset(checked_items("Barriers", "parties", parties, wanted, _is_pid))
+    if isinstance(parties, bool) or parties < 1:
+        raise bad_argument("Barriers", "parties", wanted, parties)
+    return parties
+
+
+def _is_pid(value: object) -> bool:
+    return isinstance(value, Pid)

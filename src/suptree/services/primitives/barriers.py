@@ -19,45 +19,31 @@ BarrierBrokenError.  Whoever gives up waiting has not arrived.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from suptree.core import Pid, current
 from suptree.otp import NoReply, ServerRef, call, cast
+from suptree.services.parts.checks import check_name, check_seconds
 from suptree.services.primitives import events
 from suptree.services.primitives.barrier_table import (
+    Arrival,
     Arrived,
+    BarrierStats,
     BarrierTable,
     Generation,
     Parties,
+    checked_parties,
 )
-from suptree.services.primitives.base import Primitive, not_alive, positive
+from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.errors import BarrierBrokenError, BarrierError
 
-__all__ = ["Arrival", "BarrierStats", "Barriers"]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """All are there: the *generation*, growing; the place in which this one came, from 0; how many."""
-
-    generation: int
-    place: int
-    parties: int
-
-
-@dataclass(frozen=True, slots=True)
-class BarrierStats:
-    """Generations that are forming, with how many wait; that met, and that broke, ever."""
-
-    forming: int
-    waiting: int
-    tripped: int
-    broken: int
+__all__ = ["Barriers"]
 
 
 class Barriers(Primitive[str]):
     """The server; also the client of every one: `Barriers.arrive(barriers, name, parties)`."""
+
+    refusal = BarrierError
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,27 +72,29 @@ class Barriers(Primitive[str]):
         Raises:
             BarrierBrokenError: A party died, or not all came in time.
             AlreadyArrivedError, NotAPartyError, BarrierMismatchError: Nothing has changed.
-            BarrierError: Wrong parties or timeout, or no live party.
+            BarrierError: No live party, or one of another runtime.
+            BadArgumentError: A wrong name, timeout, party, or wrong parties.
         """
-        given = parties if isinstance(parties, int) else frozenset(parties)
+        check_name("Barriers", "name", name)
+        check_seconds("Barriers", "timeout", timeout)
+        given = checked_parties(parties)
         pid = current() if party is None else party
         key, met = object(), False
         try:
-            arrival = await Barriers.enter(barriers, name, given, timeout, key, pid)
+            arrival = await Barriers._enter(barriers, name, given, timeout, key, pid)
             met = True
             return arrival
         finally:
             if not met:
-                Barriers.leave(barriers, name, key, pid)
+                Barriers._leave(barriers, name, key, pid)
 
     @call(timeout=None)
-    def enter(
+    def _enter(
         self, name: str, parties: Parties, timeout: float, key: object, party: Pid[Any]
     ) -> Arrival | NoReply:
-        """Answered when all are there; `arrive` is the client of it."""
-        wrong = _wrong(parties, timeout, party)
-        if wrong is not None:
-            return self.fail(wrong)
+        self.check_alive("party", party)
+        for pid in () if isinstance(parties, int) else parties:
+            self.check_here("parties", pid)
         for each in self.table.missing(name, party):
             self._left(name, each.party, each.key)
         sender, now = self.sender, self.now()
@@ -115,13 +103,10 @@ class Barriers(Primitive[str]):
             self.reply(sender, value)
 
         def refuse(error: BarrierError) -> None:
-            sender.fail(error)
+            self.reply_error(sender, error)
 
         arrived = Arrived(party, key, now + timeout, lambda: not sender.done(), answer, refuse)
-        try:
-            generation, complete = self.table.arrive(name, parties, arrived, now)
-        except BarrierError as error:
-            return self.fail(error)
+        generation, complete = self.table.arrive(name, parties, arrived, now)
         if complete:
             self._tripped(name, generation)
         else:
@@ -131,13 +116,13 @@ class Barriers(Primitive[str]):
         return NoReply()
 
     @cast
-    def leave(self, name: str, key: object, party: Pid[Any]) -> None:
-        """Who arrived with *key* waits no longer."""
+    def _leave(self, name: str, key: object, party: Pid[Any]) -> None:
         self._left(name, party, key)
 
     @call
     def waiting(self, name: str) -> tuple[Pid[Any], ...]:
         """Who waits there, in the order in which they came."""
+        check_name("Barriers", "name", name)
         generation = self.table.forming.get(name)
         return () if generation is None else tuple(generation.arrived)
 
@@ -207,17 +192,3 @@ class Barriers(Primitive[str]):
     def _set_deadline(self, name: str) -> None:
         arrived = self.table.forming[name].arrived.values()
         self.due_at(name, min(each.due for each in arrived))
-
-
-def _wrong(parties: Parties, timeout: object, party: object) -> BarrierError | None:
-    many = isinstance(parties, int) and not isinstance(parties, bool) and parties >= 1
-    named = isinstance(parties, frozenset) and all(isinstance(each, Pid) for each in parties)
-    if not many and not (named and parties):
-        return BarrierError(
-            f"Barriers: parties must be a number of at least 1, or pids; got {parties!r}."
-        )
-    if not positive(timeout):
-        return BarrierError(
-            f"Barriers: timeout must be a finite number of seconds above 0; got {timeout!r}."
-        )
-    return not_alive(party, "Barriers", "party", BarrierError)

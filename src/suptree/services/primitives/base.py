@@ -1,28 +1,27 @@
 """`Primitive`: what the servers of this folder have in common.
 
-Deadlines behind one timer, owners that are watched, and refusals that are raised in the
-caller.  No polling: what happens, happens at a message or at a deadline.
+Deadlines behind one timer, owners that are watched, and refusals, which are answers.  No
+polling: what happens, happens at a message or at a deadline.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from suptree.core import Down, Pid, Timer, find_runtime, send
-from suptree.errors import MailboxFullError
-from suptree.otp import GenServer, NoReply
+from suptree.core import Down, Pid, Timer, send
+from suptree.errors import BadArgumentError, MailboxFullError
+from suptree.otp import GenServer
+from suptree.services.parts.checks import check_process
 from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners
 from suptree.services.primitives.errors import PrimitiveError
 from suptree.telemetry import Event
 
-__all__ = ["Primitive", "not_alive", "positive"]
+__all__ = ["Primitive"]
 
 K = TypeVar("K")
-E = TypeVar("E", bound=PrimitiveError)
 
 
 class _Due:
@@ -40,6 +39,10 @@ class _Moment:
 
 class Primitive(GenServer, Generic[K]):
     """A table, the deadlines of its keys, and who is in it."""
+
+    call_raises = (BadArgumentError, PrimitiveError)
+    refusal: ClassVar[type[PrimitiveError]] = PrimitiveError
+    """What the server raises when something is refused for no reason with a class of its own."""
 
     def __init__(self) -> None:
         self.owners: Owners[K] = Owners()
@@ -94,10 +97,25 @@ class Primitive(GenServer, Generic[K]):
         """Seconds by the clock of the runtime."""
         return self.pid.runtime.now()
 
-    def fail(self, error: PrimitiveError) -> NoReply:
-        """Answer the call with *error*, which is raised in the caller."""
-        self.sender.fail(error.with_traceback(None))
-        return NoReply()
+    def check_here(self, role: str, pid: Pid[Any]) -> None:
+        """Refuse what is no process of this runtime: it could not be watched.
+
+        Raises:
+            BadArgumentError: It is no pid.
+            PrimitiveError: It lives in another runtime.
+        """
+        who = type(self).__name__
+        check_process(who, role, pid)
+        if pid.runtime is not self.pid.runtime:
+            place = f"{pid!r} of {pid.runtime!r}"
+            raise self.refusal(f"{who}: {role} must live in this runtime; got {place}.")
+
+    def check_alive(self, role: str, pid: Pid[Any]) -> None:
+        """As `check_here`, and refuse the dead."""
+        self.check_here(role, pid)
+        if not pid.is_alive():
+            who = type(self).__name__
+            raise self.refusal(f"{who}: {role} must be a live process; got {pid!r}.")
 
     def tell(self, pid: Pid[Any], message: object) -> None:
         """Send; what a full mailbox refuses is counted."""
@@ -113,21 +131,3 @@ class Primitive(GenServer, Generic[K]):
         slot = self.pid.runtime.telemetry.slot(event)
         if slot.handlers:
             slot.emit(measurements, {"server": self.pid, **metadata})
-
-
-def positive(value: object) -> bool:
-    """Whether *value* is a finite number of seconds above 0."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= sys.float_info.max  # an int may be beyond every float
-    )
-
-
-def not_alive(pid: object, server: str, role: str, error: type[E]) -> E | None:
-    """The error of a request about *pid*, which must be a live process of this runtime; None if it is."""
-    if isinstance(pid, Pid) and pid.is_alive():
-        if pid.runtime is find_runtime(server):
-            return None
-        return error(f"{server}: {role} must live in this runtime; got {pid!r} of {pid.runtime!r}.")
-    return error(f"{server}: {role} must be a live process; got {pid!r}.")

@@ -25,16 +25,16 @@ from typing import Any
 
 from suptree.core import Pid, ReplyTo, current
 from suptree.otp import NoReply, ServerRef, call
-from suptree.services.parts.owners import stranger
+from suptree.services.parts.checks import check_count, check_name, check_process
 from suptree.services.primitives import events
 from suptree.services.primitives.ballot import (
     Ballot,
     ConsensusStats,
     Decision,
+    Proposal,
     VoteRequested,
-    wrong_ballot,
 )
-from suptree.services.primitives.base import Primitive, not_alive
+from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.errors import (
     BallotClosedError,
     BallotNotFoundError,
@@ -60,8 +60,12 @@ class Consensus(Primitive[str]):
         max_open: How many ballots may be open.
     """
 
+    refusal = ConsensusError
+
     def __init__(self, *, history: int = 1_000, max_open: int = 10_000) -> None:
         super().__init__()
+        check_count("Consensus", "history", history, least=0)
+        check_count("Consensus", "max_open", max_open)
         self.history, self.max_open = history, max_open
         self.number = 0
         self.open: dict[str, _Open] = {}
@@ -89,14 +93,11 @@ class Consensus(Primitive[str]):
             timeout: Seconds until it ends undecided.
 
         Raises:
-            ConsensusError: One of these is wrong, or too many ballots are open.
+            ConsensusError: Too many ballots are open, or a process lives in another runtime.
+            BadArgumentError: One of these is wrong.
         """
-        voters = tuple(dict.fromkeys(participants))
-        given = tuple(choices)
-        majority = len(voters) // 2 + 1 if quorum is None else quorum
-        return await Consensus.begin(
-            consensus, proposal, voters, given, majority, timeout, current()
-        )
+        asked = Proposal.of(proposal, participants, choices, quorum, timeout)
+        return await Consensus._begin(consensus, asked, current())
 
     @staticmethod
     async def vote(
@@ -110,16 +111,16 @@ class Consensus(Primitive[str]):
 
         Raises:
             BallotNotFoundError, BallotClosedError, NotAParticipantError, AlreadyVotedError,
-            ConsensusError: It does not count.
+            BadArgumentError: It does not count.
         """
-        await Consensus.count(consensus, ballot, current() if voter is None else voter, (choice,))
+        await Consensus._count(consensus, ballot, current() if voter is None else voter, (choice,))
 
     @staticmethod
     async def abstain(
         consensus: ServerRef[Consensus], ballot: str, *, voter: Pid[Any] | None = None
     ) -> None:
         """Say that no vote will come; raises as `vote` does."""
-        await Consensus.count(consensus, ballot, current() if voter is None else voter, ())
+        await Consensus._count(consensus, ballot, current() if voter is None else voter, ())
 
     # -- handlers ------------------------------------------------------------------------
 
@@ -130,68 +131,48 @@ class Consensus(Primitive[str]):
         Raises:
             BallotNotFoundError: Never opened, or forgotten.
         """
+        check_name("Consensus", "ballot", ballot)
         if ballot in self.closed:
             return self.closed[ballot]
         found = self.open.get(ballot)
         if found is None:
-            return self.fail(BallotNotFoundError(ballot))
+            raise BallotNotFoundError(ballot)
         found.waiters = [each for each in found.waiters if not each.done()]
         found.waiters.append(self.sender)
         return NoReply()
 
     @call
-    def begin(
-        self,
-        proposal: object,
-        participants: tuple[Pid[Any], ...],
-        choices: tuple[Hashable, ...],
-        quorum: int,
-        timeout: float,
-        proposer: Pid[Any],
-    ) -> str | NoReply:
-        """Open a ballot; `propose` is the client of it."""
-        wrong = wrong_ballot(participants, choices, quorum, timeout)
-        wrong = wrong or not_alive(proposer, "Consensus", "proposer", ConsensusError)
-        foreign = stranger("Consensus", *participants) if wrong is None else None
-        if foreign is not None:
-            wrong = ConsensusError(str(foreign))
-        if wrong is None and len(self.open) >= self.max_open:
-            wrong = ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
-        if wrong is not None:
-            return self.fail(wrong)
+    def _begin(self, asked: Proposal, proposer: Pid[Any]) -> str:
+        self.check_alive("proposer", proposer)
+        for pid in asked.participants:
+            self.check_here("participants", pid)
+        if len(self.open) >= self.max_open:
+            raise ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
         self.number += 1
         id = f"{self.pid.id}.{self.number}"
-        ballot = Ballot(id, proposal, choices, participants, quorum)
-        self.open[id] = _Open(ballot, proposer, self.now())
-        for pid in (proposer, *participants):
+        self.open[id] = _Open(Ballot.of(id, asked), proposer, self.now())
+        for pid in (proposer, *asked.participants):
             self.owners.add(pid, id)
-        self.due_at(id, self.now() + timeout)
-        request = VoteRequested(id, proposal, choices, timeout)
-        for pid in participants:
+        self.due_at(id, self.now() + asked.timeout)
+        request = VoteRequested(id, asked.subject, asked.choices, asked.timeout)
+        for pid in asked.participants:
             if pid is not proposer:
                 self.tell(pid, request)
-        numbers = {"participants_count": len(participants), "quorum_count": quorum}
+        numbers = {"participants_count": len(asked.participants), "quorum_count": asked.quorum}
         self.emit(events.BALLOT_OPENED, numbers, {"ballot": id, "proposer": proposer})
         return id
 
     @call
-    def count(self, ballot: str, voter: Pid[Any], choices: tuple[Hashable, ...]) -> NoReply | None:
-        """Count a vote, or an abstention; `vote` and `abstain` are the clients of it."""
-        found = self.open.get(ballot)
-        if found is None:
-            closed = self.closed.get(ballot)
-            if closed is None:
-                return self.fail(BallotNotFoundError(ballot))
-            return self.fail(BallotClosedError(ballot, closed.cause))
-        try:
-            if choices:
-                found.ballot.vote(voter, choices[0])
-            else:
-                found.ballot.abstain(voter)
-        except ConsensusError as error:
-            return self.fail(error)
+    def _count(self, ballot: str, voter: Pid[Any], choices: tuple[Hashable, ...]) -> None:
+        check_name("Consensus", "ballot", ballot)
+        check_process("Consensus", "voter", voter)
+        if ballot in self.closed:
+            raise BallotClosedError(ballot, self.closed[ballot].cause)
+        if ballot not in self.open:
+            raise BallotNotFoundError(ballot)
+        found = self.open[ballot].ballot
+        found.vote(voter, *choices) if choices else found.abstain(voter)
         self._look(ballot)
-        return None
 
     @call
     def stats(self) -> ConsensusStats:

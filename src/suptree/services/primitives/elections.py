@@ -24,10 +24,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suptree.core import Pid, current
-from suptree.otp import NoReply, ServerRef, call
+from suptree.otp import ServerRef, call
+from suptree.services.parts.checks import check_name, check_process
 from suptree.services.parts.store import Store
 from suptree.services.primitives import events
-from suptree.services.primitives.base import Primitive, not_alive
+from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.epochs import first_number
 from suptree.services.primitives.errors import ElectionError
 
@@ -70,6 +71,8 @@ class Elections(Primitive[str]):
         space: The space in the store.
     """
 
+    refusal = ElectionError
+
     def __init__(self, *, store: Store | None = None, space: str = "elections") -> None:
         super().__init__()
         self.store, self.space = store, space
@@ -90,9 +93,10 @@ class Elections(Primitive[str]):
 
         Raises:
             ElectionError: No live candidate.
+            BadArgumentError: A wrong name or candidate.
         """
         pid = current() if candidate is None else candidate
-        return await Elections.enter(elections, name, pid, True)
+        return await Elections._enter(elections, name, pid, True)
 
     @staticmethod
     async def follow(
@@ -100,7 +104,7 @@ class Elections(Primitive[str]):
     ) -> LeaderChanged:
         """Be told of every change, without being a candidate; who leads now."""
         pid = current() if follower is None else follower
-        return await Elections.enter(elections, name, pid, False)
+        return await Elections._enter(elections, name, pid, False)
 
     @staticmethod
     async def resign(
@@ -108,7 +112,7 @@ class Elections(Primitive[str]):
     ) -> bool:
         """Lead no longer, or stand in line no longer; whether it was a candidate."""
         pid = current() if candidate is None else candidate
-        return await Elections.quit(elections, name, pid, True)
+        return await Elections._quit(elections, name, pid, True)
 
     @staticmethod
     async def unfollow(
@@ -116,24 +120,23 @@ class Elections(Primitive[str]):
     ) -> bool:
         """Be told no more; whether it was a follower."""
         pid = current() if follower is None else follower
-        return await Elections.quit(elections, name, pid, False)
+        return await Elections._quit(elections, name, pid, False)
 
     # -- handlers ------------------------------------------------------------------------
 
     @call
-    def enter(self, name: str, pid: Pid[Any], stands: bool) -> LeaderChanged | NoReply:
-        """A candidate, or a follower, is there from now on."""
-        wrong = not_alive(pid, "Elections", "candidate" if stands else "follower", ElectionError)
-        if wrong is not None:
-            return self.fail(wrong)
+    def _enter(self, name: str, pid: Pid[Any], stands: bool) -> LeaderChanged:
+        check_name("Elections", "name", name)
+        self.check_alive("candidate" if stands else "follower", pid)
         election = self.table.setdefault(name, _Election())
         (election.line if stands else election.followers)[pid] = None
         self.owners.add(pid, name)
         return self._current(name, told=self.sender.pid)
 
     @call
-    def quit(self, name: str, pid: Pid[Any], stands: bool) -> bool:
-        """A candidate, or a follower, is there no longer."""
+    def _quit(self, name: str, pid: Pid[Any], stands: bool) -> bool:
+        check_name("Elections", "name", name)
+        check_process("Elections", "candidate" if stands else "follower", pid)
         election = self.table.get(name)
         if election is None or pid not in (election.line if stands else election.followers):
             return False
@@ -144,11 +147,13 @@ class Elections(Primitive[str]):
     @call
     def leader(self, name: str) -> LeaderChanged:
         """Who leads now, since which term."""
+        check_name("Elections", "name", name)
         return self._current(name, told=None)
 
     @call
     def candidates(self, name: str) -> tuple[Pid[Any], ...]:
         """Who stands, the next in line first; the leader comes first of all."""
+        check_name("Elections", "name", name)
         return tuple(self.table.get(name, _Election()).line)
 
     @call

@@ -22,28 +22,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Unpack
 
 from suptree.core import Pid, current
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
+from suptree.services.parts.checks import check_count, check_name, check_seconds
 from suptree.services.parts.store import Store
 from suptree.services.primitives import events
-from suptree.services.primitives.base import Primitive, not_alive, positive
+from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.epochs import first_number
-from suptree.services.primitives.errors import (
-    LeaseError,
-    LeaseLostError,
-    LeaseQueueFullError,
-    LeaseTimeoutError,
-)
+from suptree.services.primitives.errors import LeaseError, LeaseTimeoutError
 from suptree.services.primitives.lease_table import (
     Grant,
     Lease,
+    LeaseOptions,
     LeaseStats,
     LeaseStatus,
     LeaseTable,
     Waiter,
+    check_lease,
+    check_ttl,
 )
 
 __all__ = ["Leases"]
@@ -58,16 +57,19 @@ class Leases(Primitive[tuple[str, object]]):
         space: The space in the store.
     """
 
+    refusal = LeaseError
+
     def __init__(
         self, *, max_waiters: int = 10_000, store: Store | None = None, space: str = "leases"
     ) -> None:
         super().__init__()
+        check_count("Leases", "max_waiters", max_waiters)
         self.max_waiters, self.store, self.space = max_waiters, store, space
-        self.counts = dict.fromkeys(("granted", "expired", "died", "left"), 0)
 
     async def init(self) -> None:
         """Tokens go on above all that there were."""
-        self.table = LeaseTable(await first_number(self.store, self.space, self.pid))
+        number = await first_number(self.store, self.space, self.pid)
+        self.table = LeaseTable(number, self.max_waiters)
 
     # -- clients -------------------------------------------------------------------------
 
@@ -92,12 +94,14 @@ class Leases(Primitive[tuple[str, object]]):
         Raises:
             LeaseTimeoutError: It was not free in time.
             LeaseQueueFullError: Too many wait.
-            LeaseError: A wrong ttl, or no live holder.
+            LeaseError: No live holder.
+            BadArgumentError: A wrong name, ttl, timeout or holder.
         """
+        check_name("Leases", "name", name)
+        check_seconds("Leases", "timeout", timeout, zero=True, optional=True)
         pid = current() if holder is None else holder
-        key, got = object(), False
-        wait = timeout != 0
-        request = Leases.request.within(timeout if wait else Leases.call_timeout)
+        key, got, wait = object(), False, timeout != 0
+        request = Leases._request.within(timeout if wait else Leases.call_timeout)
         try:
             lease = await request(leases, name, ttl, key, pid, wait)
             got = True
@@ -106,84 +110,72 @@ class Leases(Primitive[tuple[str, object]]):
             raise LeaseTimeoutError(name, late.timeout) from None
         finally:
             if not got:  # given up, cancelled or killed: it must not be ours unseen
-                Leases.leave(leases, name, key)
+                Leases._leave(leases, name, key)
 
     @staticmethod
     @asynccontextmanager
     async def hold(
         leases: ServerRef[Leases],
         name: str,
-        *,
-        ttl: float = 30.0,
-        timeout: float | None = 30.0,
-        holder: Pid[Any] | None = None,
+        **options: Unpack[LeaseOptions],
     ) -> AsyncIterator[Lease]:
         """As `acquire`, and released at the end of the block."""
-        lease = await Leases.acquire(leases, name, ttl=ttl, timeout=timeout, holder=holder)
+        lease = await Leases.acquire(leases, name, **options)
         try:
             yield lease
         finally:
             Leases.drop(leases, lease)
 
+    @staticmethod
+    def drop(leases: ServerRef[Leases], lease: Lease) -> None:
+        """As `release`, without waiting for the answer."""
+        check_lease(lease)
+        Leases._drop(leases, lease)
+
     # -- handlers ------------------------------------------------------------------------
 
     @call
-    def renew(self, lease: Lease, ttl: float | None = None) -> Lease | NoReply:
+    def renew(self, lease: Lease, ttl: float | None = None) -> Lease:
         """Have the lease expire *ttl* seconds from now; default: as many as before.
 
         Raises:
             LeaseLostError: It is not held any more.
-            LeaseError: A wrong ttl, or *lease* is not what `acquire` returned.
+            BadArgumentError: A wrong ttl, or *lease* is not what `acquire` returned.
         """
-        wrong = _no_lease(lease) or (None if ttl is None else _wrong_ttl(ttl))
-        if wrong is not None:
-            return self.fail(wrong)
-        renewed = self.table.renew(lease.name, lease.token, ttl, self.now())
-        if renewed is None:
-            holder = self.table.held.get(lease.name)
-            now = None if holder is None else holder.lease.holder
-            return self.fail(LeaseLostError(lease.name, lease.token, now))
+        check_lease(lease)
+        check_ttl(ttl, optional=True)
+        renewed = self.table.renew(lease, ttl, self.now())
         self.due_at(renewed.name, renewed.expires_at)
         return renewed
 
     @call
-    def release(self, lease: Lease) -> bool | NoReply:
+    def release(self, lease: Lease) -> bool:
         """Give the lease back; whether it was held until now.
 
         Raises:
-            LeaseError: *lease* is not what `acquire` returned.
+            BadArgumentError: *lease* is not what `acquire` returned.
         """
-        wrong = _no_lease(lease)
-        return self._end_of(lease, "released") if wrong is None else self.fail(wrong)
+        check_lease(lease)
+        return self._end_of(lease, "released")
 
     @call
     def status(self, name: str) -> LeaseStatus:
         """Who has the lease, for how long, and who waits."""
-        grant, queue = self.table.held.get(name), self.table.waiting.get(name)
-        waiters = () if queue is None else tuple(each.holder for each in queue.values())
-        if grant is None:
-            return LeaseStatus(None, None, waiters)
-        return LeaseStatus(grant.lease, max(0.0, grant.lease.expires_at - self.now()), waiters)
+        check_name("Leases", "name", name)
+        return self.table.status(name, self.now())
 
     @call
     def stats(self) -> LeaseStats:
         """How many of what."""
-        waiting = sum(map(len, self.table.waiting.values()))
-        return LeaseStats(held=len(self.table.held), waiting=waiting, **self.counts)
+        return self.table.stats()
 
     @call
-    def request(
+    def _request(
         self, name: str, ttl: float, key: object, pid: Pid[Any], wait: bool
     ) -> Lease | NoReply:
-        """Grant the lease now or later; `acquire` is the client of it."""
-        wrong = not_alive(pid, "Leases", "holder", LeaseError) or _wrong_ttl(ttl)
-        if wrong is not None:
-            return self.fail(wrong)
+        self.check_alive("holder", pid)
+        check_ttl(ttl)
         sender, now = self.sender, self.now()
-        if name in self.table.held and not wait:
-            return self.fail(LeaseTimeoutError(name, 0.0))
-        if self.table.waiters(name) >= self.max_waiters:
-            return self.fail(LeaseQueueFullError(name, self.max_waiters))
 
         def offer(lease: Lease) -> bool:
             if sender.done() or not pid.is_alive():
@@ -191,7 +183,7 @@ class Leases(Primitive[tuple[str, object]]):
             self.reply(sender, lease)
             return True
 
-        lease = self.table.ask(name, Waiter(key, pid, float(ttl), now, offer), now)
+        lease = self.table.ask(name, Waiter(key, pid, float(ttl), now, offer), wait, now)
         self.owners.add(pid, (name, key))
         if lease is None:
             return NoReply()
@@ -199,13 +191,16 @@ class Leases(Primitive[tuple[str, object]]):
         return lease
 
     @cast
-    def leave(self, name: str, key: object) -> None:
-        """Who asked with *key* is not there any more."""
-        self._withdraw(name, key, "left")
+    def _leave(self, name: str, key: object, cause: str = "left") -> None:
+        waiter = self.table.leave(name, key)
+        grant = self.table.held.get(name)
+        if waiter is not None:
+            self._left(name, waiter)
+        elif grant is not None and grant.waiter.key is key:
+            self._end_of(grant.lease, cause)
 
     @cast
-    def drop(self, lease: Lease) -> None:
-        """As `release`, without an answer."""
+    def _drop(self, lease: Lease) -> None:
         self._end_of(lease, "released")
 
     def overdue(self, key: str) -> None:
@@ -214,68 +209,31 @@ class Leases(Primitive[tuple[str, object]]):
 
     def departed(self, key: tuple[str, object], pid: Pid[Any], reason: object) -> None:
         """A holder or a waiter has ended."""
-        self._withdraw(*key, "died")
+        self._leave(*key, "died")
 
     # -- private -------------------------------------------------------------------------
 
-    def _withdraw(self, name: str, key: object, cause: str) -> None:
-        waiter = self.table.leave(name, key)
-        grant = self.table.held.get(name)
-        if waiter is not None:
-            self._left(name, waiter)
-        elif grant is not None and grant.waiter.key is key:
-            self._end_of(grant.lease, cause)
-
     def _end_of(self, lease: Lease, cause: str) -> bool:
-        grant = self.table.held.get(lease.name)
-        if grant is None or grant.lease.token != lease.token:
+        if not self.table.is_held(lease):
             return False
-        ended, granted = self.table.end(lease.name, self.now())
+        ended, granted = self.table.end(lease.name, cause, self.now())
         self.not_due(lease.name)
         self.owners.discard(ended.lease.holder, (lease.name, ended.waiter.key))
-        if cause in self.counts:
-            self.counts[cause] += 1
-        facts = _facts(ended.lease)
-        self.emit(
-            events.LEASE_ENDED, {"held_s": self.now() - ended.since}, {**facts, "cause": cause}
-        )
-        for name, waiter in self.table.left:
+        facts = {**ended.lease.facts(), "cause": cause}
+        self.emit(events.LEASE_ENDED, {"held_s": self.now() - ended.since}, facts)
+        for name, waiter in self.table.take_left():
             self._left(name, waiter)
-        self.table.left.clear()
         if granted is not None:
             self._granted(granted)
         return True
 
     def _granted(self, grant: Grant) -> None:
-        self.counts["granted"] += 1
         self.due_at(grant.lease.name, grant.lease.expires_at)
-        waited = {"waited_s": grant.since - grant.waiter.since}
-        waiters = {"waiters_count": self.table.waiters(grant.lease.name)}
-        self.emit(events.LEASE_GRANTED, {**waited, **waiters}, _facts(grant.lease))
+        waiters = self.table.waiters(grant.lease.name)
+        numbers = {"waited_s": grant.waited, "waiters_count": waiters}
+        self.emit(events.LEASE_GRANTED, numbers, grant.lease.facts())
 
     def _left(self, name: str, waiter: Waiter) -> None:
-        self.counts["left"] += 1
         self.owners.discard(waiter.holder, (name, waiter.key))
         facts = {"lease": name, "holder": waiter.holder}
         self.emit(events.LEASE_WAITER_LEFT, {"waited_s": self.now() - waiter.since}, facts)
-
-
-def _facts(lease: Lease) -> dict[str, object]:
-    return {"lease": lease.name, "holder": lease.holder, "token": lease.token}
-
-
-def _no_lease(lease: object) -> LeaseError | None:
-    if isinstance(lease, Lease):
-        return None
-    return LeaseError(
-        f"Leases: lease must be a Lease; got {lease!r}. Give back what acquire returned."
-    )
-
-
-def _wrong_ttl(ttl: object) -> LeaseError | None:
-    if positive(ttl):
-        return None
-    return LeaseError(
-        f"Leases: ttl must be a finite number of seconds above 0; got {ttl!r}. "
-        "Renew a lease that is needed for longer."
-    )

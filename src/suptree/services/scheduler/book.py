@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from suptree.core import Pid
-from suptree.errors import CrossRuntimeError, NoProcessError, SuptreeError
+from suptree.errors import CrossRuntimeError, NoProcessError
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.store import Store
 from suptree.services.scheduler.agenda import Agenda, Entry, Moment, time_for
@@ -76,20 +76,25 @@ class Book:
 
     # -- taking jobs -----------------------------------------------------------------------------
 
-    def refusal(self, job: Job) -> SuptreeError | None:
-        """Why the job cannot be, if it cannot."""
+    def check(self, job: Job) -> None:
+        """Refuse a job that cannot be.
+
+        Raises:
+            CrossRuntimeError, NoProcessError: The process that it goes with, or is for, cannot be watched.
+            SchedulerError: See `SchedulerManager.every`.
+        """
         for pid in _held_by(job):
             if pid.runtime is not self._pid.runtime:
-                return CrossRuntimeError(f"SchedulerManager: {pid!r} lives in another runtime.")
+                raise CrossRuntimeError(f"SchedulerManager: {pid!r} lives in another runtime.")
             if not pid.is_alive():
-                return NoProcessError(pid, "SchedulerManager.schedule")
+                raise NoProcessError(pid, "SchedulerManager.schedule")
         present = self._agenda.entries.get(job.id)
         if present is None and len(self._agenda.entries) >= self.max_jobs:
-            return SchedulerFullError(self.max_jobs)
+            raise SchedulerFullError(self.max_jobs)
         if present is not None and present.job.owner != job.owner:
-            return JobTakenError(job.id, present.job.owner)
+            raise JobTakenError(job.id, present.job.owner)
         if isinstance(job.what, Run) and not self._runs_tasks:
-            return ScheduleError(
+            raise ScheduleError(
                 "what",
                 "a message, as this scheduler has no task supervisor",
                 job.what,
@@ -97,10 +102,9 @@ class Book:
             )
         fresh = present is None or present.job.trigger != job.trigger
         if fresh and isinstance(job.trigger, At) and self._is_over(job.trigger, job.grace):
-            return ScheduleError("moment", "in the future", job.trigger.moment)
+            raise ScheduleError("moment", "in the future", job.trigger.moment)
         if job.durable and (why := why_not_plain(job)) is not None:
-            return JobNotDurableError(job.id, why)
-        return None
+            raise JobNotDurableError(job.id, why)
 
     def _is_over(self, trigger: At, grace: float) -> bool:
         return trigger.moment < self._moment().wall - grace
@@ -147,9 +151,7 @@ class Book:
             return
         if isinstance(job.trigger, At) and self._is_over(job.trigger, job.grace):
             return
-        refusal = self.refusal(job)
-        if refusal is not None:
-            raise refusal
+        self.check(job)
         self.add(job)
         await self.keeping.save(job.id)
 

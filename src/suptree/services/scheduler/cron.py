@@ -37,6 +37,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from suptree.errors import InternalError
+from suptree.services.parts.checks import is_text
 from suptree.services.scheduler.errors import CronError
 
 __all__ = ["ALIASES", "Cron"]
@@ -235,7 +236,7 @@ class _Search(CronSim):
 
 
 def _spelt_out(expression: object) -> list[str]:
-    if not isinstance(expression, str):
+    if not is_text(expression):
         raise CronError("expression", _FIELDS, expression)  # type: ignore[arg-type]
     text = expression.strip()
     if text.startswith("@"):
@@ -252,9 +253,11 @@ def _spelt_out(expression: object) -> list[str]:
 
 
 def _zone_named(name: object) -> tzinfo:
+    if not is_text(name):
+        raise CronError("tz", "an IANA time zone", name, "Write it like 'Europe/Berlin'.")  # type: ignore[arg-type]
     try:
-        return ZoneInfo(name)  # type: ignore[arg-type]
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         near = difflib.get_close_matches(str(name), sorted(available_timezones()), n=1)
         hint = f"Did you mean {near[0]!r}?" if near else "Write it like 'Europe/Berlin'."
-        raise CronError("tz", "an IANA time zone", name, hint) from None  # type: ignore[arg-type]
+        raise CronError("tz", "an IANA time zone", name, hint) from None

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from suptree.core import Pid, ViaName
+from suptree.services.parts.checks import is_server, is_text
 from suptree.services.scheduler.errors import ScheduleError
 from suptree.services.scheduler.triggers import Every, Trigger, check_seconds
 
@@ -206,13 +207,13 @@ class Job:
     def _check(self, is_run: bool) -> None:
         if not isinstance(self.trigger, Trigger):
             raise ScheduleError("trigger", "Every, After, At or Cron", self.trigger)
-        if not isinstance(self.id, str):
+        if not is_text(self.id):
             raise ScheduleError("id", "a string", self.id)
-        if self.owner is not None and not isinstance(self.owner, (Pid, str)):
+        if not (self.owner is None or isinstance(self.owner, Pid) or is_text(self.owner)):
             raise ScheduleError("owner", "a pid, a label or None", self.owner)
         if is_run and self.to is not None:
             raise ScheduleError("to", "None for a Run, which is sent to nobody", self.to)
-        if not is_run and not (isinstance(self.to, (Pid, str)) or hasattr(self.to, "whereis")):
+        if not is_run and not is_server(self.to):
             must = "a pid, a name or via(registry, key)"
             raise ScheduleError("to", must, self.to, "Without an owner, say who gets the message.")
         _one_of("overlap", self.overlap, ("skip", "queue", "allow"))
@@ -265,7 +266,7 @@ class JobInfo:
 
 
 def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
+    if not is_text(value) or value not in allowed:
+        near = difflib.get_close_matches(value, allowed, n=1) if is_text(value) else []
         hint = f"Did you mean {near[0]!r}?" if near else ""
         raise ScheduleError(field, f"one of {', '.join(map(repr, allowed))}", value, hint)

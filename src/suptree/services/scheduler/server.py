@@ -27,10 +27,10 @@ from typing import Any, Final, Unpack
 
 from suptree.clock import loop_wall_clock
 from suptree.core import KILL, Down, Pid, Timer, check_delay, current_process, exit
+from suptree.errors import BadArgumentError, CrossRuntimeError, NoProcessError
 from suptree.otp import (
     ChildSpec,
     GenServer,
-    NoReply,
     ServerRef,
     Supervisor,
     TaskSupervisor,
@@ -38,11 +38,19 @@ from suptree.otp import (
     cast,
     child,
 )
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import (
+    bad_argument,
+    check_count,
+    check_flag,
+    check_kind,
+    check_text,
+    did_you_mean,
+    is_text,
+)
 from suptree.services.parts.store import Store
-from suptree.services.scheduler.agenda import Agenda, Moment, Point, time_for
+from suptree.services.scheduler.agenda import Agenda, Entry, Moment, Point, time_for
 from suptree.services.scheduler.book import Book
-from suptree.services.scheduler.errors import JobNotFoundError, ScheduleError
+from suptree.services.scheduler.errors import JobNotFoundError, SchedulerError
 from suptree.services.scheduler.events import CLOCK_SET
 from suptree.services.scheduler.job import (
     Job,
@@ -58,6 +66,7 @@ from suptree.services.scheduler.triggers import After, At, Cron, Every, Trigger
 
 __all__ = ["SchedulerManager"]
 
+_WHO: Final = "SchedulerManager"
 TICK: Final = object()
 AT_ONCE: Final = 500
 """Jobs that come in one turn; then others have theirs."""
@@ -79,6 +88,8 @@ class SchedulerManager(GenServer):
         wall: Tells the time on the wall; default: that of the loop, see `loop_wall_clock`.
         seed: Makes the jitter the same each time, for tests.
     """
+
+    call_raises = (BadArgumentError, SchedulerError)
 
     def __init__(
         self,
@@ -231,18 +242,13 @@ class SchedulerManager(GenServer):
         """
         return await _schedule(server, Cron(expression, tz), what, options)
 
-    @call
-    async def schedule(self, job: Job) -> str | NoReply:
+    @call(raises=(NoProcessError, CrossRuntimeError))
+    async def schedule(self, job: Job) -> str:
         """Add a job as it stands, its owner included; else as `every`."""
-        given: object = job
-        if not isinstance(given, Job):
-            how = "Write Job(trigger=..., what=...)."
-            return self._refuse(ScheduleError("what is scheduled", "a Job", given, how))
+        check_kind(_WHO, "job", job, Job, "a Job", "Write Job(trigger=..., what=...).")
         if not job.id:
             job = dataclasses.replace(job, id=self._book.unused_id())
-        refusal = self._book.refusal(job)
-        if refusal is not None:
-            return self._refuse(refusal)
+        self._book.check(job)
         self._book.add(job)
         self._arm()
         await self._keeping.save(job.id)
@@ -251,13 +257,12 @@ class SchedulerManager(GenServer):
     # -- one job -----------------------------------------------------------------------------------
 
     @call
-    def job(self, id: str) -> JobInfo | NoReply:
+    def job(self, id: str) -> JobInfo:
         """How that job stands.  JobNotFoundError if there is none."""
-        entry = self._agenda.entries.get(id)
-        return self._not_found(id) if entry is None else self._book.info(entry, self._moment())
+        return self._book.info(self._entry(id), self._moment())
 
     @call
-    def run_now(self, id: str) -> Started | NoReply:
+    def run_now(self, id: str) -> Started:
         """Have the job come now too, paused or not; when it comes by itself stays as it is.
 
         Returns:
@@ -266,10 +271,7 @@ class SchedulerManager(GenServer):
         Raises:
             JobNotFoundError: There is none.
         """
-        entry = self._agenda.entries.get(id)
-        if entry is None:
-            return self._not_found(id)
-        moment = self._moment()
+        entry, moment = self._entry(id), self._moment()
         point = Point(time_for(entry.job, moment), 0.0)
         started = self._dispatch.offer(entry, point, 0, moment)
         self._book.changed(entry)
@@ -278,25 +280,19 @@ class SchedulerManager(GenServer):
         return started
 
     @call
-    async def pause(self, id: str) -> bool | NoReply:
+    async def pause(self, id: str) -> bool:
         """Have the job not come until `resume`; False if it is paused.  What goes on goes on."""
-        entry = self._agenda.entries.get(id)
-        if entry is None:
-            return self._not_found(id)
-        changed = self._agenda.pause(entry)
+        changed = self._agenda.pause(self._entry(id))
         await self._keeping.save(id)
         return changed
 
     @call
-    async def resume(self, id: str) -> bool | NoReply:
+    async def resume(self, id: str) -> bool:
         """Have the job come again, on its old grid; False if it was not paused.
 
         What passed meanwhile is over; a job that comes once is late, see `Misfire`.
         """
-        entry = self._agenda.entries.get(id)
-        if entry is None:
-            return self._not_found(id)
-        moment = self._moment()
+        entry, moment = self._entry(id), self._moment()
         changed = self._agenda.resume(entry, moment)
         self._dispatch.go_on(entry, moment)
         self._start_tasks()
@@ -304,24 +300,21 @@ class SchedulerManager(GenServer):
         await self._keeping.save(id)
         return changed
 
-    @call
-    async def update(self, id: str, **changes: Unpack[JobChanges]) -> JobInfo | NoReply:
+    @call(raises=(NoProcessError, CrossRuntimeError))
+    async def update(self, id: str, **changes: Unpack[JobChanges]) -> JobInfo:
         """Change some values of a job; with another trigger it begins anew, now.
 
         Raises:
             JobNotFoundError: There is none.
             As `every`.
         """
-        entry = self._agenda.entries.get(id)
-        if entry is None:
-            return self._not_found(id)
-        try:
-            job = dataclasses.replace(entry.job, **changes)
-        except (ScheduleError, TypeError) as error:
-            return self._refuse(error)
-        refusal = self._book.refusal(job)
-        if refusal is not None:
-            return self._refuse(refusal)
+        entry = self._entry(id)
+        for name in changes:
+            if name not in JobChanges.__annotations__:
+                near = did_you_mean(name, JobChanges.__annotations__)
+                raise bad_argument(_WHO, "a change", "a value of a job", name, near)
+        job = dataclasses.replace(entry.job, **changes)
+        self._book.check(job)
         self._book.change(entry, job)
         self._arm()
         await self._keeping.save(id)
@@ -330,21 +323,41 @@ class SchedulerManager(GenServer):
     @call
     async def cancel(self, id: str) -> bool:
         """Forget the job; False if there is none.  A run that goes on goes on."""
+        check_text(_WHO, "id", id)
         if not self._book.remove(id, "cancelled"):
             return False
         await self._keeping.save(id)
         return True
 
+    @staticmethod
+    def done(server: ServerRef[SchedulerManager], fired: JobFired, *, failed: bool = False) -> None:
+        """The run that *fired* began is over; a second word about it changes nothing.
+
+        Raises:
+            BadArgumentError: *fired* is not what the job's target got.
+        """
+        check_kind(_WHO, "fired", fired, JobFired, "the JobFired that came with the job")
+        check_count(_WHO, "fired.run", fired.run, least=0)
+        check_flag(_WHO, "failed", failed)
+        SchedulerManager._done(server, fired.run, failed)
+
     @cast
-    def done(self, fired: JobFired, *, failed: bool = False) -> None:
-        """The run that *fired* began is over; a second word about it changes nothing."""
-        self._over(fired.run, failed)
+    def _done(self, run: int, failed: bool) -> None:
+        self._over(run, failed)
+
+    def _entry(self, id: str) -> Entry:
+        check_text(_WHO, "id", id)
+        entry = self._agenda.entries.get(id)
+        if entry is None:
+            raise JobNotFoundError(id, self._agenda.entries)
+        return entry
 
     # -- many --------------------------------------------------------------------------------------
 
     @call
     async def cancel_owner(self, owner: Pid[Any] | str) -> int:
         """Forget all jobs of a process or a label; how many there were."""
+        _check_owner(owner)
         ids = self._agenda.ids_of(owner)
         for id in ids:
             self._book.remove(id, "cancelled")
@@ -355,16 +368,20 @@ class SchedulerManager(GenServer):
     @call
     def jobs(self, owner: Pid[Any] | str | None = None, *, limit: int = 1000) -> list[JobInfo]:
         """How the jobs stand, oldest first: all, or those of an owner; at most *limit*."""
+        check_count(_WHO, "limit", limit, least=0)
+        if owner is not None:
+            _check_owner(owner)
         ids = self._agenda.entries if owner is None else self._agenda.ids_of(owner)
         moment = self._moment()
-        chosen = itertools.islice(ids, max(0, min(limit, MOST_LISTED)))
+        chosen = itertools.islice(ids, min(limit, MOST_LISTED))
         return [self._book.info(self._agenda.entries[id], moment) for id in chosen]
 
     @call
     def next_runs(self, limit: int = 10) -> list[JobInfo]:
         """The jobs that come next, soonest first; at most *limit*."""
+        check_count(_WHO, "limit", limit, least=0)
         moment = self._moment()
-        upcoming = self._agenda.upcoming(max(0, min(limit, MOST_LISTED)), moment)
+        upcoming = self._agenda.upcoming(min(limit, MOST_LISTED), moment)
         return [self._book.info(entry, moment) for entry, _ in upcoming]
 
     @call
@@ -493,15 +510,10 @@ class SchedulerManager(GenServer):
         self._clock_check = clock_check or self._clock_check
         self._arm()
 
-    # -- answers -----------------------------------------------------------------------------------------
 
-    def _refuse(self, error: Exception) -> NoReply:
-        """The caller gets the error; the scheduler goes on."""
-        self.sender.fail(error)
-        return NoReply()
-
-    def _not_found(self, id: str) -> NoReply:
-        return self._refuse(JobNotFoundError(id, self._agenda.entries))
+def _check_owner(owner: object) -> None:
+    if not isinstance(owner, Pid) and not is_text(owner):
+        raise bad_argument(_WHO, "owner", "a pid or a label", owner)
 
 
 async def _schedule(

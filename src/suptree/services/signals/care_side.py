@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef, call
@@ -120,7 +120,7 @@ class Caring(BusState):
             dead_lettered=totals.dead_lettered,
             dead_letters=len(of.dead),
             dead_letters_lost=of.dead.lost,
-            blocked=len(of.tickets),
+            blocked=len(of.publishers),
             middleware_faults=self.middleware_faults,
             match_faults=self.match_faults,
             store_faults=0 if self.saving is None else self.saving.faults,
@@ -202,8 +202,12 @@ class Caring(BusState):
         self.max_blocked = self.max_blocked if max_blocked is None else max_blocked
 
 
-def _numbers_of(who: str, numbers: object) -> frozenset[int]:
-    given: list[object] = list(numbers) if isinstance(numbers, Iterable) else [None]
+def _numbers_of(who: str, numbers: Any) -> frozenset[int]:
+    try:
+        numbered = iter(numbers)
+    except TypeError:
+        numbered = iter([None])
+    given: list[Any] = list(numbered)
     chosen = frozenset(one for one in given if isinstance(one, int))
     if len(chosen) < len(given) and not all(isinstance(one, int) for one in given):
         raise SignalOptionsError(who, "numbers", "the numbers of dead letters", numbers)

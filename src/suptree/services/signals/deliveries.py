@@ -22,9 +22,10 @@ from suptree.services.signals.lane import Lane, Parcel
 from suptree.services.signals.router import SignalRoute, SignalRouter
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import Subscription
-from suptree.services.signals.tickets import Ticket, Waiter
+from suptree.services.signals.tickets import Ticket
 from suptree.services.signals.totals import Totals
 from suptree.services.signals.values import SignalDeadLetter, SignalOutcome, SignalReceived
+from suptree.services.signals.waiting import WaitingPublishers
 from suptree.telemetry import Event
 
 __all__ = ["TICK", "Deliveries", "Ending"]
@@ -65,11 +66,9 @@ class Deliveries:
         self.router: SignalRouter[Lane] = SignalRouter()
         self.dead = DeadLetters(max_dead_letters)
         self.totals = Totals()
-        self.tickets: dict[Ticket, None] = {}
         self._subscribers: Owners[str] = Owners()
-        self._publishers: Owners[Ticket] = Owners()
-        self._numbers = 0
         self._agenda: Agenda[Lane | Ticket] = Agenda(server, TICK)
+        self.publishers = WaitingPublishers(server, self.totals, self._agenda)
         telemetry = self._runtime.telemetry
         self._overflowed = telemetry.slot(events.OVERFLOWED)
         self._redelivered = telemetry.slot(events.REDELIVERED)
@@ -107,8 +106,7 @@ class Deliveries:
         self.router.remove(lane.route)
         if lane.process is not None:
             self._subscribers.discard(lane.process.pid, lane.id)
-        for waiter in list(lane.blocked.values()):
-            self._settle(waiter, SignalOutcome.GONE, now)
+        self.publishers.dismiss(lane, now)
         left = lane.close()
         if lane.delivery.ack and reason != "unsubscribed":
             for parcel in left:
@@ -171,14 +169,6 @@ class Deliveries:
             ticket.outcomes.append(outcomes)
         return outcomes
 
-    def wait(self, ticket: Ticket, deadline: float) -> None:
-        """Its publisher waits until everything has a place, or *deadline*."""
-        assert ticket.reply_to is not None
-        self.tickets[ticket] = None
-        if ticket.reply_to.pid is not None:
-            self._publishers.add(ticket.reply_to.pid, ticket)
-        self._agenda.arm(ticket, deadline)
-
     # -- what subscribers say -----------------------------------------------------------
 
     def ack(self, id: str, seq: int, now: float) -> None:
@@ -226,8 +216,7 @@ class Deliveries:
         """Look after what is due."""
         for thing in self._agenda.due(now, AT_ONCE):
             if isinstance(thing, Ticket):
-                if thing in self.tickets:
-                    self._give_up_waiting(thing, now)
+                self.publishers.overdue(thing, now)
             elif self.lanes.get(thing.id) is thing:
                 self._tend(thing, now)
 
@@ -242,8 +231,7 @@ class Deliveries:
             else:
                 self._detach(lane, reason, now)
                 self._tend(lane, now)
-        for ticket in self._publishers.gone(message):
-            self._give_up_waiting(ticket, now)
+        self.publishers.down(message, now)
 
     # -- inside: one lane ---------------------------------------------------------------
 
@@ -318,7 +306,7 @@ class Deliveries:
                 break
             lane.pending.popleft()
             sent += 1
-            self._admit(lane, now)
+            self.publishers.admit(lane, now)
         if lane.subscription.name is None and self._present(lane, now) is None:
             return  # its Down is on its way, and ends the lane
         due = lane.next_due(now)
@@ -351,9 +339,7 @@ class Deliveries:
     ) -> SignalOutcome:
         """Hold what cannot be sent now, or have its publisher wait, or do as the policy says."""
         if ticket is not None and lane.delivery.overflow == "block" and lane.is_full():
-            self._numbers += 1
-            waiter = Waiter(self._numbers, ticket, lane, parcel, (len(ticket.outcomes), place))
-            lane.blocked[waiter.number] = ticket.waiters[waiter.number] = waiter
+            self.publishers.block(lane, parcel, ticket, place)
             return SignalOutcome.REJECTED  # what it is when nothing changes until the deadline
         outcome = lane.hold(parcel)
         self.totals.note(outcome, now)
@@ -385,34 +371,6 @@ class Deliveries:
             {"attempts_count": parcel.attempts},
             {**self._facts(lane, parcel.signal), "reason": reason},
         )
-
-    # -- inside: publishers that wait ---------------------------------------------------
-
-    def _admit(self, lane: Lane, now: float) -> None:
-        while lane.blocked and len(lane.pending) < lane.delivery.max_pending:
-            waiter = next(iter(lane.blocked.values()))
-            lane.pending.append(waiter.parcel)
-            self._settle(waiter, SignalOutcome.BUFFERED, now)
-
-    def _settle(self, waiter: Waiter, outcome: SignalOutcome, now: float) -> None:
-        del waiter.lane.blocked[waiter.number]
-        if outcome is SignalOutcome.REJECTED:
-            waiter.lane.rejected += 1
-        self.totals.note(outcome, now)
-        if waiter.ticket.settle(waiter, outcome):
-            self._finish(waiter.ticket)
-
-    def _give_up_waiting(self, ticket: Ticket, now: float) -> None:
-        for waiter in list(ticket.waiters.values()):
-            self._settle(waiter, SignalOutcome.REJECTED, now)
-
-    def _finish(self, ticket: Ticket) -> None:
-        del self.tickets[ticket]
-        ticket.armed = math.inf
-        assert ticket.reply_to is not None
-        if ticket.reply_to.pid is not None:
-            self._publishers.discard(ticket.reply_to.pid, ticket)
-        self._server.reply(ticket.reply_to, ticket.answer())
 
     # -- inside: telemetry --------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class Publishing(BusState):
         if vetted is None and not self.door.is_open():
             return Taken(door=self.door)
         now = self.now()
-        ticket = Ticket() if wait and len(self.deliveries.tickets) < self.max_blocked else None
+        ticket = Ticket() if wait and len(self.deliveries.publishers) < self.max_blocked else None
         receipts: list[SignalReceipt] = []
         spent = 0
         for index, signal in enumerate(signals):
@@ -92,7 +92,7 @@ class Publishing(BusState):
             return Taken(tuple(receipts))
         ticket.receipts = receipts
         ticket.reply_to = self.sender
-        self.deliveries.wait(ticket, now + wait)
+        self.deliveries.publishers.wait(ticket, now + wait)
         return NoReply()
 
     def _publish(
@@ -150,8 +150,12 @@ class Publishing(BusState):
                 self.middleware_faults += 1
 
 
-def _signals_of(signals: object) -> tuple[Signal, ...]:
-    batch = tuple(signals) if isinstance(signals, Iterable) else (signals,)
+def _signals_of(signals: Any) -> tuple[Signal, ...]:
+    try:
+        many = iter(signals)
+    except TypeError:
+        many = iter([signals])
+    batch: tuple[Any, ...] = tuple(many)
     for signal in batch:
         if not isinstance(signal, Signal):
             raise TypeError(

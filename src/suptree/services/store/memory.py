@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 from suptree.core import Table
 from suptree.otp import GenServer
+from suptree.services.parts.checks import check_name
 
 __all__ = ["MemoryStore", "StateOwner"]
 
@@ -45,7 +46,8 @@ class MemoryStore:
         table: The name of that table.
 
     Every operation raises NoTableError while the owner is not there: it is being started
-    again, and so is whoever depends on it.
+    again, and so is whoever depends on it.  A space or a key that is no text, or an empty one,
+    is a BadArgumentError.
     """
 
     __slots__ = ("_table",)
@@ -58,14 +60,19 @@ class MemoryStore:
 
     async def load(self, space: str) -> dict[str, object]:
         """Everything in *space*, in the order in which the keys were first put."""
+        check_name("MemoryStore", "space", space)
         return dict(self._spaces().get(space, {}))
 
     async def put(self, space: str, key: str, value: object) -> None:
         """Keep *value* under *key*."""
+        check_name("MemoryStore", "space", space)
+        check_name("MemoryStore", "key", key)
         self._spaces().setdefault(space, {})[key] = value
 
     async def delete(self, space: str, key: str) -> None:
         """Forget *key*."""
+        check_name("MemoryStore", "space", space)
+        check_name("MemoryStore", "key", key)
         self._spaces().get(space, {}).pop(key, None)
 
     def _spaces(self) -> Table[str, dict[str, Any]]:
