@@ -33,15 +33,14 @@ __all__ = [
 
 ANSWERS: Final = (CoordinationError, BadArgumentError, CrossRuntimeError)
 """What every request may be answered with; see `call_raises`."""
-_EMPTY: Final[dict[str, str]] = {}
 _LISTS: Final[tuple[type[Any], ...]] = (
     list,
     tuple,
     set,
     frozenset,
     deque,
-    type(_EMPTY.keys()),
-    type(_EMPTY.values()),
+    type({}.keys()),
+    type({}.values()),
 )
 """What is a list to people.  A class of somebody's own could do anything when it is gone through."""
 
