@@ -44,6 +44,7 @@ from suptree.services import (
     Flag,
     HealthMonitor,
     Leases,
+    Metrics,
     Migration,
     MigrationControl,
     PoolSpec,
@@ -55,6 +56,7 @@ from suptree.services import (
     SchedulerManager,
     SignalBus,
     Stage,
+    TaskPoolManager,
     TokenBucket,
     load_configuration,
 )
@@ -79,7 +81,7 @@ async def _pool() -> Any:
     async def connect() -> object:
         return object()
 
-    spec = PoolSpec("pool", connect=connect, close=lambda _: None)
+    spec = PoolSpec(name="pool", connect=connect, close=lambda _: None)
     await st.Supervisor.start_link([ConnectionPool.child(spec)])
     return "pool"
 
@@ -112,14 +114,16 @@ STARTS: dict[type, Callable[[], Awaitable[Any]]] = {
     FeatureFlags: _flags,
     HealthMonitor: HealthMonitor.start_link,
     Leases: Leases.start_link,
+    Metrics: Metrics.start_link,
     MigrationControl: _control,
-    RateLimiter: lambda: RateLimiter.start_link({"x": TokenBucket(1.0, 1)}),
+    RateLimiter: lambda: RateLimiter.start_link({"x": TokenBucket(rate=1.0, burst=1)}),
     ReadinessBoard: lambda: ReadinessBoard.start_link({"x": [], "y": ["x"]}),
     ResourceManager: lambda: ResourceManager.start_link({"x": 1}),
     RetryService: RetryService.start_link,
     SampledEvents: SampledEvents.start_link,
     SchedulerManager: SchedulerManager.start_link,
     SignalBus: SignalBus.start_link,
+    TaskPoolManager: TaskPoolManager.start_link,
 }
 
 
@@ -307,8 +311,10 @@ FORGETFUL = re.compile(r"refus|reject|unknown|denied|expired|in_vain|failed|quer
 
 def picture(value: Any, seen: tuple[int, ...] = (), name: str = "") -> Any:
     """What a server holds, to be compared: containers and objects down to what is plain."""
+    if FORGETFUL.search(name):
+        return ""
     if isinstance(value, (str, int, float, bytes, enum.Enum, types.NoneType, st.Pid)):
-        return "" if FORGETFUL.search(name) else value
+        return value
     if id(value) in seen or len(seen) > 12:
         return "..."
     seen = (*seen, id(value))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from suptree.core.crashes import safe_repr
 from suptree.core.messages import TIMER
 from suptree.core.pid import Pid
 from suptree.core.process import Process
@@ -37,7 +38,8 @@ def check_delay(who: str, field: str, value: float, *, above_zero: bool = False)
     if bad or value < 0 or (above_zero and value < LEAST_ABOVE_ZERO):
         least = f"more than 0, {LEAST_ABOVE_ZERO} at least" if above_zero else "0 or more"
         raise ValueError(
-            f"{who}: {field} must be a finite number of seconds, {least}; got {value!r}."
+            f"{who}: {field} must be a finite number of seconds, {least}; "
+            f"got {safe_repr(value, 200)}."
         )
     return float(value)
 

@@ -19,7 +19,7 @@ from suptree.services import (
 )
 from suptree.services.commands.outcome import Captured, RunOutcome
 from suptree.services.commands.run import Began, Job, Order, Over, Peek, Seen
-from suptree.services.commands.server import CommandServer
+from suptree.services.commands.server import CommandServer, Family
 from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.testing import wait_down
 
@@ -59,16 +59,14 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def family() -> Family:
+    return Family("c.runs", "c.guardian")
+
+
 async def service(**options: Any) -> None:
     await st.TaskSupervisor.start_link(name="c.runs")
-    server = st.child(
-        CommandServer,
-        RULES,
-        HeldOptions(CommandOptions(**options)),
-        "c.runs",
-        "c.guardian",
-        conduct=pretend,
-    )
+    held = HeldOptions(CommandOptions(**options))
+    server = st.child(CommandServer, RULES, held, family, conduct=pretend)
     await server.with_(name="c.server").start_link()
 
 

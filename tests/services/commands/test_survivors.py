@@ -130,9 +130,7 @@ async def test_a_shared_command_goes_on_while_somebody_waits_for_it(runtime):
     assert (await SystemCommandManager.stats("commands")).started == 1
 
 
-@pytest.mark.parametrize(
-    "who", ["commands", "commands.server", "commands.runs", "commands.guardian"]
-)
+@pytest.mark.parametrize("who", ["top", "server", "runs", "guardian"])
 async def test_whoever_of_the_manager_is_killed_no_command_survives_and_it_works_again(
     runtime, who
 ):
@@ -140,9 +138,9 @@ async def test_whoever_of_the_manager_is_killed_no_command_survives_and_it_works
     word = mark()
     caller = runtime.spawn(py, TREE, word)
     await eventually(lambda: len(alive(word)) >= 16)
-    server = process("commands.server")
+    server = await process("server")
 
-    st.exit(process(who), st.KILL)
+    st.exit(await process(who), st.KILL)
     await wait_down(server)
 
     await eventually(lambda: alive(word) == [])

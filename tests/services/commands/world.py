@@ -69,12 +69,14 @@ async def eventually(true: Any, timeout: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
-def process(name: str) -> st.Pid[Any]:
-    """Who is registered under that name, or under that name and a number."""
-    runtime = st.current().runtime
-    (found,) = [one for one in runtime.registered() if one.rstrip("0123456789.") == name]
-    pid = st.whereis(found)
-    assert pid is not None
+async def process(which: str) -> st.Pid[Any]:
+    """A process of the manager: "top", "server", "runs" or "guardian"."""
+    if which == "top":
+        pid = st.whereis("commands")
+    else:
+        children = await st.Supervisor.which_children("commands")
+        (pid,) = [one.pid for one in children if str(one.id).rpartition(".")[2] == which]
+    assert isinstance(pid, st.Pid)
     return pid
 
 

@@ -1,9 +1,9 @@
 """`SystemCommandManager`: programs of the operating system, run by rule, bounded, and ended for certain.
 
-    commands                   one_for_all
-    ├── commands.guardian.7    owns the guardian: the OS process that starts all commands
-    ├── commands.runs.7        a process for each command that runs
-    └── commands.server        what may run, what runs, who waits, what is still known
+    commands              one_for_all
+    ├── guardian          owns the guardian: the OS process that starts all commands
+    ├── runs              a process for each command that runs
+    └── commands.server   what may run, what runs, who waits, what is still known
 
 Only what is allowed runs, with the arguments that its rule allows, in an environment and a
 directory that its rule says, never through a shell.  A result is good for a while, and equal
@@ -28,11 +28,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import psutil  # type: ignore[import-untyped]
 
-from suptree.core import current_process, find_runtime, time_left
+from suptree.core import Pid, current_process, time_left
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerStart, Supervisor, TaskSupervisor, child
 from suptree.services.commands.allowed import ALLOWED_COMMANDS
@@ -44,7 +45,7 @@ from suptree.services.commands.errors import (
 from suptree.services.commands.flights import Request, Ticket
 from suptree.services.commands.guardian_server import CommandGuardian
 from suptree.services.commands.outcome import CommandResult, CommandStats, MemoryReading
-from suptree.services.commands.server import CommandServer, Terms
+from suptree.services.commands.server import CommandServer, Family, Terms
 from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.services.commands.spec import Command, CommandRule, make_command
 from suptree.services.commands.words import Word
@@ -78,13 +79,13 @@ class SystemCommandManager(Supervisor):
 
     def children(self) -> Sequence[ChildSpec[Any]]:
         """The guardian, the runs, and the server, which ends first."""
-        # Names of this tree alone: those of one that was killed are held until its commands are gone.
-        tree = find_runtime("SystemCommandManager").next_id()
-        guardian, runs = f"{self._name}.guardian.{tree}", f"{self._name}.runs.{tree}"
-        server = child(CommandServer, self._allowed, self._options, runs, guardian)
+        # Two of them have no names: that of one which was killed would be held until its commands
+        # are gone, and its successor could not start.
+        find = partial(_family, self._name)
+        server = child(CommandServer, self._allowed, self._options, find)
         return [
-            child(CommandGuardian).with_(name=guardian, shutdown=10.0),
-            TaskSupervisor.child(name=runs),
+            child(CommandGuardian).with_(id="guardian", shutdown=10.0),
+            TaskSupervisor.child().with_(id="runs"),
             server.with_(name=_server(self._name)),
         ]
 
@@ -282,6 +283,15 @@ class SystemCommandManager(Supervisor):
             int(swap.total),
             int(swap.used),
         )
+
+
+async def _family(manager: str) -> Family:
+    """Who stands beside the server; as long as it lives, for they start and end together."""
+    children = {info.id: info.pid for info in await Supervisor.which_children(manager)}
+    runs, guardian = children["runs"], children["guardian"]
+    assert isinstance(runs, Pid)
+    assert isinstance(guardian, Pid)
+    return Family(runs, guardian)
 
 
 def _server(manager: object) -> str:

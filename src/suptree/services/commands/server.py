@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from suptree.core import Down, Pid, monitor, safe_repr, send
 from suptree.errors import SuptreeError
-from suptree.otp import GenServer, NoReply, TaskSupervisor, call, cast
+from suptree.otp import GenServer, NoReply, ServerRef, TaskSupervisor, call, cast
 from suptree.services.commands.cache import ResultCache
 from suptree.services.commands.errors import (
     CommandError,
@@ -41,7 +41,7 @@ from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners
 
-__all__ = ["CommandServer", "Terms"]
+__all__ = ["CommandServer", "Family", "Terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,14 @@ class Terms:
 
     rule: CommandRule
     options: CommandOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Those that a server works with: the supervisor of the runs, and who owns the guardian."""
+
+    runs: ServerRef[Any]
+    guardian: ServerRef[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,7 @@ class CommandServer(GenServer):
     Args:
         rules: By name; there again after a restart.
         options: Its bounds, and where it keeps them when they change.
-        runs: The name of the supervisor of the runs.
-        guardians: The name of the process that owns the guardian.
+        find: Gives those that it works with.
         conduct: What a run does in its process.
     """
 
@@ -73,18 +80,17 @@ class CommandServer(GenServer):
         self,
         rules: Mapping[str, CommandRule],
         options: HeldOptions,
-        runs: str,
-        guardians: str,
+        find: Callable[[], Awaitable[Family]],
         *,
-        conduct: Callable[[Pid[Any], str, Job], Awaitable[None]] = conduct,
+        conduct: Callable[[Pid[Any], ServerRef[Any], Job], Awaitable[None]] = conduct,
     ) -> None:
         runtime = self._process.runtime
         self._now = runtime.now
         self._next_id = runtime.next_id
         self._rules = dict(rules)
         self._options = options
-        self._runs = runs
-        self._guardians = guardians
+        self._find = find
+        self._family: Family | None = None
         self._conduct = conduct
         self._cache = ResultCache(options.now.cache_entries, options.now.cache_bytes)
         self._flights: dict[int, Flight] = {}  # all of them, by run; those queued in their order
@@ -290,8 +296,9 @@ class CommandServer(GenServer):
     async def _begin(self, job: Job) -> None:
         """Have the process of a run started; runs beside the server."""
         try:
+            family = self._family = self._family or await self._find()
             pid = await TaskSupervisor.start_child(
-                self._runs, self._conduct, self.pid, self._guardians, job, shutdown=_SHUTDOWN
+                family.runs, self._conduct, self.pid, family.guardian, job, shutdown=_SHUTDOWN
             )
         except SuptreeError as error:
             outcome = RunOutcome(how="failed", step="run", why=str(error))

@@ -8,7 +8,7 @@ one becomes the plain one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from typing import Any, Final
 
 from suptree.core import Pid, Runtime, safe_repr
@@ -17,12 +17,10 @@ from suptree.otp import Via
 from suptree.services.coordination.errors import CoordinationError
 from suptree.services.coordination.outcomes import Receiver
 from suptree.services.parts.checks import bad_argument, check_number
-from suptree.services.parts.near import near
 
 __all__ = [
     "ANSWERS",
     "check_class",
-    "check_word",
     "name_asked",
     "number_asked",
     "numbers_asked",
@@ -39,24 +37,10 @@ _LISTS: Final[tuple[type[Any], ...]] = (
     set,
     frozenset,
     deque,
-    type({}.keys()),
-    type({}.values()),
+    type(dict[str, str]().keys()),
+    type(dict[str, str]().values()),
 )
 """What is a list to people.  A class of somebody's own could do anything when it is gone through."""
-
-
-def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
-    """Refuse what is none of *words*.
-
-    Raises:
-        BadArgumentError: It will not do.
-    """
-    plain = str.__str__(value) if issubclass(type(value), str) else ""
-    if plain not in words:
-        known = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
-        found = near(plain, words)
-        hint = "" if found is None else f", did you mean {found!r}?"
-        raise bad_argument(who, field, known, value, hint)
 
 
 def check_class(who: str, field: str, value: object, kind: type, example: str) -> None:

@@ -14,11 +14,11 @@ from typing import Final, Literal, Protocol
 
 from suptree.core import ReplyTo
 from suptree.otp import Response
-from suptree.services.coordination.asked import check_class, check_word
+from suptree.services.coordination.asked import check_class
 from suptree.services.coordination.outcomes import Outcome, Receiver
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.breaker import Breaker, BreakerConfig, Permit
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count, check_number, check_word
 from suptree.services.parts.deadlines import NEVER
 
 __all__ = [

@@ -38,7 +38,6 @@ from typing import get_args
 from suptree.otp import Reply, Response, call
 from suptree.services.coordination.asked import (
     check_class,
-    check_word,
     number_asked,
     receiver_asked,
     receivers_asked,
@@ -54,6 +53,7 @@ from suptree.services.coordination.outcomes import Broadcast, Outcome, Receiver,
 from suptree.services.coordination.redelivery import REDRIVE, Redelivering
 from suptree.services.coordination.server import SWEEP, TICK, WAIT
 from suptree.services.coordination.stats import CoordinationStats
+from suptree.services.parts.checks import check_word
 from suptree.services.parts.later import LATER
 
 __all__ = ["CoordinationManager"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeGuard
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
+from suptree.services.parts.near import near
 
 __all__ = [
     "bad_argument",
@@ -28,6 +29,7 @@ __all__ = [
     "check_seconds",
     "check_server",
     "check_text",
+    "check_word",
     "checked_items",
     "did_you_mean",
     "is_server",
@@ -80,6 +82,20 @@ def check_text(who: str, field: str, value: Any, *, optional: bool = False) -> N
     """
     if not is_text(value) and not (value is None and optional):
         raise bad_argument(who, field, "None or a text" if optional else "a text", value)
+
+
+def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
+    """Refuse what is none of *words*.
+
+    Raises:
+        BadArgumentError: It will not do.
+    """
+    plain = str.__str__(value) if issubclass(type(value), str) else ""
+    if plain not in words:
+        wanted = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        found = near(plain, words)
+        hint = "" if found is None else f", did you mean {found!r}?"
+        raise bad_argument(who, field, wanted, value, hint)
 
 
 # -- numbers -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from suptree.core import Pid, current_process, time_left
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError, SuptreeError
 from suptree.otp import Request, ServerRef, Task, TaskSupervisor
-from suptree.services.parts.checks import check_name
+from suptree.services.parts.checks import check_callable, check_name
 from suptree.services.task_pools.errors import TaskPoolFullError
 from suptree.services.task_pools.job import Job, Work
 from suptree.services.task_pools.server import TaskPoolServer
@@ -121,10 +121,9 @@ def check_function(who: str, function: object) -> None:
     """Refuse what cannot be called.
 
     Raises:
-        ValueError: It cannot.
+        BadArgumentError: It cannot.
     """
-    if not callable(function):
-        raise ValueError(f"{who}: function must be callable; got {function!r}.")
+    check_callable(who, "function", function)
 
 
 async def _place(server: ServerRef[Any], pool: str, job: Job) -> Pid[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from suptree.services.parts.checks import check_count, check_number
+from suptree.services.parts.checks import check_count, check_flag, check_number, check_word
 
 __all__ = ["DEFAULT_POOLS", "Overflow", "TaskPoolConfig"]
 
@@ -47,11 +47,8 @@ class TaskPoolConfig:
         check_number(who, "timeout", self.timeout, above=0, optional=True)
         check_count(who, "max_waiting", self.max_waiting, least=0)
         check_number(who, "wait_timeout", self.wait_timeout, above=0, optional=True)
-        if self.overflow not in ("reject", "wait"):
-            raise ValueError(f"{who}: overflow must be 'reject' or 'wait'; got {self.overflow!r}.")
-        threads: object = self.threads
-        if not isinstance(threads, bool):
-            raise ValueError(f"{who}: threads must be True or False; got {threads!r}.")
+        check_word(who, "overflow", self.overflow, ("reject", "wait"))
+        check_flag(who, "threads", self.threads)
 
 
 DEFAULT_POOLS: Final[Mapping[str, TaskPoolConfig]] = MappingProxyType(

@@ -32,7 +32,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from suptree.errors import TaskExitError
 from suptree.otp import ServerRef, Task
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import check_count, check_name, check_number, check_word
 from suptree.services.parts.plain import to_plain
 from suptree.services.task_pools.asking import Desk, check_function, leave, right, start_task
 from suptree.services.task_pools.batch import BatchOptions, OnTimeout, TaskBatch
@@ -243,10 +243,7 @@ class TaskPoolManager(TaskPoolServer):
         check_function(who, function)
         check_count(who, "max_concurrency", max_concurrency, optional=True)
         check_number(who, "timeout", timeout, above=0, optional=True)
-        if on_timeout not in ("exit", "kill_task"):
-            raise ValueError(
-                f"{who}: on_timeout must be 'exit' or 'kill_task'; got {on_timeout!r}."
-            )
+        check_word(who, "on_timeout", on_timeout, ("exit", "kill_task"))
         options = BatchOptions(
             max_concurrency=max_concurrency,
             ordered=ordered,

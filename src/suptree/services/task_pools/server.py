@@ -13,7 +13,7 @@ from typing import Any, Final
 from suptree.core import Down, Pid, monitor, spawn_link
 from suptree.errors import SuptreeError
 from suptree.otp import ChildSpec, DynamicSupervisor, GenServer, NoReply, ServerRef, call, cast
-from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name
 from suptree.services.parts.owners import stranger
 from suptree.services.parts.plain import from_plain
 from suptree.services.parts.store import Store
@@ -268,8 +268,7 @@ def check_pool(who: str, name: object, config: object) -> None:
     """Refuse what is no name, or no configuration.
 
     Raises:
-        ValueError: It will not do.
+        BadArgumentError: It will not do.
     """
     check_name(who, "pool", name)
-    if not isinstance(config, TaskPoolConfig):
-        raise ValueError(f"{who}: config of {name!r} must be a TaskPoolConfig; got {config!r}.")
+    check_kind(who, f"config of {name!r}", config, TaskPoolConfig, "a TaskPoolConfig")

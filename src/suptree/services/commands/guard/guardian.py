@@ -23,6 +23,7 @@ from suptree.services.commands.guard.kernel import (
     descendants,
     drain,
     end_all,
+    own_signals,
     reap,
     wake_on_children,
     watch_process,
@@ -41,8 +42,7 @@ def main(fd: int, program: int) -> None:
     """The life of the guardian of the program with that pid; *fd* is the socket."""
     with contextlib.suppress(OSError):  # it leads a session already
         os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
+    own_signals()
     gc.disable()  # nothing here makes circles, and a fork copies what a collection touches
     adopt_orphans()
     _Guardian(socket.socket(fileno=fd), program).run()

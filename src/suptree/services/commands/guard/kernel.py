@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 __all__ = [
+    "IGNORED",
     "adopt_orphans",
     "children",
     "descendants",
@@ -24,6 +25,7 @@ __all__ = [
     "end_all",
     "forbid_privileges",
     "now",
+    "own_signals",
     "reap",
     "wake_on_children",
     "watch_process",
@@ -34,6 +36,19 @@ _NO_NEW_PRIVS: Final = 38
 _CHILD_SUBREAPER: Final = 36
 
 _PAUSE_MS: Final = 5
+
+IGNORED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+"""What the guardian and its minders ignore, and a command is not to: exec would leave it ignored."""
+
+
+def own_signals() -> None:
+    """Ignore `IGNORED`, and no other, whatever the program that started this one ignores."""
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            with contextlib.suppress(OSError, ValueError):  # the system keeps some for itself
+                signal.signal(number, signal.SIG_DFL)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def adopt_orphans() -> bool:

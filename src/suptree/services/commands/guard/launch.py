@@ -12,7 +12,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from suptree.services.commands.guard.kernel import die_with_parent, forbid_privileges
+from suptree.services.commands.guard.kernel import IGNORED, die_with_parent, forbid_privileges
 
 __all__ = ["FAILED", "become"]
 
@@ -48,7 +48,9 @@ def become(
         step = "limits"
         _limit(request["limits"], request["nice"])
         forbid_privileges()
-        _usual_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        for ignored in IGNORED:  # what has a handler is reset by exec
+            signal.signal(ignored, signal.SIG_DFL)
         step = "exec"
         _execute(request["path"], request["argv"], request["env"])
     except Exception as error:
@@ -85,17 +87,6 @@ def _limit(limits: Mapping[str, int], nice: int) -> None:
         resource.setrlimit(kind, (min(value, above), above))
     if nice:
         os.nice(nice)
-
-
-def _usual_signals() -> None:
-    """As a program expects them at its start: none ignored, none blocked."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            try:
-                signal.signal(number, signal.SIG_DFL)
-            except (OSError, ValueError):  # the system keeps it for itself
-                continue
 
 
 def _execute(path: str | None, argv: list[str], env: dict[str, str]) -> None:
