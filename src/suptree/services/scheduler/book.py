@@ -9,16 +9,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from suptree.core import Pid
 from suptree.errors import CrossRuntimeError, NoProcessError
+from suptree.services.parts.checks import bad_argument, check_text, is_text
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.store import Store
 from suptree.services.scheduler.agenda import Agenda, Entry, Moment, time_for
 from suptree.services.scheduler.dispatch import Dispatch
 from suptree.services.scheduler.errors import (
     JobNotDurableError,
+    JobNotFoundError,
     JobTakenError,
     ScheduleError,
     SchedulerFullError,
@@ -30,7 +32,9 @@ from suptree.services.scheduler.record import same_job, why_not_plain
 from suptree.services.scheduler.stats import Tally
 from suptree.services.scheduler.triggers import At
 
-__all__ = ["Book"]
+__all__ = ["Book", "check_owner"]
+
+_WHO: Final = "SchedulerManager"
 
 
 class Book:
@@ -211,6 +215,28 @@ class Book:
 
     # -- how one stands ------------------------------------------------------------------------------
 
+    def entry(self, id: str) -> Entry:
+        """The job of that id.
+
+        Raises:
+            BadArgumentError: *id* is no text.
+            JobNotFoundError: There is none; with the nearest one.
+        """
+        check_text(_WHO, "id", id)
+        entry = self._agenda.entries.get(id)
+        if entry is None:
+            raise JobNotFoundError(id, self._agenda.entries)
+        return entry
+
+    def wake_in(self, moment: Moment, clock_check: float) -> float | None:
+        """Seconds until a job is due or a run has had its time; None: nothing ever is."""
+        wait = self._agenda.wake_in(moment, clock_check)
+        deadline = self.dispatch.runs.earliest()
+        if deadline is None:
+            return wait
+        left = max(0.0, deadline - moment.now)
+        return left if wait is None else min(wait, left)
+
     def info(self, entry: Entry, moment: Moment) -> JobInfo:
         """How that job stands."""
         in_s = None if entry.due is None else entry.due - time_for(entry.job, moment)
@@ -236,3 +262,13 @@ def _utc(seconds: float) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None  # beyond the year 9999
+
+
+def check_owner(owner: object) -> None:
+    """Refuse what can own no job.
+
+    Raises:
+        BadArgumentError: It is neither a pid nor a label.
+    """
+    if not isinstance(owner, Pid) and not is_text(owner):
+        raise bad_argument(_WHO, "owner", "a pid or a label", owner)

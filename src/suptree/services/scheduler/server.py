@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, Unpack
 
 from suptree.clock import loop_wall_clock
-from suptree.core import KILL, Down, Pid, Timer, check_delay, current_process, exit
+from suptree.core import KILL, Down, Pid, check_delay, current_process, exit
 from suptree.errors import BadArgumentError, CrossRuntimeError, NoProcessError
 from suptree.otp import (
     ChildSpec,
@@ -45,12 +44,11 @@ from suptree.services.parts.checks import (
     check_kind,
     check_text,
     did_you_mean,
-    is_text,
 )
 from suptree.services.parts.store import Store
-from suptree.services.scheduler.agenda import Agenda, Entry, Moment, Point, time_for
-from suptree.services.scheduler.book import Book
-from suptree.services.scheduler.errors import JobNotFoundError, SchedulerError
+from suptree.services.scheduler.agenda import Agenda, Moment, Point, time_for
+from suptree.services.scheduler.book import Book, check_owner
+from suptree.services.scheduler.errors import SchedulerError
 from suptree.services.scheduler.events import CLOCK_SET
 from suptree.services.scheduler.job import (
     Job,
@@ -63,11 +61,11 @@ from suptree.services.scheduler.job import (
 from suptree.services.scheduler.perform import RunEnded, RunNotStarted, RunStarted, start_each
 from suptree.services.scheduler.stats import SchedulerStats, Tally
 from suptree.services.scheduler.triggers import After, At, Cron, Every, Trigger
+from suptree.services.scheduler.wake import Wake
 
 __all__ = ["SchedulerManager"]
 
 _WHO: Final = "SchedulerManager"
-TICK: Final = object()
 AT_ONCE: Final = 500
 """Jobs that come in one turn; then others have theirs."""
 MOST_LISTED: Final = 10_000
@@ -126,8 +124,7 @@ class SchedulerManager(GenServer):
         )
         self._dispatch = self._book.dispatch
         self._keeping = self._book.keeping
-        self._timer: Timer | None = None
-        self._armed_for = math.inf
+        self._wake = Wake(self)
         self._clock_set = runtime.telemetry.slot(CLOCK_SET)
 
     async def init(self) -> None:
@@ -259,7 +256,7 @@ class SchedulerManager(GenServer):
     @call
     def job(self, id: str) -> JobInfo:
         """How that job stands.  JobNotFoundError if there is none."""
-        return self._book.info(self._entry(id), self._moment())
+        return self._book.info(self._book.entry(id), self._moment())
 
     @call
     def run_now(self, id: str) -> Started:
@@ -271,7 +268,7 @@ class SchedulerManager(GenServer):
         Raises:
             JobNotFoundError: There is none.
         """
-        entry, moment = self._entry(id), self._moment()
+        entry, moment = self._book.entry(id), self._moment()
         point = Point(time_for(entry.job, moment), 0.0)
         started = self._dispatch.offer(entry, point, 0, moment)
         self._book.changed(entry)
@@ -282,7 +279,7 @@ class SchedulerManager(GenServer):
     @call
     async def pause(self, id: str) -> bool:
         """Have the job not come until `resume`; False if it is paused.  What goes on goes on."""
-        changed = self._agenda.pause(self._entry(id))
+        changed = self._agenda.pause(self._book.entry(id))
         await self._keeping.save(id)
         return changed
 
@@ -292,7 +289,7 @@ class SchedulerManager(GenServer):
 
         What passed meanwhile is over; a job that comes once is late, see `Misfire`.
         """
-        entry, moment = self._entry(id), self._moment()
+        entry, moment = self._book.entry(id), self._moment()
         changed = self._agenda.resume(entry, moment)
         self._dispatch.go_on(entry, moment)
         self._start_tasks()
@@ -308,7 +305,7 @@ class SchedulerManager(GenServer):
             JobNotFoundError: There is none.
             As `every`.
         """
-        entry = self._entry(id)
+        entry = self._book.entry(id)
         for name in changes:
             if name not in JobChanges.__annotations__:
                 near = did_you_mean(name, JobChanges.__annotations__)
@@ -345,19 +342,12 @@ class SchedulerManager(GenServer):
     def _done(self, run: int, failed: bool) -> None:
         self._over(run, failed)
 
-    def _entry(self, id: str) -> Entry:
-        check_text(_WHO, "id", id)
-        entry = self._agenda.entries.get(id)
-        if entry is None:
-            raise JobNotFoundError(id, self._agenda.entries)
-        return entry
-
     # -- many --------------------------------------------------------------------------------------
 
     @call
     async def cancel_owner(self, owner: Pid[Any] | str) -> int:
         """Forget all jobs of a process or a label; how many there were."""
-        _check_owner(owner)
+        check_owner(owner)
         ids = self._agenda.ids_of(owner)
         for id in ids:
             self._book.remove(id, "cancelled")
@@ -370,7 +360,7 @@ class SchedulerManager(GenServer):
         """How the jobs stand, oldest first: all, or those of an owner; at most *limit*."""
         check_count(_WHO, "limit", limit, least=0)
         if owner is not None:
-            _check_owner(owner)
+            check_owner(owner)
         ids = self._agenda.entries if owner is None else self._agenda.ids_of(owner)
         moment = self._moment()
         chosen = itertools.islice(ids, min(limit, MOST_LISTED))
@@ -399,9 +389,7 @@ class SchedulerManager(GenServer):
     def handle_info(self, message: object) -> None:
         """The timer, the end of owners and of runs, and what became of tasks to be started."""
         match message:
-            case _ if message is TICK:
-                self._timer = None
-                self._armed_for = math.inf
+            case _ if self._wake.went_off(message):
                 self._tick()
             case RunEnded(run, failed):
                 self._over(run, failed)
@@ -439,21 +427,9 @@ class SchedulerManager(GenServer):
         self._arm()
 
     def _arm(self) -> None:
-        """Have the timer go off when the next thing is due; one that goes off too early does no harm."""
+        """Wake up when the next thing is due."""
         moment = self._moment()
-        wait = self._agenda.wake_in(moment, self._clock_check)
-        deadline = self._dispatch.runs.earliest()
-        if deadline is not None:
-            left = max(0.0, deadline - moment.now)
-            wait = left if wait is None else min(wait, left)
-        if wait is None or moment.now + wait >= self._armed_for:
-            return
-        if self._timer is not None:
-            self.cancel_timer(self._timer)
-        # Not `send_after`: what travels with the request that is handled is not for every job that
-        # comes then (test_a_job_comes_without_the_context_of_whoever_armed_the_timer).
-        self._timer = self.pid.runtime.ticker.send_after(self._process, self._process, wait, TICK)
-        self._armed_for = moment.now + wait
+        self._wake.arm(self._book.wake_in(moment, self._clock_check), moment.now)
 
     def _moment(self) -> Moment:
         return Moment(self._now(), self._wall())
@@ -509,11 +485,6 @@ class SchedulerManager(GenServer):
         self._book.max_jobs = max_jobs or self._book.max_jobs
         self._clock_check = clock_check or self._clock_check
         self._arm()
-
-
-def _check_owner(owner: object) -> None:
-    if not isinstance(owner, Pid) and not is_text(owner):
-        raise bad_argument(_WHO, "owner", "a pid or a label", owner)
 
 
 async def _schedule(
