@@ -61,6 +61,12 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.cache import (
+        Cache,
+        CacheError,
+        CacheStats,
+        TooManyCacheWaitersError,
+    )
     from suptree.services.commands import (
         ALLOWED_COMMANDS,
         AnyArguments,
@@ -471,6 +477,9 @@ __all__ = [
     "BulkheadsStats",
     "BusHealth",
     "BusStats",
+    "Cache",
+    "CacheError",
+    "CacheStats",
     "CallOutcome",
     "Change",
     "CheckRecord",
@@ -716,6 +725,7 @@ __all__ = [
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
+    "TooManyCacheWaitersError",
     "TooManyChecksError",
     "TooManyCommandsError",
     "TooManyKeysError",
@@ -778,6 +788,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "bulkheads": """
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "cache": """
+        Cache CacheError CacheStats TooManyCacheWaitersError
     """,
     "commands": """
         ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
