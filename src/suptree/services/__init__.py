@@ -262,14 +262,14 @@ if TYPE_CHECKING:
     from suptree.services.pools import (
         Borrowed,
         ConnectionPool,
-        PoolClosedError,
-        PoolClosing,
-        PoolError,
-        PoolLease,
-        PoolOverloadedError,
-        PoolSpec,
-        PoolStats,
-        PoolTimeoutError,
+        ConnectionPoolClosedError,
+        ConnectionPoolClosing,
+        ConnectionPoolError,
+        ConnectionPoolLease,
+        ConnectionPoolOverloadedError,
+        ConnectionPoolSpec,
+        ConnectionPoolStats,
+        ConnectionPoolTimeoutError,
     )
     from suptree.services.primitives import (
         AlreadyArrivedError,
@@ -495,6 +495,14 @@ __all__ = [
     "ConfigurationInvalidError",
     "ConfigurationSchemaError",
     "ConnectionPool",
+    "ConnectionPoolClosedError",
+    "ConnectionPoolClosing",
+    "ConnectionPoolError",
+    "ConnectionPoolLease",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolSpec",
+    "ConnectionPoolStats",
+    "ConnectionPoolTimeoutError",
     "Consensus",
     "ConsensusError",
     "ConsensusStats",
@@ -612,14 +620,6 @@ __all__ = [
     "Operation",
     "Outcome",
     "PolicyStats",
-    "PoolClosedError",
-    "PoolClosing",
-    "PoolError",
-    "PoolLease",
-    "PoolOverloadedError",
-    "PoolSpec",
-    "PoolStats",
-    "PoolTimeoutError",
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
@@ -835,8 +835,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """
-        Borrowed ConnectionPool PoolClosedError PoolClosing PoolError PoolLease
-        PoolOverloadedError PoolSpec PoolStats PoolTimeoutError
+        Borrowed ConnectionPool ConnectionPoolClosedError ConnectionPoolClosing
+        ConnectionPoolError ConnectionPoolLease ConnectionPoolOverloadedError ConnectionPoolSpec
+        ConnectionPoolStats ConnectionPoolTimeoutError
     """,
     "primitives": """
         AlreadyArrivedError AlreadyVotedError Arrival BallotClosedError BallotNotFoundError
