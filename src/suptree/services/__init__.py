@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from suptree.services.agent_registry import (
+        AgentBatchError,
+        AgentBatchFailure,
+        AgentBatchResult,
         AgentDiscovery,
         AgentEntry,
         AgentExistsError,
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
         AgentRegistryNotRunningError,
         AgentRegistryStats,
         AgentSchema,
-        BatchError,
-        BatchFailure,
-        BatchResult,
         Criteria,
         CriteriaError,
         OnError,
@@ -416,6 +416,9 @@ __all__ = [
     "Acknowledged",
     "Adaptive",
     "After",
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -447,9 +450,6 @@ __all__ = [
     "BarrierStats",
     "Barriers",
     "Batch",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
     "Borrowed",
     "Breaker",
     "BreakerConfig",
@@ -765,11 +765,11 @@ __all__ = [
 
 _NAMES: Final[Mapping[str, str]] = {
     "agent_registry": """
-        AgentDiscovery AgentEntry AgentExistsError AgentKeeper AgentMetadataError
-        AgentNotAliveError AgentNotFoundError AgentRegistry AgentRegistryError
-        AgentRegistryFullError AgentRegistryNotRunningError AgentRegistryStats AgentSchema
-        BatchError BatchFailure BatchResult Criteria CriteriaError OnError Operation Register
-        Replace Unregister Update Utilization where
+        AgentBatchError AgentBatchFailure AgentBatchResult AgentDiscovery AgentEntry
+        AgentExistsError AgentKeeper AgentMetadataError AgentNotAliveError AgentNotFoundError
+        AgentRegistry AgentRegistryError AgentRegistryFullError AgentRegistryNotRunningError
+        AgentRegistryStats AgentSchema Criteria CriteriaError OnError Operation Register Replace
+        Unregister Update Utilization where
     """,
     "breakers": """
         BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
