@@ -153,9 +153,9 @@ if TYPE_CHECKING:
         FlagStateError,
         FlagValue,
         FlagValueError,
-        Guard,
         Migration,
         MigrationControl,
+        MigrationGuard,
         MigrationMoved,
         Stage,
         StageOrderError,
@@ -552,7 +552,6 @@ __all__ = [
     "FlagStateError",
     "FlagValue",
     "FlagValueError",
-    "Guard",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -602,6 +601,7 @@ __all__ = [
     "Middleware",
     "Migration",
     "MigrationControl",
+    "MigrationGuard",
     "MigrationMoved",
     "MissingDependencyError",
     "MonitorStats",
@@ -805,8 +805,8 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
-        Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Migration
+        MigrationControl MigrationGuard MigrationMoved Stage StageOrderError UnknownFlagError
         flag_problems
     """,
     "limits": """

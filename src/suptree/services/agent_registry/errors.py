@@ -7,7 +7,7 @@ AgentRegistryError
 ├── AgentNotFoundError            nobody is registered under the id                           .id
 ├── AgentNotAliveError            the process to register has ended                           .id .pid
 ├── AgentMetadataError            fields are missing, or hold what they may not               .id .fields
-├── AgentBatchError                    one operation failed, so none was done                      .index .operation .error
+├── AgentBatchError               one operation failed, so none was done                      .index .operation .error
 └── CriteriaError                 a criterion that means nothing
 """
 
