@@ -525,8 +525,8 @@ SERVICES: dict[str, Service] = {
                 lambda at, it: SignalBus.redrive(at, numbers=it),
                 [5, "12", [[]], [NAN], UGLY],
             ),
-            "clear_dead_letters subscription": (
-                lambda at, it: SignalBus.clear_dead_letters(at, subscription=it),
+            "purge_dead_letters subscription": (
+                lambda at, it: SignalBus.purge_dead_letters(at, subscription=it),
                 [5, [], UGLY, PRICKLY],
             ),
             "health timeout": (
