@@ -37,6 +37,7 @@ from suptree.services import (
     CircuitBreakers,
     ConfigServer,
     ConnectionPool,
+    ConnectionPoolSpec,
     Consensus,
     CoordinationManager,
     DeadLetterQueue,
@@ -48,7 +49,6 @@ from suptree.services import (
     Metrics,
     Migration,
     MigrationControl,
-    PoolSpec,
     RateLimiter,
     ReadinessBoard,
     ResourceManager,
@@ -82,7 +82,7 @@ async def _pool() -> Any:
     async def connect() -> object:
         return object()
 
-    spec = PoolSpec(name="pool", connect=connect, close=lambda _: None)
+    spec = ConnectionPoolSpec(name="pool", connect=connect, close=lambda _: None)
     await st.Supervisor.start_link([ConnectionPool.child(spec)])
     return "pool"
 
