@@ -154,6 +154,7 @@ async def test_a_changed_rule_holds_for_the_next_call_and_old_results_are_not_gi
         lambda: execute("commands", "sh", stdin=object()),  # type: ignore[arg-type]
         lambda: execute(None, "sh"),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid="sh"),
+        lambda: SystemCommandManager.update_allowed_commands("commands", forbid=None),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid=[3]),  # type: ignore[list-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow={"x": 3}),  # type: ignore[dict-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow=[]),  # type: ignore[arg-type]

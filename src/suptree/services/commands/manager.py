@@ -209,10 +209,10 @@ class SystemCommandManager(Supervisor):
             ValueError: A rule or a name will not do.
         """
         rules = _rules(_UPDATE, {} if allow is None else allow)
-        if isinstance(forbid, str):
-            raise ValueError(
-                f"{_UPDATE}: forbid must be a list; got {forbid!r}. Write [{forbid!r}]."
-            )
+        given: Any = forbid
+        if isinstance(given, str) or not isinstance(given, Collection):
+            hint = f"Write [{given!r}]." if isinstance(given, str) else "Write ['df']."
+            raise ValueError(f"{_UPDATE}: forbid must be a list of names; got {given!r}. {hint}")
         for name in forbid:
             check_name(_UPDATE, "forbid", name)
         answer: tuple[str, ...] | CommandError
