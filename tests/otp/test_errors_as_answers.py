@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from sys import getrecursionlimit
 from typing import Any
 
 import pytest
@@ -138,6 +139,47 @@ async def test_an_error_that_is_not_declared_is_a_crash(rt, ask):
         await ask(pid, OtherError("boom"))
 
     assert isinstance(caught.value.reason, st.Crashed)
+    assert not pid.is_alive()
+
+
+class SecretiveError(LedgerError):
+    """Looked at in any way of its own, it raises."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("__class__", "__dict__", "args"):
+            raise ZeroDivisionError(name)
+        return super().__getattribute__(name)
+
+
+class UnruledError(LedgerError):
+    """Raises over whatever is done to make a copy of it, or to let its frames go."""
+
+    @property
+    def args(self) -> Any:
+        raise ZeroDivisionError("args")
+
+    def with_traceback(self, tb: Any) -> Any:
+        raise ZeroDivisionError("with_traceback")
+
+
+@ENDS
+@pytest.mark.parametrize("error", [SecretiveError, UnruledError])
+async def test_an_error_that_raises_when_it_is_looked_at_is_an_answer_too(rt, ask, error):
+    pid = await Ledger.start()
+
+    with pytest.raises(error):
+        await ask(pid, error("odd"))
+
+    assert await Ledger.enter(pid) == 1
+
+
+@pytest.mark.parametrize("ask", [Ledger.strict, st.GenServer.call])
+async def test_an_error_that_raises_when_it_is_looked_at_is_a_crash_like_any_other(rt, ask):
+    pid = await Ledger.start()
+
+    with pytest.raises(st.ServerExitError):
+        await ask(pid, SecretiveError("odd"))
+
     assert not pid.is_alive()
 
 
@@ -479,14 +521,6 @@ class FrozenError(Exception):
     fact: int
 
 
-class StubbornError(Exception):
-    """Shows nobody its attributes."""
-
-    @property
-    def __dict__(self) -> Any:
-        raise AttributeError("mine")
-
-
 def _slots() -> SlotsError:
     error = SlotsError("text")
     error.fact = 5
@@ -543,8 +577,12 @@ def test_errors_that_cause_each_other_are_copied_once():
 
 
 def test_what_cannot_be_copied_is_given_without_its_frames():
-    with pytest.raises(StubbornError) as caught:
-        raise StubbornError("no")
+    error = LedgerError()
+    for _ in range(getrecursionlimit()):
+        cause, error = error, LedgerError()
+        error.__cause__ = cause
+    with pytest.raises(LedgerError) as caught:
+        raise error
 
     assert detached(caught.value) is caught.value
     assert caught.value.__traceback__ is None

@@ -27,8 +27,10 @@ NEVER_ANSWERS: Final = (StopIteration, StopAsyncIteration, RecursionError, Memor
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that was written in Python
 _SLOT: Final = types.MemberDescriptorType
 _GROUP: Final = BaseExceptionGroup  # its own are written by __new__ alone
+# Past whatever a class of somebody's own makes of these names: its code is not to run here.
 _ARGS: Final = BaseException.__dict__["args"]
 _CAUSE: Final = BaseException.__dict__["__cause__"]
+_DICT: Final = BaseException.__dict__["__dict__"]
 
 
 def answer_with(process: Process, reply_to: ReplyTo, error: BaseException) -> None:
@@ -48,14 +50,15 @@ def detached(error: E) -> E:
     try:
         return _copied(error, set())
     except Exception:
-        return error.with_traceback(None)
+        BaseException.with_traceback(error, None)
+        return error
 
 
 def _copied(error: E, seen: set[int]) -> E:
     seen.add(id(error))
     cls = type(error)
-    args: tuple[Any, ...] = error.args
-    if isinstance(error, _GROUP):
+    args: tuple[Any, ...] = _ARGS.__get__(error)
+    if issubclass(cls, _GROUP):
         group = cast("BaseExceptionGroup[BaseException]", error)
         args = (group.message, [_copied(one, seen) for one in group.exceptions])
     copy: E = _origin(cls).__new__(cls, *args)
@@ -67,11 +70,12 @@ def _copied(error: E, seen: set[int]) -> E:
             continue
         if value is not None:
             field.__set__(copy, value)
-    copy.__dict__.update(error.__dict__)
-    notes = copy.__dict__.get("__notes__")
+    attributes: dict[str, Any] = _DICT.__get__(copy)
+    attributes.update(_DICT.__get__(error))
+    notes = attributes.get("__notes__")
     if notes is not None:
-        copy.__dict__["__notes__"] = list(notes)
-    cause = error.__cause__
+        attributes["__notes__"] = list(notes)
+    cause: BaseException | None = _CAUSE.__get__(error)
     if cause is not None and id(cause) not in seen:
         _CAUSE.__set__(copy, _copied(cause, seen))
     return copy

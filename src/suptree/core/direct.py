@@ -83,14 +83,16 @@ class DirectCalls(KeptTask):
         except BaseException as error:
             # Not in a variable: a frame and its own traceback would hold each other.
             if (
-                isinstance(error, RecursionError)
+                issubclass(type(error), RecursionError)
                 and getattr(error.__traceback__, "tb_next", error) is None
             ):
                 self.state = IDLE
                 detach(cast("Process", self))
                 raise
-            if isinstance(error, TypeError) and self.current is None:
-                refusal = misfit(cast("Process", self), handler, args, kwargs, error)
+            if issubclass(type(error), TypeError) and self.current is None:
+                refusal = misfit(
+                    cast("Process", self), handler, args, kwargs, cast("TypeError", error)
+                )
                 if refusal is not None:
                     self.leave_direct()
                     raise refusal from None

@@ -266,7 +266,7 @@ class KeptTask:
                 return
 
     def _task_failed(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and self.runtime.is_ending():
+        if issubclass(type(error), asyncio.CancelledError) and self.runtime.is_ending():
             self.finish(self.runtime.stop_reason)  # law 12: the host ends; this is no crash
         else:
             self.crash(error)

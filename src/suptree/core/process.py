@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from suptree.core.bounds import admit
 from suptree.core.context import CURRENT
@@ -267,9 +267,9 @@ class Process(DirectCalls):
 
     def reason_of(self, error: BaseException) -> object:
         """The exit reason that *error* stands for."""
-        if isinstance(error, ProcessExit):
-            return error.reason
-        if isinstance(error, KeyboardInterrupt) and self.runtime.interrupted():
+        if issubclass(type(error), ProcessExit):
+            return cast("ProcessExit", error).reason
+        if issubclass(type(error), KeyboardInterrupt) and self.runtime.interrupted():
             return self.runtime.stop_reason
         try:
             return Crashed(error, keep_frames=self.runtime.keep_frames)
@@ -336,7 +336,7 @@ class Process(DirectCalls):
 
     def turn_failed(self, error: BaseException) -> None:
         """The turn raised: a crash, unless the request did not fit its handler or declares that error."""
-        if not (isinstance(error, TypeError) and refused(self, error)):
+        if not (issubclass(type(error), TypeError) and refused(self, cast("TypeError", error))):
             self._crash_inside(error)
 
     def is_plain(self) -> bool:

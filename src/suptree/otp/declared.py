@@ -31,11 +31,12 @@ def is_declared(cls: type, handler: Any, error: BaseException) -> bool:
         handler: None for `handle_call`.
         error: What the handler raised.
     """
-    if not isinstance(error, Exception) or isinstance(error, NEVER_ANSWERS):
+    kind = type(error)  # what it says itself of its class may be anything
+    if not issubclass(kind, Exception) or issubclass(kind, NEVER_ANSWERS):
         return False
-    if isinstance(error, getattr(cls, "call_raises", ())):
+    if issubclass(kind, getattr(cls, "call_raises", ())):
         return True
-    return handler is not None and any(isinstance(error, one) for one in _declared(cls, handler))
+    return handler is not None and any(issubclass(kind, one) for one in _declared(cls, handler))
 
 
 def _declared(cls: type, handler: Any) -> Iterator[tuple[type[Exception], ...]]:

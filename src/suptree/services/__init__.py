@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from suptree.services.agent_registry import (
+        AgentBatchError,
+        AgentBatchFailure,
+        AgentBatchResult,
         AgentDiscovery,
         AgentEntry,
         AgentExistsError,
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
         AgentRegistryNotRunningError,
         AgentRegistryStats,
         AgentSchema,
-        BatchError,
-        BatchFailure,
-        BatchResult,
         Criteria,
         CriteriaError,
         OnError,
@@ -60,6 +60,12 @@ if TYPE_CHECKING:
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
+    )
+    from suptree.services.cache import (
+        Cache,
+        CacheError,
+        CacheStats,
+        TooManyCacheWaitersError,
     )
     from suptree.services.commands import (
         ALLOWED_COMMANDS,
@@ -153,9 +159,9 @@ if TYPE_CHECKING:
         FlagStateError,
         FlagValue,
         FlagValueError,
-        Guard,
         Migration,
         MigrationControl,
+        MigrationGuard,
         MigrationMoved,
         Stage,
         StageOrderError,
@@ -262,14 +268,14 @@ if TYPE_CHECKING:
     from suptree.services.pools import (
         Borrowed,
         ConnectionPool,
-        PoolClosedError,
-        PoolClosing,
-        PoolError,
-        PoolLease,
-        PoolOverloadedError,
-        PoolSpec,
-        PoolStats,
-        PoolTimeoutError,
+        ConnectionPoolClosedError,
+        ConnectionPoolClosing,
+        ConnectionPoolError,
+        ConnectionPoolLease,
+        ConnectionPoolOverloadedError,
+        ConnectionPoolSpec,
+        ConnectionPoolStats,
+        ConnectionPoolTimeoutError,
     )
     from suptree.services.primitives import (
         AlreadyArrivedError,
@@ -416,6 +422,9 @@ __all__ = [
     "Acknowledged",
     "Adaptive",
     "After",
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -447,9 +456,6 @@ __all__ = [
     "BarrierStats",
     "Barriers",
     "Batch",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
     "Borrowed",
     "Breaker",
     "BreakerConfig",
@@ -471,6 +477,9 @@ __all__ = [
     "BulkheadsStats",
     "BusHealth",
     "BusStats",
+    "Cache",
+    "CacheError",
+    "CacheStats",
     "CallOutcome",
     "Change",
     "CheckRecord",
@@ -495,6 +504,14 @@ __all__ = [
     "ConfigurationInvalidError",
     "ConfigurationSchemaError",
     "ConnectionPool",
+    "ConnectionPoolClosedError",
+    "ConnectionPoolClosing",
+    "ConnectionPoolError",
+    "ConnectionPoolLease",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolSpec",
+    "ConnectionPoolStats",
+    "ConnectionPoolTimeoutError",
     "Consensus",
     "ConsensusError",
     "ConsensusStats",
@@ -544,7 +561,6 @@ __all__ = [
     "FlagStateError",
     "FlagValue",
     "FlagValueError",
-    "Guard",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -594,6 +610,7 @@ __all__ = [
     "Middleware",
     "Migration",
     "MigrationControl",
+    "MigrationGuard",
     "MigrationMoved",
     "MissingDependencyError",
     "MonitorStats",
@@ -612,14 +629,6 @@ __all__ = [
     "Operation",
     "Outcome",
     "PolicyStats",
-    "PoolClosedError",
-    "PoolClosing",
-    "PoolError",
-    "PoolLease",
-    "PoolOverloadedError",
-    "PoolSpec",
-    "PoolStats",
-    "PoolTimeoutError",
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
@@ -716,6 +725,7 @@ __all__ = [
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
+    "TooManyCacheWaitersError",
     "TooManyChecksError",
     "TooManyCommandsError",
     "TooManyKeysError",
@@ -765,11 +775,11 @@ __all__ = [
 
 _NAMES: Final[Mapping[str, str]] = {
     "agent_registry": """
-        AgentDiscovery AgentEntry AgentExistsError AgentKeeper AgentMetadataError
-        AgentNotAliveError AgentNotFoundError AgentRegistry AgentRegistryError
-        AgentRegistryFullError AgentRegistryNotRunningError AgentRegistryStats AgentSchema
-        BatchError BatchFailure BatchResult Criteria CriteriaError OnError Operation Register
-        Replace Unregister Update Utilization where
+        AgentBatchError AgentBatchFailure AgentBatchResult AgentDiscovery AgentEntry
+        AgentExistsError AgentKeeper AgentMetadataError AgentNotAliveError AgentNotFoundError
+        AgentRegistry AgentRegistryError AgentRegistryFullError AgentRegistryNotRunningError
+        AgentRegistryStats AgentSchema Criteria CriteriaError OnError Operation Register Replace
+        Unregister Update Utilization where
     """,
     "breakers": """
         BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
@@ -778,6 +788,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "bulkheads": """
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "cache": """
+        Cache CacheError CacheStats TooManyCacheWaitersError
     """,
     "commands": """
         ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
@@ -805,8 +818,8 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
-        Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Migration
+        MigrationControl MigrationGuard MigrationMoved Stage StageOrderError UnknownFlagError
         flag_problems
     """,
     "limits": """
@@ -835,8 +848,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """
-        Borrowed ConnectionPool PoolClosedError PoolClosing PoolError PoolLease
-        PoolOverloadedError PoolSpec PoolStats PoolTimeoutError
+        Borrowed ConnectionPool ConnectionPoolClosedError ConnectionPoolClosing
+        ConnectionPoolError ConnectionPoolLease ConnectionPoolOverloadedError ConnectionPoolSpec
+        ConnectionPoolStats ConnectionPoolTimeoutError
     """,
     "primitives": """
         AlreadyArrivedError AlreadyVotedError Arrival BallotClosedError BallotNotFoundError

@@ -27,7 +27,7 @@ from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMo
 from suptree.services.flags.rollout import bucket
 from suptree.services.flags.server import FeatureFlags
 from suptree.services.flags.standing import FlagState, Move, Progress
-from suptree.services.flags.watch import Guard, Report
+from suptree.services.flags.watch import MigrationGuard, Report
 
 __all__ = [
     "START",
@@ -45,7 +45,7 @@ __all__ = [
     "FlagValue",
     "FlagValueError",
     "FlagsStats",
-    "Guard",
+    "MigrationGuard",
     "Migration",
     "MigrationControl",
     "MigrationMoved",
