@@ -309,6 +309,19 @@ if TYPE_CHECKING:
         PrimitiveError,
         VoteRequested,
     )
+    from suptree.services.recovery import (
+        ERROR_CONTEXT,
+        Breadcrumb,
+        CompensationFailedError,
+        ErrorCategory,
+        ErrorContext,
+        ErrorContextFilter,
+        ErrorHandler,
+        ErrorPolicy,
+        ErrorReport,
+        RecoveryStrategy,
+        with_recovery,
+    )
     from suptree.services.resources import (
         BackPressureError,
         Budget,
@@ -457,6 +470,7 @@ __all__ = [
     "Barriers",
     "Batch",
     "Borrowed",
+    "Breadcrumb",
     "Breaker",
     "BreakerConfig",
     "BreakerError",
@@ -495,6 +509,7 @@ __all__ = [
     "CommandRule",
     "CommandStats",
     "CommandTimeoutError",
+    "CompensationFailedError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -541,9 +556,16 @@ __all__ = [
     "DependencyCycleError",
     "DependencyError",
     "Distribution",
+    "ERROR_CONTEXT",
     "ElectionError",
     "ElectionStats",
     "Elections",
+    "ErrorCategory",
+    "ErrorContext",
+    "ErrorContextFilter",
+    "ErrorHandler",
+    "ErrorPolicy",
+    "ErrorReport",
     "Every",
     "ExactArguments",
     "Expired",
@@ -640,6 +662,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RecoveryStrategy",
     "RedrivePolicy",
     "Register",
     "RejectReason",
@@ -771,6 +794,7 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "with_recovery",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -859,6 +883,10 @@ _NAMES: Final[Mapping[str, str]] = {
         LeaderChanged Lease LeaseError LeaseLostError LeaseQueueFullError LeaseStats
         LeaseStatus LeaseTimeoutError Leases NotAParticipantError NotAPartyError
         PrimitiveError VoteRequested
+    """,
+    "recovery": """
+        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext ErrorContextFilter
+        ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
     """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
