@@ -269,7 +269,7 @@ SERVICES: dict[str, Service] = {
     ),
     "resources": Service(
         lambda: ResourceManager.start_link({"upload": 2}),
-        ResourceManager.usage,
+        ResourceManager.stats,
         {
             "reconfigure max_waiting": (
                 lambda at, it: ResourceManager.reconfigure(at, max_waiting=it),

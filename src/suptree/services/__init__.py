@@ -314,10 +314,10 @@ if TYPE_CHECKING:
         ResourceError,
         ResourceLimit,
         ResourceManager,
+        ResourceStats,
         ResourceTimeoutError,
         ResourceToken,
         ResourceTokenError,
-        ResourceUsage,
         Thresholds,
         TypeUsage,
         UnknownResourceError,
@@ -644,10 +644,10 @@ __all__ = [
     "ResourceError",
     "ResourceLimit",
     "ResourceManager",
+    "ResourceStats",
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
     "RetriesExhaustedError",
     "RetryBudget",
     "RetryError",
@@ -849,8 +849,8 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
-        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
-        ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
+        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceStats
+        ResourceTimeoutError ResourceToken ResourceTokenError Thresholds TypeUsage
         UnknownResourceError process_memory table_entries
     """,
     "retries": """

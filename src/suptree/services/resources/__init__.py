@@ -26,8 +26,8 @@ from suptree.services.resources.usage import (
     BudgetUsage,
     PressureChanged,
     ResourceAlert,
+    ResourceStats,
     ResourceToken,
-    ResourceUsage,
     TypeUsage,
 )
 
@@ -46,7 +46,7 @@ __all__ = [
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
+    "ResourceStats",
     "Thresholds",
     "TypeUsage",
     "UnknownResourceError",
