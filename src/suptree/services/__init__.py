@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from suptree.services.breakers import (
         BreakerError,
         BreakerOpenError,
-        BreakersStats,
+        BreakerStats,
         BreakerStatus,
         BreakerTimeoutError,
         CircuitBreakers,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         BulkheadError,
         BulkheadFullError,
         Bulkheads,
-        BulkheadsStats,
+        BulkheadStats,
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
@@ -170,7 +170,7 @@ if TYPE_CHECKING:
         LimitError,
         LimiterStats,
         LimitExceededError,
-        LimitsStats,
+        LimitStats,
         LimitStatus,
         LimitVerdict,
         RateLimiter,
@@ -404,7 +404,7 @@ if TYPE_CHECKING:
         TaskPoolExistsError,
         TaskPoolFullError,
         TaskPoolManager,
-        TaskPoolsStats,
+        TaskPoolStats,
         TaskPoolStatus,
         TaskPoolTimeoutError,
         TooManyTaskPoolsError,
@@ -456,9 +456,9 @@ __all__ = [
     "BreakerError",
     "BreakerOpenError",
     "BreakerState",
+    "BreakerStats",
     "BreakerStatus",
     "BreakerTimeoutError",
-    "BreakersStats",
     "Broadcast",
     "Budget",
     "BudgetUsage",
@@ -466,9 +466,9 @@ __all__ = [
     "BulkheadConfig",
     "BulkheadError",
     "BulkheadFullError",
+    "BulkheadStats",
     "BulkheadStatus",
     "Bulkheads",
-    "BulkheadsStats",
     "BusHealth",
     "BusStats",
     "CallOutcome",
@@ -583,11 +583,11 @@ __all__ = [
     "Limit",
     "LimitError",
     "LimitExceededError",
+    "LimitStats",
     "LimitStatus",
     "LimitVerdict",
     "LimiterKindError",
     "LimiterStats",
-    "LimitsStats",
     "LoggedSignal",
     "MemoryReading",
     "MemoryStore",
@@ -708,9 +708,9 @@ __all__ = [
     "TaskPoolExistsError",
     "TaskPoolFullError",
     "TaskPoolManager",
+    "TaskPoolStats",
     "TaskPoolStatus",
     "TaskPoolTimeoutError",
-    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -772,11 +772,11 @@ _NAMES: Final[Mapping[str, str]] = {
         Unregister Update Utilization where
     """,
     "breakers": """
-        BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
+        BreakerError BreakerOpenError BreakerStats BreakerStatus BreakerTimeoutError
         CircuitBreakers TooManyBreakersError UnknownBreakerError
     """,
     "bulkheads": """
-        BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
+        BulkheadConfig BulkheadError BulkheadFullError BulkheadStats BulkheadStatus Bulkheads
         TooManyBulkheadsError UnknownBulkheadError
     """,
     "commands": """
@@ -810,9 +810,9 @@ _NAMES: Final[Mapping[str, str]] = {
         flag_problems
     """,
     "limits": """
-        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
-        LimitVerdict LimiterKindError LimiterStats LimitsStats RateLimiter SlidingWindow
-        TokenBucket TooManyKeysError TooManyLimitersError UnknownLimiterError
+        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus
+        LimitVerdict LimiterKindError LimiterStats RateLimiter SlidingWindow TokenBucket
+        TooManyKeysError TooManyLimitersError UnknownLimiterError
     """,
     "monitoring": """
         AgentMonitor CheckRecord CheckStatus Finding Health HealthChange HealthCheck
@@ -873,7 +873,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "store": "MemoryStore StateOwner",
     "task_pools": """
         DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
-        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TaskPoolFullError TaskPoolManager TaskPoolStats TaskPoolStatus TaskPoolTimeoutError
         TooManyTaskPoolsError UnknownTaskPoolError
     """,
 }

@@ -23,7 +23,7 @@ from suptree.services.flags.errors import (
     StageOrderError,
     UnknownFlagError,
 )
-from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMoved
+from suptree.services.flags.messages import FlagChanged, FlagStats, MigrationMoved
 from suptree.services.flags.rollout import bucket
 from suptree.services.flags.server import FeatureFlags
 from suptree.services.flags.standing import FlagState, Move, Progress
@@ -44,7 +44,7 @@ __all__ = [
     "FlagStateError",
     "FlagValue",
     "FlagValueError",
-    "FlagsStats",
+    "FlagStats",
     "MigrationGuard",
     "Migration",
     "MigrationControl",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from suptree.services.flags.standing import FlagState, Move
 
-__all__ = ["FlagChanged", "FlagsStats", "MigrationMoved"]
+__all__ = ["FlagChanged", "FlagStats", "MigrationMoved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class MigrationMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class FlagsStats:
+class FlagStats:
     """What a server knows of itself.
 
     Attributes:

@@ -43,7 +43,7 @@ from suptree.services.flags.events import (
     MIGRATION_ADVANCED,
     MIGRATION_ROLLED_BACK,
 )
-from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMoved
+from suptree.services.flags.messages import FlagChanged, FlagStats, MigrationMoved
 from suptree.services.flags.reading import TABLE, FlagReading, migrations_of
 from suptree.services.flags.rules import Flags
 from suptree.services.flags.standing import FlagState, Progress, Standing
@@ -57,7 +57,7 @@ from suptree.services.parts.checks import (
 from suptree.services.parts.store import Store
 from suptree.services.parts.subscribers import Subscribers
 
-__all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagsStats", "MigrationMoved", "migrations_of"]
+__all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagStats", "MigrationMoved", "migrations_of"]
 
 EVERYTHING: Final = ""
 _WHO: Final = "FeatureFlags"
@@ -325,10 +325,10 @@ class FeatureFlags(FlagReading, GenServer):
             self._subscribers.discard(pid, name)
 
     @call
-    def stats(self) -> FlagsStats:
+    def stats(self) -> FlagStats:
         """What the server knows of itself."""
         states = self._flags.values()
-        return FlagsStats(
+        return FlagStats(
             len(self._flags),
             self._changed,
             self._refused,
