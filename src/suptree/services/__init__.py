@@ -82,9 +82,11 @@ if TYPE_CHECKING:
         TooManyCommandsError,
     )
     from suptree.services.configuration import (
+        ABSENT,
         Change,
         ConfigChanged,
         ConfigServer,
+        ConfigStats,
         Configuration,
         ConfigurationError,
         ConfigurationFixedError,
@@ -151,12 +153,17 @@ if TYPE_CHECKING:
         FlagSetting,
         FlagState,
         FlagStateError,
+        FlagStats,
         FlagValue,
         FlagValueError,
         Migration,
         MigrationControl,
         MigrationGuard,
+        MigrationMove,
         MigrationMoved,
+        MigrationProgress,
+        MigrationReadiness,
+        MigrationStats,
         Stage,
         StageOrderError,
         UnknownFlagError,
@@ -412,6 +419,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ABSENT",
     "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
@@ -489,6 +497,7 @@ __all__ = [
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
+    "ConfigStats",
     "Configuration",
     "ConfigurationError",
     "ConfigurationFixedError",
@@ -550,6 +559,7 @@ __all__ = [
     "FlagSetting",
     "FlagState",
     "FlagStateError",
+    "FlagStats",
     "FlagValue",
     "FlagValueError",
     "Halt",
@@ -602,7 +612,11 @@ __all__ = [
     "Migration",
     "MigrationControl",
     "MigrationGuard",
+    "MigrationMove",
     "MigrationMoved",
+    "MigrationProgress",
+    "MigrationReadiness",
+    "MigrationStats",
     "MissingDependencyError",
     "MonitorStats",
     "MonitorStatus",
@@ -787,9 +801,9 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyCommandsError
     """,
     "configuration": """
-        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
-        check_configuration diff_configurations load_configuration
+        ABSENT Change ConfigChanged ConfigServer ConfigStats Configuration ConfigurationError
+        ConfigurationFixedError ConfigurationInvalidError ConfigurationSchemaError Fixed Problem
+        UnknownSectionError check_configuration diff_configurations load_configuration
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
@@ -805,9 +819,9 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Migration
-        MigrationControl MigrationGuard MigrationMoved Stage StageOrderError UnknownFlagError
-        flag_problems
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
+        Migration MigrationControl MigrationGuard MigrationMove MigrationMoved MigrationProgress
+        MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus

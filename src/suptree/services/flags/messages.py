@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suptree.services.flags.standing import FlagState, Move
+from suptree.services.flags.standing import FlagState, MigrationMove
 
 __all__ = ["FlagChanged", "FlagStats", "MigrationMoved"]
 
@@ -23,7 +23,7 @@ class MigrationMoved:
     """A message to subscribers: a migration came to another stage."""
 
     migration: str
-    move: Move
+    move: MigrationMove
 
 
 @dataclass(frozen=True, slots=True)
