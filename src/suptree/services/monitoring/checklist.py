@@ -174,7 +174,7 @@ class Checklist(GenServer):
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
             self._bus.emit(
                 AGENT_HEALTH_CHANGED,
-                {"changes_count": track.changes_count},
+                {"changes_count": track.changes},
                 {"monitor": self.pid, "subject": entry.spec.name, **facts},
             )
             self._weights.remove(before.health, entry.spec.critical)

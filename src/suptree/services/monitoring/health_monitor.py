@@ -189,18 +189,18 @@ class HealthMonitor(Looking):
     def stats(self) -> HealthStats:
         """What was done, and is under way."""
         return HealthStats(
-            checks_count=len(self._entries),
+            checks=len(self._entries),
             by_health=dict(Counter(one.track.health for one in self._entries.values())),
-            dead_count=len(self._dead),
-            running_count=self._jobs.running_count,
-            waiting_count=self._queue.waiting_count,
-            stuck_count=self._jobs.stuck_count,
-            looks_count=self._looks,
-            timeouts_count=self._timeouts,
-            abandoned_count=self._jobs.abandoned_count,
-            deaths_count=self._deaths,
-            forgotten_count=self._forgotten,
-            verdicts_count=self._verdicts,
+            dead=len(self._dead),
+            running=self._jobs.running,
+            waiting=self._queue.waiting,
+            stuck=self._jobs.stuck,
+            looks=self._looks,
+            timeouts=self._timeouts,
+            abandoned=self._jobs.abandoned,
+            deaths=self._deaths,
+            forgotten=self._forgotten,
+            verdicts=self._verdicts,
         )
 
     # -- looking now ---------------------------------------------------------------------
