@@ -114,7 +114,7 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
     (CoordinationManager, {"history": -1}),
     (DeadLetterQueue, {"limit": 0}),
     (DeadLetterQueue, {"max_age": float("inf")}),
-    (HealthMonitor, {"max_concurrent": 0}),
+    (HealthMonitor, {"max_concurrency": 0}),
     (HealthMonitor, {"max_checks": 0}),
     (HealthMonitor, {"history": "long"}),
 ]
@@ -489,12 +489,12 @@ async def test_more_looks_run_at_once_when_there_are_more_places(runtime):
         return Health.HEALTHY
 
     checks = [HealthCheck(f"c{n}", check, timeout=50.0) for n in range(4)]
-    monitor = await HealthMonitor.start_link(checks, max_concurrent=1, jitter=0.0)
+    monitor = await HealthMonitor.start_link(checks, max_concurrency=1, jitter=0.0)
     await wait_until(lambda: running == 1)
 
-    await HealthMonitor.reconfigure(monitor, max_concurrent=3)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=3)
     await wait_until(lambda: running == 3)
-    await HealthMonitor.reconfigure(monitor, max_concurrent=1)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=1)
 
     assert (await HealthMonitor.stats(monitor)).running == 3
     gate.set()

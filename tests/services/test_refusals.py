@@ -336,8 +336,8 @@ SERVICES: dict[str, Service] = {
         lambda: HealthMonitor.start_link([HealthCheck("disk", fine)]),
         HealthMonitor.stats,
         {
-            "reconfigure max_concurrent": (
-                lambda at, it: HealthMonitor.reconfigure(at, max_concurrent=it),
+            "reconfigure max_concurrency": (
+                lambda at, it: HealthMonitor.reconfigure(at, max_concurrency=it),
                 [*COUNTS, 0],
             ),
             "reconfigure max_checks": (

@@ -107,7 +107,7 @@ async def test_with_few_places_those_that_hung_leave_half_of_them_to_the_others(
             for n, check in enumerate(hung)
         ),
         HealthCheck("quick", lambda: at.append(runtime.now()), interval=10.0),
-        max_concurrent=4,
+        max_concurrency=4,
     )
     await asyncio.sleep(40.0)  # each of them has hung once
     del at[:]
@@ -125,7 +125,7 @@ async def test_the_bound_on_looks_at_a_time_is_kept(runtime):
     checks = [hanging() for _ in range(10)]
     pid = await monitor(
         *(HealthCheck(f"c{n}", check, timeout=2.0) for n, check in enumerate(checks)),
-        max_concurrent=3,
+        max_concurrency=3,
     )
     await asyncio.sleep(1.0)
 
@@ -152,7 +152,7 @@ async def test_a_check_that_swallows_its_cancellation_is_abandoned_and_never_dou
     pid = await monitor(
         HealthCheck("deaf", check, interval=10.0, timeout=2.0),
         HealthCheck("other", other, interval=10.0),
-        max_concurrent=1,
+        max_concurrency=1,
     )
     await asyncio.sleep(45.0)
 
@@ -593,7 +593,7 @@ async def test_an_unknown_message_does_not_hurt(runtime):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_concurrent": 0}, "max_concurrent must be a whole number, 1 or more"),
+        ({"max_concurrency": 0}, "max_concurrency must be a whole number, 1 or more"),
         ({"max_checks": 0}, "max_checks must be"),
         ({"history": 0}, "history must be"),
         ({"max_dead": 0}, "max_dead must be"),

@@ -55,7 +55,7 @@ class Checklist(GenServer):
         checks: Iterable[HealthCheck] = (),
         *,
         table: str | None = None,
-        max_concurrent: int = 64,
+        max_concurrency: int = 64,
         max_checks: int = 10_000,
         history: int = 20,
         jitter: float = 0.1,
@@ -63,7 +63,7 @@ class Checklist(GenServer):
         max_dead: int = 100,
     ) -> None:
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
             ("max_dead", max_dead),
@@ -80,7 +80,7 @@ class Checklist(GenServer):
         self._dead: dict[int, Entry] = {}  # in order of death
         self._numbers = count()
         self._agenda: Deadlines[Entry] = Deadlines()
-        self._queue: Lanes[int] = Lanes(max_concurrent)
+        self._queue: Lanes[int] = Lanes(max_concurrency)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
         self._timer: tuple[float, Timer] | None = None

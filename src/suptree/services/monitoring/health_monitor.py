@@ -1,6 +1,6 @@
 """`HealthMonitor`: looks at everything that is registered, and says how the system is.
 
-Checks run beside it, many at once (`max_concurrent`), each with its timeout; those that
+Checks run beside it, many at once (`max_concurrency`), each with its timeout; those that
 hung the last time have at most half of the places, so that they delay nobody else.
 First looks are spread by a random delay, and then come on a grid of their own.
 
@@ -63,7 +63,7 @@ class HealthMonitor(Looking):
         checks: Those that are there from the start, and after every restart.
         table: Name of a public table that keeps what is registered later; None: a restart
             forgets it.
-        max_concurrent: How many looks may run at a time.
+        max_concurrency: How many looks may run at a time.
         max_checks: How many checks there may be.
         history: How many looks are remembered of each.
         jitter: The part of its interval (0 to 1) within which a check is first looked at.
@@ -240,7 +240,7 @@ class HealthMonitor(Looking):
     async def reconfigure(
         server: ServerRef[HealthMonitor],
         *,
-        max_concurrent: int | None = None,
+        max_concurrency: int | None = None,
         max_checks: int | None = None,
         history: int | None = None,
     ) -> None:
@@ -253,22 +253,22 @@ class HealthMonitor(Looking):
             BadArgumentError: One of them is no whole number above 0; nothing was changed.
         """
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
         ):
             check_count("HealthMonitor.reconfigure", name, value, optional=True)
-        await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
+        await HealthMonitor._reconfigure(server, max_concurrency, max_checks, history)
 
     @call
     def _reconfigure(
-        self, max_concurrent: int | None, max_checks: int | None, history: int | None
+        self, max_concurrency: int | None, max_checks: int | None, history: int | None
     ) -> None:
         self._max_checks = max_checks or self._max_checks
         if history is not None and history != self._history:
             self._history = history
             for entry in self._entries.values():
                 entry.history = deque(entry.history, maxlen=history)
-        if max_concurrent is not None:
-            self._queue.resize(max_concurrent)
+        if max_concurrency is not None:
+            self._queue.resize(max_concurrency)
             self._pump()
