@@ -85,7 +85,7 @@ async def test_every_declared_type_is_limited_and_not_only_register_agent(runtim
 
     with pytest.raises(ResourceDeniedError) as caught:
         await acquire(manager, type)
-    assert (caught.value.reason, caught.value.used, caught.value.limit) == ("limit", 2, 2)
+    assert (caught.value.why, caught.value.used, caught.value.limit) == ("limit", 2, 2)
     assert str(caught.value) == (
         f"ResourceManager: 1 of {type!r} cannot be acquired: {type!r} has 2 of 2 in use. "
         "Give timeout= to wait for it, hold less, or raise the limit."
@@ -131,7 +131,7 @@ async def test_what_can_never_be_had_is_refused_at_once_and_not_waited_for(runti
 
     with pytest.raises(ResourceDeniedError, match="more than there is") as caught:
         await acquire(manager, "core", 5, timeout=60)
-    assert caught.value.reason == "too_large"
+    assert caught.value.why == "too_large"
     with pytest.raises(ResourceDeniedError, match="'memory'"):
         await acquire(manager, "core", 3, timeout=60)
     assert (await stats(manager)).waiting == 0
@@ -295,7 +295,7 @@ async def test_one_that_does_not_wait_does_not_overtake_those_who_do(runtime):
 
     with pytest.raises(ResourceDeniedError, match="others wait before it") as caught:
         await acquire(manager, "core", 1)
-    assert caught.value.reason == "queue"
+    assert caught.value.why == "queue"
 
 
 async def test_a_wait_ends_with_its_timeout_and_says_what_was_in_the_way(runtime):
@@ -448,7 +448,7 @@ async def test_types_share_a_budget_of_which_each_takes_what_it_costs(runtime):
 
     with pytest.raises(ResourceDeniedError) as caught:
         await acquire(manager, "agent")
-    assert (caught.value.reason, caught.value.what) == ("budget", "memory")
+    assert (caught.value.why, caught.value.what) == ("budget", "memory")
     seen = (await stats(manager)).budgets
     assert (seen["memory"].declared, seen["entries"].declared) == (100, 4)
 

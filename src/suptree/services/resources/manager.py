@@ -96,7 +96,7 @@ class ResourceManager(Lending):
             The token, to be given to `release`.
 
         Raises:
-            ResourceDeniedError: There is not enough left; `reason` says of what.
+            ResourceDeniedError: There is not enough left; `why` says of what.
             ResourceTimeoutError: There was not, all the time.
             BackPressureError: The pressure is severe, and the type gives way.
             UnknownResourceError: No such type or budget.
