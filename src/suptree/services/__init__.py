@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from suptree.services.breakers import (
         BreakerError,
         BreakerOpenError,
-        BreakersStats,
+        BreakerStats,
         BreakerStatus,
         BreakerTimeoutError,
         CircuitBreakers,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         BulkheadError,
         BulkheadFullError,
         Bulkheads,
-        BulkheadsStats,
+        BulkheadStats,
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
@@ -88,9 +88,11 @@ if TYPE_CHECKING:
         TooManyCommandsError,
     )
     from suptree.services.configuration import (
+        ABSENT,
         Change,
         ConfigChanged,
         ConfigServer,
+        ConfigStats,
         Configuration,
         ConfigurationError,
         ConfigurationFixedError,
@@ -157,12 +159,17 @@ if TYPE_CHECKING:
         FlagSetting,
         FlagState,
         FlagStateError,
+        FlagStats,
         FlagValue,
         FlagValueError,
         Migration,
         MigrationControl,
         MigrationGuard,
+        MigrationMove,
         MigrationMoved,
+        MigrationProgress,
+        MigrationReadiness,
+        MigrationStats,
         Stage,
         StageOrderError,
         UnknownFlagError,
@@ -176,7 +183,7 @@ if TYPE_CHECKING:
         LimitError,
         LimiterStats,
         LimitExceededError,
-        LimitsStats,
+        LimitStats,
         LimitStatus,
         LimitVerdict,
         RateLimiter,
@@ -333,10 +340,10 @@ if TYPE_CHECKING:
         ResourceError,
         ResourceLimit,
         ResourceManager,
+        ResourceStats,
         ResourceTimeoutError,
         ResourceToken,
         ResourceTokenError,
-        ResourceUsage,
         Thresholds,
         TypeUsage,
         UnknownResourceError,
@@ -423,7 +430,7 @@ if TYPE_CHECKING:
         TaskPoolExistsError,
         TaskPoolFullError,
         TaskPoolManager,
-        TaskPoolsStats,
+        TaskPoolStats,
         TaskPoolStatus,
         TaskPoolTimeoutError,
         TooManyTaskPoolsError,
@@ -431,6 +438,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ABSENT",
     "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
@@ -476,9 +484,9 @@ __all__ = [
     "BreakerError",
     "BreakerOpenError",
     "BreakerState",
+    "BreakerStats",
     "BreakerStatus",
     "BreakerTimeoutError",
-    "BreakersStats",
     "Broadcast",
     "Budget",
     "BudgetUsage",
@@ -486,9 +494,9 @@ __all__ = [
     "BulkheadConfig",
     "BulkheadError",
     "BulkheadFullError",
+    "BulkheadStats",
     "BulkheadStatus",
     "Bulkheads",
-    "BulkheadsStats",
     "BusHealth",
     "BusStats",
     "Cache",
@@ -513,6 +521,7 @@ __all__ = [
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
+    "ConfigStats",
     "Configuration",
     "ConfigurationError",
     "ConfigurationFixedError",
@@ -581,6 +590,7 @@ __all__ = [
     "FlagSetting",
     "FlagState",
     "FlagStateError",
+    "FlagStats",
     "FlagValue",
     "FlagValueError",
     "Halt",
@@ -614,11 +624,11 @@ __all__ = [
     "Limit",
     "LimitError",
     "LimitExceededError",
+    "LimitStats",
     "LimitStatus",
     "LimitVerdict",
     "LimiterKindError",
     "LimiterStats",
-    "LimitsStats",
     "LoggedSignal",
     "MemoryReading",
     "MemoryStore",
@@ -633,7 +643,11 @@ __all__ = [
     "Migration",
     "MigrationControl",
     "MigrationGuard",
+    "MigrationMove",
     "MigrationMoved",
+    "MigrationProgress",
+    "MigrationReadiness",
+    "MigrationStats",
     "MissingDependencyError",
     "MonitorStats",
     "MonitorStatus",
@@ -676,10 +690,10 @@ __all__ = [
     "ResourceError",
     "ResourceLimit",
     "ResourceManager",
+    "ResourceStats",
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
     "RetriesExhaustedError",
     "RetryBudget",
     "RetryError",
@@ -740,9 +754,9 @@ __all__ = [
     "TaskPoolExistsError",
     "TaskPoolFullError",
     "TaskPoolManager",
+    "TaskPoolStats",
     "TaskPoolStatus",
     "TaskPoolTimeoutError",
-    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -806,11 +820,11 @@ _NAMES: Final[Mapping[str, str]] = {
         Unregister Update Utilization where
     """,
     "breakers": """
-        BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
+        BreakerError BreakerOpenError BreakerStats BreakerStatus BreakerTimeoutError
         CircuitBreakers TooManyBreakersError UnknownBreakerError
     """,
     "bulkheads": """
-        BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
+        BulkheadConfig BulkheadError BulkheadFullError BulkheadStats BulkheadStatus Bulkheads
         TooManyBulkheadsError UnknownBulkheadError
     """,
     "cache": """
@@ -824,9 +838,9 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyCommandsError
     """,
     "configuration": """
-        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
-        check_configuration diff_configurations load_configuration
+        ABSENT Change ConfigChanged ConfigServer ConfigStats Configuration ConfigurationError
+        ConfigurationFixedError ConfigurationInvalidError ConfigurationSchemaError Fixed Problem
+        UnknownSectionError check_configuration diff_configurations load_configuration
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
@@ -842,14 +856,14 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Migration
-        MigrationControl MigrationGuard MigrationMoved Stage StageOrderError UnknownFlagError
-        flag_problems
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
+        Migration MigrationControl MigrationGuard MigrationMove MigrationMoved MigrationProgress
+        MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError flag_problems
     """,
     "limits": """
-        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
-        LimitVerdict LimiterKindError LimiterStats LimitsStats RateLimiter SlidingWindow
-        TokenBucket TooManyKeysError TooManyLimitersError UnknownLimiterError
+        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus
+        LimitVerdict LimiterKindError LimiterStats RateLimiter SlidingWindow TokenBucket
+        TooManyKeysError TooManyLimitersError UnknownLimiterError
     """,
     "monitoring": """
         AgentMonitor CheckRecord CheckStatus Finding Health HealthChange HealthCheck
@@ -890,8 +904,8 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
-        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
-        ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
+        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceStats
+        ResourceTimeoutError ResourceToken ResourceTokenError Thresholds TypeUsage
         UnknownResourceError process_memory table_entries
     """,
     "retries": """
@@ -914,7 +928,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "store": "MemoryStore StateOwner",
     "task_pools": """
         DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
-        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TaskPoolFullError TaskPoolManager TaskPoolStats TaskPoolStatus TaskPoolTimeoutError
         TooManyTaskPoolsError UnknownTaskPoolError
     """,
 }
