@@ -149,6 +149,7 @@ if TYPE_CHECKING:
         FlagListFullError,
         FlagOwnedError,
         FlagSetting,
+        FlagsNotRunningError,
         FlagState,
         FlagStateError,
         FlagValue,
@@ -544,6 +545,7 @@ __all__ = [
     "FlagStateError",
     "FlagValue",
     "FlagValueError",
+    "FlagsNotRunningError",
     "Guard",
     "Halt",
     "HandlerFailed",
@@ -805,7 +807,7 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError FlagsNotRunningError Guard
         Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
         flag_problems
     """,
