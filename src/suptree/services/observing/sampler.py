@@ -18,6 +18,7 @@ raises loses nothing: the event is passed on, and counted in `failed_count`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ class Sampler:
         default: The strategy for events that have none of their own; each name is
             sampled by itself.
         events: Strategies by event, by name, or by prefix ("shop.*"; the longest one that fits).
-        clock: Reads the time in seconds, `rt.now` in a runtime; default: real monotonic time.
+        clock: Reads the time in seconds; default: the clock of the event loop that runs where the
+            event is emitted, which is the runtime's, and real monotonic time where none runs.
         seed: Throws the same dice each time, for tests.
     """
 
@@ -79,12 +81,12 @@ class Sampler:
         *,
         default: SamplingStrategy = ALWAYS,
         events: Mapping[Event | str, SamplingStrategy] | None = None,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] | None = None,
         seed: int | None = None,
     ) -> None:
         self._handler = handler
         self._default = default
-        self._clock = clock
+        self._clock = _time_here if clock is None else clock
         self._dice = Random(seed)
         self._chosen: dict[str, SamplingStrategy] = {}
         self._streams: dict[str, _Stream] = {}
@@ -200,6 +202,13 @@ class _Stream:
     def reset_stats(self) -> None:
         self._seen = 0 if self._pool is None else len(self._pool.held)
         self._kept = self._dropped = self._failed = 0
+
+
+def _time_here() -> float:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:  # another thread, or a script
+        return monotonic()
 
 
 def _matches(pattern: str, name: str) -> bool:
