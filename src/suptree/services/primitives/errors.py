@@ -183,7 +183,7 @@ class BallotNotFoundError(ConsensusError):
 
 
 class BallotClosedError(ConsensusError):
-    """The ballot is decided, by *cause*."""
+    """The ballot was decided, by *cause*, before this vote came: to be late is no mistake of a voter."""
 
     def __init__(self, ballot: str, cause: str) -> None:
         super().__init__(ballot, cause)
@@ -191,7 +191,7 @@ class BallotClosedError(ConsensusError):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"Consensus: ballot {self.ballot!r} is closed: {self.cause}. Ask for its result."
+        return f"Consensus: ballot {self.ballot!r} is closed: {self.cause}. The vote came too late: catch this error, and ask for its result."
 
 
 class AlreadyVotedError(ConsensusError):
