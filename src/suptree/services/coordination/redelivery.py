@@ -60,6 +60,8 @@ class _Round:
 class Redelivering(Groups):
     """See the module text."""
 
+    __front__ = "CoordinationManager"
+
     @call(timeout=None)
     def redeliver(
         self,

@@ -20,6 +20,8 @@ __all__ = ["Passing", "check_key"]
 class Passing(LimitsState):
     """Passing, or holding a permit: at once, or when it is one's turn."""
 
+    __front__ = "RateLimiter"
+
     @staticmethod
     async def check(
         server: ServerRef[Passing], limiter: str, who: str = "", *, cost: int = 1
