@@ -18,14 +18,13 @@ raises loses nothing: the event is passed on, and counted in `failed_count`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeAlias
 
-from suptree.clock import monotonic
+from suptree.clock import time_here
 from suptree.services.observing.strategies import Always, Gate, Pool, Reservoir, SamplingStrategy
 from suptree.telemetry import Event, Handler
 
@@ -86,7 +85,7 @@ class Sampler:
     ) -> None:
         self._handler = handler
         self._default = default
-        self._clock = _time_here if clock is None else clock
+        self._clock = time_here if clock is None else clock
         self._dice = Random(seed)
         self._chosen: dict[str, SamplingStrategy] = {}
         self._streams: dict[str, _Stream] = {}
@@ -202,13 +201,6 @@ class _Stream:
     def reset_stats(self) -> None:
         self._seen = 0 if self._pool is None else len(self._pool.held)
         self._kept = self._dropped = self._failed = 0
-
-
-def _time_here() -> float:
-    try:
-        return asyncio.get_running_loop().time()
-    except RuntimeError:  # another thread, or a script
-        return monotonic()
 
 
 def _matches(pattern: str, name: str) -> bool:
