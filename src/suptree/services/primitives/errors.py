@@ -191,7 +191,10 @@ class BallotClosedError(ConsensusError):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"Consensus: ballot {self.ballot!r} is closed: {self.cause}. The vote came too late: catch this error, and ask for its result."
+        return (
+            f"Consensus: ballot {self.ballot!r} is closed: {self.cause}; the vote came too late. "
+            "Catch this error where a voter may be late, and ask for its result."
+        )
 
 
 class AlreadyVotedError(ConsensusError):
