@@ -157,6 +157,7 @@ if TYPE_CHECKING:
         FlagListFullError,
         FlagOwnedError,
         FlagSetting,
+        FlagsNotRunningError,
         FlagState,
         FlagStateError,
         FlagStats,
@@ -593,6 +594,7 @@ __all__ = [
     "FlagStats",
     "FlagValue",
     "FlagValueError",
+    "FlagsNotRunningError",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -857,8 +859,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
-        Migration MigrationControl MigrationGuard MigrationMove MigrationMoved MigrationProgress
-        MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError flag_problems
+        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMove MigrationMoved
+        MigrationProgress MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus

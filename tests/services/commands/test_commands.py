@@ -463,3 +463,9 @@ async def test_many_commands_at_once_leave_no_descriptor_and_no_process(runtime)
 
     assert [one.stdout for one in results] == [b"%d\n" % number for number in range(100)]
     assert len(os.listdir("/dev/fd")) == before
+
+
+async def test_the_tree_can_be_started_by_itself_with_the_options_of_its_child_spec(runtime):
+    await SystemCommandManager.start_link(name="alone")  # type: ignore[call-arg]
+
+    assert (await SystemCommandManager.stats("alone")).running == 0

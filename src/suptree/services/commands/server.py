@@ -76,6 +76,8 @@ class CommandServer(GenServer):
         conduct: What a run does in its process.
     """
 
+    __front__ = "SystemCommandManager"
+
     def __init__(
         self,
         rules: Mapping[str, CommandRule],

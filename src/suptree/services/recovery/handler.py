@@ -207,8 +207,8 @@ class _Run:
     async def _call(self, operation: Operation[Any]) -> Any:
         breaker = self.handler.breaker
         if breaker is None:
-            return await awaitable(operation, operation())
-        return await awaitable(breaker, breaker(operation))
+            return await awaitable(self.name, operation, operation())
+        return await awaitable(self.name, breaker, breaker(operation))
 
     def _report(self, error: Exception) -> ErrorReport:
         policy = self.handler.policy
@@ -250,7 +250,7 @@ class _Run:
         if compensation is None:
             return
         try:
-            await awaitable(compensation, compensation(report))
+            await awaitable(self.name, compensation, compensation(report))
         except Exception as failure:
             self._emit(RECOVERY_COMPENSATED, report, facts={"failure": failure})
             self._emit(RECOVERY_FAILED, report)
@@ -263,7 +263,7 @@ class _Run:
         self, fallback: Callable[[ErrorReport], Awaitable[Any]], report: ErrorReport
     ) -> Any:
         try:
-            value = await awaitable(fallback, fallback(report))
+            value = await awaitable(self.name, fallback, fallback(report))
         except Exception:
             self._emit(RECOVERY_FAILED, report)
             raise
