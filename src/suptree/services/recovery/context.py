@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -88,7 +88,7 @@ class ErrorContext:
     @contextmanager
     def open(
         operation: str, *, correlation_id: str | None = None, **facts: object
-    ) -> Iterator[ErrorContext]:
+    ) -> Generator[ErrorContext, None, None]:
         """Run a block as an operation, below the current one if there is one.
 
         Args:

@@ -23,6 +23,8 @@ from suptree.services.parts.checks import bad_argument, check_kind, check_word
 
 __all__ = ["ErrorCategory", "ErrorPolicy", "RecoveryStrategy", "as_category", "as_strategy"]
 
+W = TypeVar("W", bound=StrEnum)
+
 
 class ErrorCategory(StrEnum):
     """What kind of trouble an error tells of."""
@@ -157,9 +159,6 @@ class ErrorPolicy:
         return cast("RecoveryStrategy", self.strategies[category])
 
 
-E_ = TypeVar("E_", bound=StrEnum)
-
-
 def as_category(who: str, field: str, value: object) -> ErrorCategory:
     """*value* as a category; refuses what is none."""
     return _word(who, field, value, ErrorCategory)
@@ -170,7 +169,7 @@ def as_strategy(who: str, field: str, value: object) -> RecoveryStrategy:
     return _word(who, field, value, RecoveryStrategy)
 
 
-def _word(who: str, field: str, value: object, kind: type[E_]) -> E_:
+def _word(who: str, field: str, value: object, kind: type[W]) -> W:
     if isinstance(value, kind):
         return value
     check_word(who, field, value, [one.value for one in kind])
@@ -180,6 +179,9 @@ def _word(who: str, field: str, value: object, kind: type[E_]) -> E_:
 def _error_class(value: object) -> type[Exception]:
     if not isinstance(value, type) or not issubclass(value, Exception):
         raise bad_argument(
-            "ErrorPolicy", "categories", "exception classes below Exception as keys", value
+            "ErrorPolicy",
+            "categories",
+            "exception classes below Exception as keys",
+            cast("object", value),
         )
     return value
