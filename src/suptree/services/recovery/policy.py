@@ -182,6 +182,6 @@ def _error_class(value: object) -> type[Exception]:
             "ErrorPolicy",
             "categories",
             "exception classes below Exception as keys",
-            cast("object", value),
+            cast("Any", value),
         )
     return value
