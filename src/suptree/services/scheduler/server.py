@@ -47,7 +47,7 @@ from suptree.services.parts.checks import (
     did_you_mean,
     is_text,
 )
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.scheduler.agenda import Agenda, Entry, Moment, Point, time_for
 from suptree.services.scheduler.book import Book
 from suptree.services.scheduler.errors import JobNotFoundError, SchedulerError
@@ -118,7 +118,7 @@ class SchedulerManager(GenServer):
             self._agenda,
             self._tally,
             self._moment,
-            store=store,
+            store=checked_store("SchedulerManager", store),
             space=space,
             write=self._write,
             max_jobs=max_jobs,
