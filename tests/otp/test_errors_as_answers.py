@@ -7,6 +7,7 @@ import gc
 import traceback
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from sys import getrecursionlimit
 from typing import Any
@@ -672,6 +673,29 @@ async def test_an_answer_is_nothing_to_report(rt, caplog):
         await Ledger.enter(pid, LedgerError())
 
     assert (events, caplog.records) == ([], [])
+
+
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("ask", [Ledger.enter, Ledger.enter_later])
+async def test_what_travels_with_a_request_goes_with_its_error(direct, ask):
+    async with st.Runtime(direct_call=direct) as runtime:
+        runtime.propagator = st.ContextPropagator(WHO)
+        pid = await Ledger.start()
+        assert await Ledger.enter_later(pid) == 1
+        token = WHO.set("me")
+        with pytest.raises(LedgerError):
+            await ask(pid, LedgerError())
+        WHO.reset(token)
+        process = pid._process
+        assert process is not None
+        assert process.carried is None
+
+        seen = await Ledger.by(pid, lambda _: WHO.get())
+
+    assert seen == "nobody"
 
 
 # -- state machines ----------------------------------------------------------------------------------

@@ -410,7 +410,7 @@ async def test_the_exit_of_a_handler_is_no_cycle_for_the_collector(runtime):
                 await Worker.run(pid, fail)
             await wait_down(pid)
         await turn(5)
-        alive = [one for one in gc.get_objects() if isinstance(one, Worker)]
+        alive = [one for one in gc.get_objects() if type(one) is Worker]
         assert alive == []
     finally:
         gc.enable()

@@ -127,3 +127,10 @@ def test_an_allowance_that_nothing_needs_is_named(house: Path) -> None:
 
     assert done.returncode == 1
     assert "core/gone.py" in done.stdout
+
+
+def test_the_package_itself_keeps_every_rule() -> None:
+    """No task, timer, clock, OS process or register of processes outside its one place."""
+    done = check(SCRIPT.parents[1])
+
+    assert done.returncode == 0, done.stdout

@@ -33,9 +33,11 @@ from suptree.services import (
     AgentRegistry,
     Barriers,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     ConnectionPool,
+    ConnectionPoolSpec,
     Consensus,
     CoordinationManager,
     DeadLetterQueue,
@@ -47,7 +49,6 @@ from suptree.services import (
     Metrics,
     Migration,
     MigrationControl,
-    PoolSpec,
     RateLimiter,
     ReadinessBoard,
     ResourceManager,
@@ -81,7 +82,7 @@ async def _pool() -> Any:
     async def connect() -> object:
         return object()
 
-    spec = PoolSpec(name="pool", connect=connect, close=lambda _: None)
+    spec = ConnectionPoolSpec(name="pool", connect=connect, close=lambda _: None)
     await st.Supervisor.start_link([ConnectionPool.child(spec)])
     return "pool"
 
@@ -104,6 +105,7 @@ STARTS: dict[type, Callable[[], Awaitable[Any]]] = {
     AgentRegistry: AgentRegistry.start_link,
     Barriers: Barriers.start_link,
     Bulkheads: Bulkheads.start_link,
+    Cache: Cache.start_link,
     CircuitBreakers: CircuitBreakers.start_link,
     ConfigServer: lambda: ConfigServer.start_link(load_configuration(Settings)),
     ConnectionPool: _pool,
@@ -319,6 +321,8 @@ def picture(value: Any, seen: tuple[int, ...] = (), name: str = "") -> Any:
         return "..."
     seen = (*seen, id(value))
     if isinstance(value, collections.abc.Mapping):
+        if FORGETFUL.search(name) and all(isinstance(one, int) for one in value.values()):
+            return ""
         return [(safe_repr(key), picture(one, seen, str(key))) for key, one in value.items()]
     if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
         return [picture(one, seen) for one in value]
@@ -418,6 +422,9 @@ def _names(text: str, place: str, wrong: object) -> bool:
 
 
 def _differs(before: Any, after: Any) -> str:
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return next(f"{a!r} -> {b!r}" for a, b in zip(before, after, strict=True) if a != b)
+    """Where two pictures differ, as deep down as can be told."""
+    both = isinstance(before, (list, tuple)) and isinstance(after, (list, tuple))
+    if both and len(before) == len(after):
+        pairs = zip(before, after, strict=True)
+        return "; ".join(_differs(one, other) for one, other in pairs if one != other)
     return f"{before!r} -> {after!r}"

@@ -47,6 +47,12 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
         "cleanup_interval": state["_cleanup_interval"],
     },
     "bulkheads": lambda state: {"max_bulkheads": state["_limit"]},
+    "cache": lambda state: {
+        "max_entries": state["_shelf"].max_entries,
+        "default_ttl": state["_ttl"],
+        "cleanup_interval": state["_cleanup_interval"],
+        "max_waiting": state["_max_waiting"],
+    },
     "flags": _flags,
     "signals": lambda state: {
         "log_entries": state["log"].entries,
@@ -63,7 +69,7 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
     "dead_letters": lambda state: {"limit": state["_limit"], "max_age": state["_max_age"]},
     "task_pools": lambda state: {"max_pools": state["_limit"]},
     "health": lambda state: {
-        "max_concurrent": state["_queue"]._places,
+        "max_concurrency": state["_queue"]._places,
         "max_checks": state["_max_checks"],
         "history": state["_history"],
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import math
 import socket
 import sys
 import threading
@@ -85,6 +86,26 @@ def test_timer_runs_at_its_exact_time_however_the_sum_rounds() -> None:
         return seen
 
     assert all(due == now for due, now in run(main()))
+
+
+def test_no_timer_runs_before_its_time_not_even_by_a_rounding() -> None:
+    """asyncio calls back a hair too early; whoever looks then what is due would never find it."""
+
+    async def main() -> list[tuple[float, float]]:
+        loop = current()
+        seen: list[tuple[float, float]] = []
+
+        def note(due: float) -> None:
+            seen.append((due, loop.time()))
+
+        for due in (0.3, 0.1 + 0.2, 0.41, 0.41000000000000003, 1e6, math.nextafter(1e6, 2e6)):
+            loop.call_at(due, note, due)
+        await asyncio.sleep(2e6)
+        return seen
+
+    seen = run(main())
+    assert len(seen) == 6
+    assert all(due == now for due, now in seen)
 
 
 def test_timers_run_in_order_of_their_due_time() -> None:

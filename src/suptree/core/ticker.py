@@ -20,6 +20,7 @@ from suptree.core.propagation import carrying
 from suptree.core.runqueue import RunQueue
 from suptree.core.slot import Slot
 from suptree.core.timers import Timer, Timers
+from suptree.errors import BadArgumentError
 
 __all__ = ["Ticker", "check_delay"]
 
@@ -30,17 +31,15 @@ LEAST_ABOVE_ZERO: Final = 1e-6  # less is lost in the rounding of a clock that h
 
 
 def check_delay(who: str, field: str, value: float, *, above_zero: bool = False) -> float:
-    """Return *value* if it is a usable number of seconds; ValueError if not."""
+    """Return *value* if it is a usable number of seconds; BadArgumentError if not."""
     if value.__class__ is float and LEAST_ABOVE_ZERO <= value < FOREVER:
         return value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     bad = not number or not abs(value) <= LARGEST  # math.isfinite raises for an int beyond that
     if bad or value < 0 or (above_zero and value < LEAST_ABOVE_ZERO):
         least = f"more than 0, {LEAST_ABOVE_ZERO} at least" if above_zero else "0 or more"
-        raise ValueError(
-            f"{who}: {field} must be a finite number of seconds, {least}; "
-            f"got {safe_repr(value, 200)}."
-        )
+        wanted = f"a finite number of seconds, {least}"
+        raise BadArgumentError(who, field, wanted, safe_repr(value, 200))
     return float(value)
 
 

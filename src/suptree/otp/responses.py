@@ -26,6 +26,7 @@ from suptree.core import (
     NO_KWARGS,
     Process,
     ReplyTo,
+    Slot,
     carry,
     require_process,
 )
@@ -48,7 +49,7 @@ class Response(ReplyTo):
     caller: Process
 
     def __init__(self, callee: Process, caller: Process, tag: Any) -> None:
-        super().__init__(callee.runtime.runqueue, callee, caller)
+        ReplyTo.__init__(self, callee.runtime.runqueue, callee, caller)
         self.tag = tag
 
     @property
@@ -59,7 +60,7 @@ class Response(ReplyTo):
 
     def set(self, value: object) -> bool:
         """The reply is there."""
-        return super().set(value) and self._come()
+        return Slot.set(self, value) and self._come()
 
     def fail(self, error: BaseException) -> bool:
         """There will be no reply, and this is why."""
@@ -101,7 +102,10 @@ def post_request(
     caller = CURRENT.get()
     if caller is None or caller.state >= EXITING:
         caller = require_process("post_request")
-    process = resolve(server, "post_request")
+    if isinstance(server, str) and not caller.runtime.closed:
+        process = caller.runtime.find(server, "post_request")
+    else:
+        process = resolve(server, "post_request")
     if process is None:
         response = Response(caller, caller, tag)
         response.fail(nobody(server, "post_request"))

@@ -119,6 +119,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time in seconds."""
         return self.clock.now()
 
+    @property
+    def _clock_resolution(self) -> float:
+        """What asyncio calls back before it is due: nothing, for time that stands still comes no nearer.
+
+        A process that looks what is due would find nothing, and ask to be called back again.
+        """
+        return math.ulp(self.clock.now())
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _: float) -> None:
+        """Asyncio sets that of the system's clock."""
+
     def wall_time(self) -> float:
         """Return what a clock on the wall shows, in seconds since 1970: it goes as `time` goes.
 

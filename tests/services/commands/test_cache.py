@@ -23,7 +23,7 @@ def result(size: int) -> CommandResult:
         stderr=b"",
         exit_code=0,
         signal=None,
-        duration=0.0,
+        duration_s=0.0,
         stdout_truncated=False,
         stderr_truncated=False,
         swept=0,
@@ -77,3 +77,16 @@ class Caches(RuleBasedStateMachine):
 
 TestCaches: Any = Caches.TestCase
 TestCaches.__doc__ = "Whatever is put and asked for."
+
+
+def test_what_was_used_longest_ago_goes_first() -> None:
+    cache = ResultCache(3, 100)
+    keys = {name: (Command(name), RULE) for name in "abcd"}
+    for now, name in enumerate("abc"):
+        cache.put(keys[name], result(1), 60.0, float(now))
+    assert cache.get(keys["a"], 60.0, 3.0) is not None
+
+    cache.put(keys["d"], result(1), 60.0, 4.0)
+
+    left = {name for name, key in keys.items() if cache.get(key, 60.0, 5.0) is not None}
+    assert left == {"a", "c", "d"}

@@ -20,6 +20,7 @@ from suptree.services.parts.checks import (
     check_process,
     check_server,
     check_text,
+    check_word,
 )
 
 
@@ -94,6 +95,8 @@ async def test_what_is_right_passes(runtime: st.Runtime) -> None:
         (check_name, Loud("a"), "a text that is not empty"),
         (check_text, None, "a text"),
         (check_text, [], "a text"),
+        (lambda *given: check_word(*given, ("fast", "slow")), "fats", "'fast' or 'slow'"),
+        (lambda *given: check_word(*given, ("fast", "slow")), [], "'fast' or 'slow'"),
         (check_flag, 1, "True or False"),
         (check_process, "name", "a pid"),
         (check_process, None, "a pid"),

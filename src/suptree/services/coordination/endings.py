@@ -125,7 +125,14 @@ class Endings:
                 {"duration_s": now - entry.accepted_at, "attempts_count": entry.attempts},
                 {"to": entry.lane.to, "id": entry.id},
             )
-        self._end(entry, Acknowledged(entry.id, entry.lane.to, value, entry.attempts))
+        outcome = Acknowledged(entry.id, entry.lane.to, value, entry.attempts)
+        asker = entry.asker
+        if isinstance(asker, ReplyTo) and entry.due == NEVER and entry.waiters is None:
+            entry.state = ENDED  # what `_end` does for nearly all messages, without the rest of it
+            entry.asker = None
+            self._reply(asker, outcome)
+        else:
+            self._end(entry, outcome)
 
     def _refused(self, entry: Entry, error: BaseException, now: float) -> None:
         """A living receiver has answered with *error*."""

@@ -13,7 +13,7 @@ from suptree.services.coordination.endings import Endings, Trouble
 from suptree.services.coordination.lane import ENDED, Lane, LaneInfo, LanePolicy, info_of
 from suptree.services.coordination.outcomes import Receiver, Rejected
 from suptree.services.coordination.stats import CoordinationStats
-from suptree.services.parts.breaker import BreakerState, Transition
+from suptree.services.parts.breaker import Breaker, BreakerState, Transition
 from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["CLOSED", "OPEN", "Lanes", "full", "resting"]
@@ -90,12 +90,9 @@ class Lanes(Endings):
             return "refused", detail
         return self.too_many_lanes() if self.lacks_lanes((to,)) else None
 
-    def _is_open_way(self, lane: Lane, now: float) -> bool:
-        """Whether an empty lane would hand a message over at once."""
-        breaker = lane.breaker
-        if breaker is None or breaker.state is CLOSED:
-            return lane.due == NEVER
-        self._changed(lane, breaker.look(now))
+    def _lets_through(self, lane: Lane, breaker: Breaker) -> bool:
+        """Whether a breaker that is not closed would let one message through, as a probe."""
+        self._changed(lane, breaker.look(self._now()))
         return breaker.state is not OPEN and lane.due == NEVER
 
     def _changed(self, lane: Lane, transition: Transition | None) -> None:

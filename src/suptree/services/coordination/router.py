@@ -25,7 +25,7 @@ from suptree.services.coordination.lane import (
     Lane,
     Waiter,
 )
-from suptree.services.coordination.lanes import OPEN, full, resting
+from suptree.services.coordination.lanes import CLOSED, OPEN, full, resting
 from suptree.services.coordination.outcomes import Buffered, Receiver, Rejected
 from suptree.services.parts.deadlines import NEVER
 from suptree.services.parts.window import CallOutcome as Counted
@@ -82,11 +82,13 @@ class Router(Inheriting):
             entry.redrives = redrives
         if self._runtime.propagator is not None:
             entry.context = contextvars.copy_context()
+        breaker = lane.breaker
         if (
             lane.in_flight is None
+            and lane.due == NEVER
             and not lane.waiting
             and not lane.parked
-            and self._is_open_way(lane, now)
+            and (breaker is None or breaker.state is CLOSED or self._lets_through(lane, breaker))
         ):
             self.stats.accepted += 1
             if entry.asker is None:
@@ -97,7 +99,6 @@ class Router(Inheriting):
             if refusal is not None:
                 return refusal
             self._deliver(lane, now)
-        lane.used_at = now
         if entry.asker is None:
             self.deadlines.set(entry, entry.moment())
             return self._look_later(entry)

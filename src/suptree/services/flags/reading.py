@@ -8,7 +8,7 @@ from suptree.core import Table, find_runtime
 from suptree.errors import NoTableError
 from suptree.services.flags.errors import UnknownFlagError
 from suptree.services.flags.events import FLAG_EVALUATED
-from suptree.services.flags.standing import FlagState, Progress
+from suptree.services.flags.standing import FlagState, MigrationProgress
 from suptree.services.parts.checks import check_name
 
 __all__ = ["TABLE", "FlagReading", "migrations_of"]
@@ -69,10 +69,10 @@ class FlagReading:
         return dict(Table.lookup(table))
 
     @staticmethod
-    def progress(migration: str, *, table: str = TABLE) -> Progress:
+    def progress(migration: str, *, table: str = TABLE) -> MigrationProgress:
         """How far a migration is, with its last moves; raises as `enabled` does."""
         check_name("FeatureFlags", "migration", migration)
-        migrations: Table[str, Progress] = Table.lookup(migrations_of(table))
+        migrations: Table[str, MigrationProgress] = Table.lookup(migrations_of(table))
         if migration not in migrations:
             raise UnknownFlagError(migration, migrations, "migration")
         return migrations[migration]

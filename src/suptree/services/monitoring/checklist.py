@@ -56,7 +56,7 @@ class Checklist(GenServer):
         checks: Iterable[HealthCheck] = (),
         *,
         table: str | None = None,
-        max_concurrent: int = 64,
+        max_concurrency: int = 64,
         max_checks: int = 10_000,
         history: int = 20,
         jitter: float = 0.1,
@@ -64,7 +64,7 @@ class Checklist(GenServer):
         max_dead: int = 100,
     ) -> None:
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
             ("max_dead", max_dead),
@@ -81,7 +81,7 @@ class Checklist(GenServer):
         self._dead: dict[int, Entry] = {}  # in order of death
         self._numbers = count()
         self._agenda: Deadlines[Entry] = Deadlines()
-        self._queue: Lanes[int] = Lanes(max_concurrent)
+        self._queue: Lanes[int] = Lanes(max_concurrency)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
         self._timer: tuple[float, Timer] | None = None
@@ -175,7 +175,7 @@ class Checklist(GenServer):
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
             self._bus.emit(
                 AGENT_HEALTH_CHANGED,
-                {"changes_count": track.changes_count},
+                {"changes_count": track.changes},
                 {"monitor": self.pid, "subject": entry.spec.name, **facts},
             )
             self._weights.remove(before.health, entry.spec.critical)

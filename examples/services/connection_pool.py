@@ -1,6 +1,11 @@
-"""Six workers share two HTTP connections; one that breaks on the way is replaced."""
+"""Connection pool: six workers share two HTTP connections; one that breaks on the way is replaced.
 
-from __future__ import annotations
+It prints:
+
+    worker 0: hung up on, and goes on with another connection
+    29 answers to 6 workers, over 3 connections
+    1 of them discarded
+"""
 
 import asyncio
 import contextlib
@@ -8,7 +13,7 @@ import contextlib
 import httpx
 
 import suptree as st
-from suptree.services import ConnectionPool, PoolSpec
+from suptree.services import ConnectionPool, ConnectionPoolSpec
 
 WORKERS, REQUESTS = 6, 5
 
@@ -27,7 +32,7 @@ class Site:
         writer.close()
 
 
-def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
+def pool_of(url: str) -> ConnectionPoolSpec[httpx.AsyncClient]:
     async def connect() -> httpx.AsyncClient:
         one = httpx.Limits(max_connections=1)
         return httpx.AsyncClient(base_url=url, limits=one, trust_env=False)
@@ -35,7 +40,7 @@ def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
     async def check(client: httpx.AsyncClient) -> bool:
         return (await client.get("/health")).is_success
 
-    return PoolSpec(
+    return ConnectionPoolSpec(
         name="http",
         connect=connect,
         close=httpx.AsyncClient.aclose,
@@ -45,7 +50,7 @@ def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
     )
 
 
-async def work(pool: PoolSpec[httpx.AsyncClient], number: int) -> int:
+async def work(pool: ConnectionPoolSpec[httpx.AsyncClient], number: int) -> int:
     done = 0
     for turn in range(REQUESTS):
         path = "/broken" if (number, turn) == (0, 2) else f"/{number}/{turn}"
@@ -62,12 +67,8 @@ async def main() -> None:
     async with await asyncio.start_server(site.serve, "127.0.0.1", 0) as server, st.Runtime():
         port = server.sockets[0].getsockname()[1]
         pool = pool_of(f"http://127.0.0.1:{port}")
-        tree = [ConnectionPool.child(pool), st.TaskSupervisor.child(name="workers")]
-        await st.Supervisor.start_link(tree)
-        tasks = [
-            await st.TaskSupervisor.async_("workers", work, pool, number)
-            for number in range(WORKERS)
-        ]
+        await st.Supervisor.start_link([ConnectionPool.child(pool)])
+        tasks = [st.Task.async_(work, pool, number) for number in range(WORKERS)]
         answers = sum(await st.Task.await_many(tasks, timeout=30.0))
         print(f"{answers} answers to {WORKERS} workers, over {site.accepted} connections")
         print((await ConnectionPool.stats(pool)).discarded, "of them discarded")

@@ -1,0 +1,55 @@
+"""What the registry does for one agent does not grow with the others."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+import suptree as st
+from suptree.services import AgentRegistry
+
+from .agents import Agent, metadata
+
+pytestmark = pytest.mark.suptree_loop("virtual")
+
+
+class Instructions:
+    """Counts the instructions of Python that run in new frames within the block."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> Instructions:
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: Any, what: str, _: object) -> Any:
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        self.count += what == "opcode"
+        return self._trace
+
+
+async def cost_among(others: int) -> int:
+    """What it takes to let one agent go that is registered among *others*, each of a process of its own."""
+    agents = await AgentRegistry.start_link()
+    for number in range(others):
+        pid = await Agent.start()
+        await AgentRegistry.register(agents, f"other {number}", metadata(), pid=pid)
+    await AgentRegistry.register(agents, "one", metadata(), pid=await Agent.start())
+    with Instructions() as instructions:
+        await AgentRegistry.unregister(agents, "one")
+    return instructions.count
+
+
+async def test_unregistering_costs_the_same_however_many_there_are(runtime: st.Runtime) -> None:
+    few, many = await cost_among(10), await cost_among(1000)
+
+    assert few > 100
+    assert many < 1.5 * few, (few, many)
