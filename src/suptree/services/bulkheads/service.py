@@ -46,11 +46,17 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_REMOVED,
 )
 from suptree.services.parts.awaited import awaitable
-from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
+from suptree.services.parts.checks import (
+    check_callable,
+    check_count,
+    check_kind,
+    check_name,
+    checked_by_name,
+)
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.parts.turnstile import Place, Ticket, Turnstile
 
 __all__ = ["Bulkheads"]
@@ -104,7 +110,7 @@ class Bulkheads(GenServer):
         max_bulkheads: int = 1000,
     ) -> None:
         check_count("Bulkheads", "max_bulkheads", max_bulkheads)
-        self._store = store
+        self._store = checked_store("Bulkheads", store)
         self._limit = max_bulkheads
         runtime = self._process.runtime
         self._now = runtime.now
@@ -114,7 +120,9 @@ class Bulkheads(GenServer):
         self._rejected = runtime.telemetry.slot(BULKHEAD_CALL_REJECTED)
         self._turnstile: Turnstile[Entry] = Turnstile(self._now, self._let_in)
         self._entries: dict[str, Entry] = {}
-        for name, config in (bulkheads or {}).items():
+        for name, config in checked_by_name(
+            "Bulkheads", "bulkheads", bulkheads, "BulkheadConfig"
+        ).items():
             _check("Bulkheads", name, config)
             self._entries[name] = Entry(name, config)
 

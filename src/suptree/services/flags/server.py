@@ -54,7 +54,7 @@ from suptree.services.parts.checks import (
     check_name,
     check_text,
 )
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.parts.subscribers import Subscribers
 
 __all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagStats", "MigrationMoved", "migrations_of"]
@@ -102,7 +102,7 @@ class FeatureFlags(FlagReading, GenServer):
         check_delay("FeatureFlags", "store_timeout", store_timeout, above_zero=True)
         self._rules = Flags(Declared.of(flags, migrations, settings), max_ids)
         self._standing = Standing()
-        self._store = store
+        self._store = checked_store("FeatureFlags", store)
         self._space = space
         self._store_timeout = store_timeout
         self._table_name = table

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeGuard, TypeVar
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
@@ -31,6 +31,7 @@ __all__ = [
     "check_server",
     "check_text",
     "check_word",
+    "checked_by_name",
     "checked_items",
     "did_you_mean",
     "is_server",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 _LARGEST: Final = sys.float_info.max
+V = TypeVar("V")
+
 _SHOWN: Final = 200  # characters of a wrong value in the text
 
 
@@ -270,6 +273,20 @@ def check_kind(
     """
     if not isinstance(value, kind):
         raise bad_argument(who, field, wanted, value, advice)
+
+
+def checked_by_name(
+    who: str, field: str, value: Mapping[str, V] | None, what: str
+) -> Mapping[str, V]:
+    """*value*, in which each *what* stands under its name; None: there are none.
+
+    Raises:
+        BadArgumentError: It is no mapping.
+    """
+    if value is None:
+        return {}
+    check_kind(who, field, value, Mapping, f"a mapping of names to a {what} each")
+    return value
 
 
 def checked_items(

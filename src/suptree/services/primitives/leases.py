@@ -28,7 +28,7 @@ from suptree.core import Pid, current
 from suptree.errors import BadRequestError, CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.parts.checks import check_count, check_name, check_seconds
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.primitives import events
 from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.epochs import first_number
@@ -64,7 +64,8 @@ class Leases(Primitive[tuple[str, object]]):
     ) -> None:
         super().__init__()
         check_count("Leases", "max_waiters", max_waiters)
-        self.max_waiters, self.store, self.space = max_waiters, store, space
+        self.max_waiters, self.space = max_waiters, space
+        self.store = checked_store("Leases", store)
 
     async def init(self) -> None:
         """Tokens go on above all that there were."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from suptree.clock import loop_wall_clock
 from suptree.core import KILL, Down, Pid, Timer, check_delay, exit
 from suptree.otp import GenServer, ServerRef
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.scheduler.agenda import Agenda, Moment
 from suptree.services.scheduler.book import Book
 from suptree.services.scheduler.events import CLOCK_SET
@@ -59,7 +59,7 @@ class Ticking(GenServer):
             self._agenda,
             self._tally,
             self._moment,
-            store=store,
+            store=checked_store("SchedulerManager", store),
             space=space,
             write=self._write,
             max_jobs=max_jobs,

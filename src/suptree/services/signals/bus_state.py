@@ -10,7 +10,7 @@ from typing import Final
 
 from suptree.core import Down
 from suptree.otp import GenServer
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.signals import events
 from suptree.services.signals.deliveries import TICK, Deliveries, Ending
 from suptree.services.signals.errors import SignalOptionsError
@@ -60,6 +60,7 @@ class BusState(GenServer):
         self.max_subscriptions = max_subscriptions
         self.max_blocked = max_blocked
         self.deliveries = Deliveries(self, label, max_dead_letters, self._ended)
+        checked_store(who, store)
         self.saving = None if store is None else Saving(store, label)
         self.door = Door(
             check_middleware(who, middleware),

@@ -13,10 +13,10 @@ from typing import Any, Final
 from suptree.core import Down, Pid, monitor, spawn_link
 from suptree.errors import SuptreeError
 from suptree.otp import ChildSpec, DynamicSupervisor, GenServer, NoReply, ServerRef, call, cast
-from suptree.services.parts.checks import check_count, check_kind, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name, checked_by_name
 from suptree.services.parts.owners import stranger
 from suptree.services.parts.plain import from_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.task_pools.config import DEFAULT_POOLS, TaskPoolConfig
 from suptree.services.task_pools.errors import (
     TaskPoolError,
@@ -57,11 +57,12 @@ class TaskPoolServer(GenServer):
         max_pools: int = 100,
     ) -> None:
         check_count("TaskPoolManager", "max_pools", max_pools)
-        self._configs = {**DEFAULT_POOLS, **(pools or {})}
+        own = checked_by_name("TaskPoolManager", "pools", pools, "TaskPoolConfig")
+        self._configs = {**DEFAULT_POOLS, **own}
         for name, config in self._configs.items():
             check_pool("TaskPoolManager", name, config)
         self._supervisor = supervisor
-        self._store = store
+        self._store = checked_store("TaskPoolManager", store)
         self._limit = max_pools
         self._prefix: str | None = None
         self._tell = Teller(self._process.runtime)
