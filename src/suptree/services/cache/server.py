@@ -405,7 +405,7 @@ async def _compute(
     cache: ServerRef[Cache], ticket: Ticket, function: Callable[[], Awaitable[R]]
 ) -> R:
     try:
-        return await awaitable(function, function())
+        return await awaitable("Cache.get_or_compute", function, function())
     except Exception as error:
         Cache._leave(cache, ticket, error)  # pyright: ignore[reportPrivateUsage]
         raise

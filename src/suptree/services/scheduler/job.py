@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict
 from suptree.core import Pid, ViaName
 from suptree.services.parts.checks import is_server, is_text
 from suptree.services.scheduler.errors import ScheduleError
+from suptree.services.scheduler.message import check_message
 from suptree.services.scheduler.triggers import Every, Trigger, check_seconds
 
 __all__ = [
@@ -209,6 +210,7 @@ class Job:
         self._check(is_run)
 
     def _check(self, is_run: bool) -> None:
+        check_message(self.what)
         if not isinstance(self.trigger, Trigger):
             raise ScheduleError("trigger", "Every, After, At or Cron", self.trigger)
         if not is_text(self.id):
