@@ -45,6 +45,7 @@ from suptree.errors import BadRequestError
 from suptree.otp.behaviour import Behaviour
 from suptree.otp.declared import Raises, checked_raises
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
+from suptree.otp.fronts import asked_for, front_of, with_article
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
     DEFAULT_TIMEOUT,
@@ -327,12 +328,12 @@ def _handler_for(process: Process, name: str, function: Handler) -> Handler:
         return handler_named(cls, name) or function
     if any(getattr(each, "function", None) is function for each in vars(cls).values()):
         return function  # it stands there under another name: `__private`
-    what = "a plain process" if server is None else f"a {type(server).__name__}"
-    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+    what = "a plain process" if server is None else with_article(front_of(type(server)))
+    owner, request = asked_for(function, name)
     raise BadRequestError(
         process.pid,
-        f"{owner}.{name}",
-        f"it is {what}, not a {owner}. Send the request to the right server.",
+        request,
+        f"it is {what}, not {with_article(owner)}. Send the request to the right server.",
     )
 
 

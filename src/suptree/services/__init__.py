@@ -61,6 +61,12 @@ if TYPE_CHECKING:
         TooManyBulkheadsError,
         UnknownBulkheadError,
     )
+    from suptree.services.cache import (
+        Cache,
+        CacheError,
+        CacheStats,
+        TooManyCacheWaitersError,
+    )
     from suptree.services.commands import (
         ALLOWED_COMMANDS,
         AnyArguments,
@@ -151,6 +157,7 @@ if TYPE_CHECKING:
         FlagListFullError,
         FlagOwnedError,
         FlagSetting,
+        FlagsNotRunningError,
         FlagState,
         FlagStateError,
         FlagStats,
@@ -310,6 +317,19 @@ if TYPE_CHECKING:
         PrimitiveError,
         VoteRequested,
     )
+    from suptree.services.recovery import (
+        ERROR_CONTEXT,
+        Breadcrumb,
+        CompensationFailedError,
+        ErrorCategory,
+        ErrorContext,
+        ErrorContextFilter,
+        ErrorHandler,
+        ErrorPolicy,
+        ErrorReport,
+        RecoveryStrategy,
+        with_recovery,
+    )
     from suptree.services.resources import (
         BackPressureError,
         Budget,
@@ -459,6 +479,7 @@ __all__ = [
     "Barriers",
     "Batch",
     "Borrowed",
+    "Breadcrumb",
     "Breaker",
     "BreakerConfig",
     "BreakerError",
@@ -479,6 +500,9 @@ __all__ = [
     "Bulkheads",
     "BusHealth",
     "BusStats",
+    "Cache",
+    "CacheError",
+    "CacheStats",
     "CallOutcome",
     "Change",
     "CheckRecord",
@@ -494,6 +518,7 @@ __all__ = [
     "CommandRule",
     "CommandStats",
     "CommandTimeoutError",
+    "CompensationFailedError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
@@ -541,9 +566,16 @@ __all__ = [
     "DependencyCycleError",
     "DependencyError",
     "Distribution",
+    "ERROR_CONTEXT",
     "ElectionError",
     "ElectionStats",
     "Elections",
+    "ErrorCategory",
+    "ErrorContext",
+    "ErrorContextFilter",
+    "ErrorHandler",
+    "ErrorPolicy",
+    "ErrorReport",
     "Every",
     "ExactArguments",
     "Expired",
@@ -562,6 +594,7 @@ __all__ = [
     "FlagStats",
     "FlagValue",
     "FlagValueError",
+    "FlagsNotRunningError",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -645,6 +678,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RecoveryStrategy",
     "RedrivePolicy",
     "Register",
     "RejectReason",
@@ -730,6 +764,7 @@ __all__ = [
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
+    "TooManyCacheWaitersError",
     "TooManyChecksError",
     "TooManyCommandsError",
     "TooManyKeysError",
@@ -775,6 +810,7 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "with_recovery",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -792,6 +828,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "bulkheads": """
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStats BulkheadStatus Bulkheads
         TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "cache": """
+        Cache CacheError CacheStats TooManyCacheWaitersError
     """,
     "commands": """
         ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
@@ -820,8 +859,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
         FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
-        Migration MigrationControl MigrationGuard MigrationMove MigrationMoved MigrationProgress
-        MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError flag_problems
+        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMove MigrationMoved
+        MigrationProgress MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError
+        flag_problems
     """,
     "limits": """
         Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus
@@ -860,6 +900,10 @@ _NAMES: Final[Mapping[str, str]] = {
         LeaderChanged Lease LeaseError LeaseLostError LeaseQueueFullError LeaseStats
         LeaseStatus LeaseTimeoutError Leases NotAParticipantError NotAPartyError
         PrimitiveError VoteRequested
+    """,
+    "recovery": """
+        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext ErrorContextFilter
+        ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
     """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert

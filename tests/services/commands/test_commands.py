@@ -154,6 +154,7 @@ async def test_a_changed_rule_holds_for_the_next_call_and_old_results_are_not_gi
         lambda: execute("commands", "sh", stdin=object()),  # type: ignore[arg-type]
         lambda: execute(None, "sh"),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid="sh"),
+        lambda: SystemCommandManager.update_allowed_commands("commands", forbid=None),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid=[3]),  # type: ignore[list-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow={"x": 3}),  # type: ignore[dict-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow=[]),  # type: ignore[arg-type]
@@ -462,3 +463,9 @@ async def test_many_commands_at_once_leave_no_descriptor_and_no_process(runtime)
 
     assert [one.stdout for one in results] == [b"%d\n" % number for number in range(100)]
     assert len(os.listdir("/dev/fd")) == before
+
+
+async def test_the_tree_can_be_started_by_itself_with_the_options_of_its_child_spec(runtime):
+    await SystemCommandManager.start_link(name="alone")  # type: ignore[call-arg]
+
+    assert (await SystemCommandManager.stats("alone")).running == 0

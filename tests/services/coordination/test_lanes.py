@@ -20,6 +20,7 @@ from suptree.services import (
     Rejected,
 )
 from suptree.services.coordination import events
+from suptree.services.coordination.lane import Entry, Lane
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.breaker import BreakerConfig
 from suptree.testing import turn, wait_until
@@ -639,3 +640,14 @@ async def test_a_receiver_has_the_deadline_of_a_sender_that_waits(runtime):
     await Hurried.send(hurried, 5.0)
 
     assert (await st.sys.get_state(helped))["time_left"] == [pytest.approx(1.0)]
+
+
+async def test_a_retry_under_way_is_not_taken_for_a_receiver_that_is_slow(runtime):
+    lane = Lane("worker", LanePolicy(), 0.0)
+    lane.in_flight = Entry(1, lane, "hello", None, 0.0, 1.0, 60.0)
+    slow = lane.what_holds_it()
+
+    lane.failures = 1
+
+    assert slow == "the receiver has not answered yet"
+    assert lane.what_holds_it().startswith("the last attempt found nobody, or failed")

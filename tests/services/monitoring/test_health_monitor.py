@@ -195,6 +195,16 @@ async def test_the_history_is_bounded(runtime):
     assert records[0].reason == "its check said no"
 
 
+async def test_a_history_beyond_every_list_is_a_history_without_end(runtime):
+    pid = await monitor(HealthCheck("c", FakeCheck()), history=10**30)
+    await M.reconfigure(pid, history=10**40)
+
+    await M.register_check(pid, HealthCheck("d", FakeCheck()))
+    await M.force_health_check(pid, "d")
+
+    assert len(await M.get_history(pid, "d")) == 1
+
+
 async def test_hysteresis_is_there_for_those_who_ask(runtime):
     check = FakeCheck()
     pid = await monitor(HealthCheck("c", check, fall=3, rise=2))

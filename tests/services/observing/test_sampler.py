@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -194,3 +195,17 @@ def test_a_handler_that_fails_behind_a_sampler_is_detached_with_it(error, caplog
     emit(bus, HIT, 1)
 
     assert len(bus.attachments()) == (0 if error is not None else 1)
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_without_a_clock_the_time_is_that_of_the_loop(runtime):
+    heard: list[str] = []
+    sampler = Sampler(lambda event, *_: heard.append(event.name), default=RateLimited(1))
+    runtime.telemetry.attach("sampled", HIT, sampler)
+
+    for _ in range(3):
+        runtime.telemetry.emit(HIT, {"n_count": 1}, {})
+        runtime.telemetry.emit(HIT, {"n_count": 1}, {})
+        await asyncio.sleep(1.0)
+
+    assert len(heard) == 3

@@ -503,3 +503,10 @@ async def test_a_signal_received_is_a_plain_value(runtime):
     await SignalBus.publish(bus, made)
 
     assert await received() == SignalReceived(made, "x", 1, 1, bus, False)
+
+
+async def test_a_type_alone_is_refused_with_the_signal_to_write(runtime):
+    bus = await bus_of()
+
+    with pytest.raises(TypeError, match=r"Write Signal\('shop.order', source="):
+        await SignalBus.publish(bus, "shop.order")  # type: ignore[arg-type]

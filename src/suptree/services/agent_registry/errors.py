@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suptree.core import Pid
 from suptree.errors import SuptreeError
+
+if TYPE_CHECKING:  # it is made of these errors
+    from suptree.services.agent_registry.operations import Operation
 
 __all__ = [
     "AgentExistsError",
@@ -127,7 +130,7 @@ class AgentMetadataError(AgentRegistryError):
 class AgentBatchError(AgentRegistryError):
     """The operation at *index* was refused with *error*: none of the batch was done."""
 
-    def __init__(self, index: int, operation: object, error: AgentRegistryError) -> None:
+    def __init__(self, index: int, operation: Operation, error: AgentRegistryError) -> None:
         super().__init__(index, operation, error)
         self.index = index
         self.operation = operation

@@ -59,6 +59,8 @@ class AgentRegistryStats:
 class AgentRegistryServer(GenServer):
     """The entries and their owners; see `AgentRegistry` for the arguments."""
 
+    __front__ = "AgentRegistry"
+
     call_raises = (BadArgumentError, AgentRegistryError)
 
     def __init__(

@@ -151,7 +151,7 @@ class Bulkheads(GenServer):
         """
         check_callable("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
-            return await awaitable(function, function(*args, **kwargs))
+            return await awaitable("Bulkheads.run", function, function(*args, **kwargs))
 
     @staticmethod
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -210,10 +209,10 @@ class SystemCommandManager(Supervisor):
             ValueError: A rule or a name will not do.
         """
         rules = _rules(_UPDATE, {} if allow is None else allow)
-        if isinstance(forbid, str):
-            raise ValueError(
-                f"{_UPDATE}: forbid must be a list; got {forbid!r}. Write [{forbid!r}]."
-            )
+        given: Any = forbid
+        if isinstance(given, str) or not isinstance(given, Collection):
+            hint = f"Write [{given!r}]." if isinstance(given, str) else "Write ['df']."
+            raise ValueError(f"{_UPDATE}: forbid must be a list of names; got {given!r}. {hint}")
         for name in forbid:
             check_name(_UPDATE, "forbid", name)
         answer: tuple[str, ...] | CommandError
@@ -251,9 +250,8 @@ class SystemCommandManager(Supervisor):
         changes: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
         }
-        server = _server(manager)
-        options = replace(await CommandServer.options(server), **changes)
-        await CommandServer.reconfigure(server, options)
+        CommandOptions(**changes)  # each of them is checked by itself
+        await CommandServer.reconfigure(_server(manager), changes)
 
     @staticmethod
     async def stats(manager: str) -> CommandStats:

@@ -296,6 +296,8 @@ class Lane:
     def what_holds_it(self) -> str:
         """Why the next message waits, for people."""
         if self.in_flight is not None:
+            if self.failures:
+                return "the last attempt found nobody, or failed; another one is under way"
             return "the receiver has not answered yet"
         if self.breaker is not None and self.breaker.state == "open":
             return "the receiver keeps failing: its breaker is open"

@@ -60,6 +60,8 @@ class _Round:
 class Redriving(Groups):
     """See the module text."""
 
+    __front__ = "CoordinationManager"
+
     @call(timeout=None)
     def redrive(
         self,

@@ -60,6 +60,8 @@ SWEEP: Final = _Sweep()
 class RouterServer(GenServer):
     """Routes messages; see `CoordinationManager` for the arguments."""
 
+    __front__ = "CoordinationManager"
+
     call_raises = ANSWERS
 
     def __init__(

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from itertools import count
+from sys import maxsize
 from typing import Any, Final
 
 from suptree.core import (
@@ -102,7 +103,7 @@ class Checklist(GenServer):
     def _add(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
         due = find_runtime("HealthMonitor").now()
         due += spec.interval * self._jitter * random.random()
-        history: deque[CheckRecord] = deque(maxlen=self._history)
+        history: deque[CheckRecord] = deque(maxlen=min(self._history, maxsize))
         entry = Entry(next(self._numbers), spec, owner, history, due)
         self._entries[spec.name] = self._by_number[entry.number] = entry
         if owner is not None:

@@ -27,6 +27,7 @@ Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its ch
 from __future__ import annotations
 
 from collections import Counter, deque
+from sys import maxsize
 from typing import Any
 
 from suptree.core import (
@@ -268,7 +269,7 @@ class HealthMonitor(Looking):
         if history is not None and history != self._history:
             self._history = history
             for entry in self._entries.values():
-                entry.history = deque(entry.history, maxlen=history)
+                entry.history = deque(entry.history, maxlen=min(history, maxsize))
         if max_concurrency is not None:
             self._queue.resize(max_concurrency)
             self._pump()

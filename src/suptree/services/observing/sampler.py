@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeAlias
 
-from suptree.clock import monotonic
+from suptree.clock import time_here
 from suptree.services.observing.strategies import Always, Gate, Pool, Reservoir, SamplingStrategy
 from suptree.telemetry import Event, Handler
 
@@ -69,7 +69,8 @@ class Sampler:
         default: The strategy for events that have none of their own; each name is
             sampled by itself.
         events: Strategies by event, by name, or by prefix ("shop.*"; the longest one that fits).
-        clock: Reads the time in seconds, `rt.now` in a runtime; default: real monotonic time.
+        clock: Reads the time in seconds; default: the clock of the event loop that runs where the
+            event is emitted, which is the runtime's, and real monotonic time where none runs.
         seed: Throws the same dice each time, for tests.
     """
 
@@ -79,12 +80,12 @@ class Sampler:
         *,
         default: SamplingStrategy = ALWAYS,
         events: Mapping[Event | str, SamplingStrategy] | None = None,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] | None = None,
         seed: int | None = None,
     ) -> None:
         self._handler = handler
         self._default = default
-        self._clock = clock
+        self._clock = time_here if clock is None else clock
         self._dice = Random(seed)
         self._chosen: dict[str, SamplingStrategy] = {}
         self._streams: dict[str, _Stream] = {}

@@ -7,6 +7,7 @@ A service calls them before it changes anything, and declares BadArgumentError a
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeGuard
@@ -302,6 +303,10 @@ def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:
     Raises:
         BadArgumentError: It will not do.
     """
+    if inspect.iscoroutine(value):
+        value.close()  # it will never run, and is not to warn of that
+        advice = "Give the function itself, without calling it; its arguments come after it."
+        raise bad_argument(who, field, "a function", value, advice)
     if not callable(value):
         raise bad_argument(who, field, "a function", value)
     return value  # type: ignore[no-any-return]

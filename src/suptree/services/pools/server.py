@@ -66,6 +66,8 @@ class PoolServer(Stock):
         spec: What it is a pool of.
     """
 
+    __front__ = "ConnectionPool"
+
     def __init__(self, spec: ConnectionPoolSpec[Any]) -> None:
         super().__init__(spec)
         self.waiting: dict[int, _Waiting] = {}

@@ -110,8 +110,10 @@ class Consensus(Primitive[str]):
         """Vote, once, as the current process or for *voter*.
 
         Raises:
-            BallotNotFoundError, BallotClosedError, NotAParticipantError, AlreadyVotedError,
-            BadArgumentError: It does not count.
+            BallotClosedError: It was decided before.  A voter who may be late catches that;
+                `result` says what was decided.
+            BallotNotFoundError, NotAParticipantError, AlreadyVotedError, BadArgumentError:
+                It does not count.
         """
         await Consensus._count(consensus, ballot, current() if voter is None else voter, (choice,))
 

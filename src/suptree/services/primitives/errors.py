@@ -183,7 +183,7 @@ class BallotNotFoundError(ConsensusError):
 
 
 class BallotClosedError(ConsensusError):
-    """The ballot is decided, by *why*."""
+    """The ballot was decided, by *why*, before this vote came: to be late is no mistake of a voter."""
 
     def __init__(self, ballot: str, why: str) -> None:
         super().__init__(ballot, why)
@@ -191,7 +191,10 @@ class BallotClosedError(ConsensusError):
         self.why = why
 
     def __str__(self) -> str:
-        return f"Consensus: ballot {self.ballot!r} is closed: {self.why}. Ask for its result."
+        return (
+            f"Consensus: ballot {self.ballot!r} is closed: {self.why}; the vote came too late. "
+            "Catch this error where a voter may be late, and ask for its result."
+        )
 
 
 class AlreadyVotedError(ConsensusError):

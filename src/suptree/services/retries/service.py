@@ -333,7 +333,7 @@ class Checked:
             except (NoProcessError, ServerExitError, CallTimeoutError):
                 return False  # who cannot ask has nothing to spend
 
-        run = Run(name, plan.policy, server.runtime, spend, self._reject)
+        run = Run(name, plan.policy, server.runtime, spend, self._reject, "RetryService.run")
         try:
             return await run_retried(run, function, *args, **kwargs)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict
 from suptree.core import Pid, ViaName
 from suptree.services.parts.checks import is_server, is_text
 from suptree.services.scheduler.errors import ScheduleError
+from suptree.services.scheduler.message import check_message
 from suptree.services.scheduler.triggers import Every, Trigger, check_seconds
 
 __all__ = [
@@ -90,6 +92,9 @@ class Run:
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        args: object = self.args
+        if not isinstance(args, tuple | list):  # a text would be taken for its letters
+            raise ScheduleError("args", "a tuple", args, "Write Run(function, (argument,)).")
         if isinstance(self.function, str):
             module, _, name = self.function.partition(":")
             if module and name:
@@ -205,12 +210,16 @@ class Job:
         self._check(is_run)
 
     def _check(self, is_run: bool) -> None:
+        check_message(self.what)
         if not isinstance(self.trigger, Trigger):
             raise ScheduleError("trigger", "Every, After, At or Cron", self.trigger)
         if not is_text(self.id):
             raise ScheduleError("id", "a string", self.id)
         if not (self.owner is None or isinstance(self.owner, Pid) or is_text(self.owner)):
             raise ScheduleError("owner", "a pid, a label or None", self.owner)
+        if inspect.isroutine(self.what) or inspect.isawaitable(self.what):
+            how = "Write Run(function, (argument, ...)), without calling it."
+            raise ScheduleError("what", "a message, or a Run of a function", self.what, how)
         if is_run and self.to is not None:
             raise ScheduleError("to", "None for a Run, which is sent to nobody", self.to)
         if not is_run and not is_server(self.to):

@@ -374,6 +374,10 @@ def _check_owner(owner: object) -> None:
 async def _schedule(
     server: ServerRef[SchedulerManager], trigger: Trigger, what: object, options: JobKeywords
 ) -> str:
+    for name in options:
+        if name not in JobKeywords.__annotations__:
+            near = did_you_mean(name, JobKeywords.__annotations__)
+            raise bad_argument(_WHO, "an option", "a value of a job", name, near)
     if "owner" not in options:
         process = current_process()
         options["owner"] = None if process is None else process.pid

@@ -33,6 +33,8 @@ class _Page:
 class Caring(BusState):
     """Dead letters, figures and health."""
 
+    __front__ = "SignalBus"
+
     # -- dead letters -------------------------------------------------------------------
 
     @staticmethod

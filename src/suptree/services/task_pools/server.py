@@ -46,6 +46,8 @@ SPACE: Final = "task_pools"
 class TaskPoolServer(GenServer):
     """The handlers of `TaskPoolManager`, which see."""
 
+    __front__ = "TaskPoolManager"
+
     def __init__(
         self,
         pools: Mapping[str, TaskPoolConfig] | None = None,
