@@ -452,7 +452,7 @@ async def test_two_who_change_bounds_at_once_change_both(runtime):
     await service()
     await sys.suspend("c.server")
     changes = [
-        asyncio.create_task(SystemCommandManager.reconfigure("c", max_concurrent=7)),
+        asyncio.create_task(SystemCommandManager.reconfigure("c", max_concurrency=7)),
         asyncio.create_task(SystemCommandManager.reconfigure("c", cache_ttl=7.0)),
     ]
     await asyncio.sleep(0.1)
@@ -461,7 +461,7 @@ async def test_two_who_change_bounds_at_once_change_both(runtime):
 
     terms = await CommandServer.terms("c.server", Command("work"))
     assert isinstance(terms, Terms)
-    assert (terms.options.max_concurrent, terms.options.cache_ttl) == (7, 7.0)
+    assert (terms.options.max_concurrency, terms.options.cache_ttl) == (7, 7.0)
 
 
 async def idle() -> None:
