@@ -41,7 +41,7 @@ AGENTS = [
 
 async def main() -> None:
     async with st.Runtime():
-        tree = [*AgentRegistry.kept("agents"), *AGENTS]
+        tree = [AgentRegistry.tree(), *AGENTS]
         supervisor = await st.Supervisor.start_link(tree, strategy="rest_for_one")
 
         roomy = (where("capability") == "chat") & (where("resources.memory_available") >= 100)

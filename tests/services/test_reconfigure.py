@@ -114,10 +114,10 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
     (SchedulerManager, {"max_jobs": 0}),
     (SchedulerManager, {"clock_check": float("inf")}),
     (CoordinationManager, {"policy": {"buffer": 1}}),
-    (CoordinationManager, {"lanes": 0}),
+    (CoordinationManager, {"max_lanes": 0}),
     (CoordinationManager, {"idle_after": 0}),
     (CoordinationManager, {"history": -1}),
-    (DeadLetterQueue, {"limit": 0}),
+    (DeadLetterQueue, {"max_letters": 0}),
     (DeadLetterQueue, {"max_age": float("inf")}),
     (HealthMonitor, {"max_concurrency": 0}),
     (HealthMonitor, {"max_checks": 0}),
@@ -248,7 +248,7 @@ async def test_lanes_that_are_there_stay_and_a_new_one_is_refused(runtime, slow)
     await st.child(Slow).with_(name="other").start_link()
     await turn()
 
-    await CoordinationManager.reconfigure(router, lanes=1)
+    await CoordinationManager.reconfigure(router, max_lanes=1)
 
     assert (await CoordinationManager.coordinate(router, "other", 1)).why == "buffer_full"
     st.GenServer.cast(slow, "answer")
@@ -268,7 +268,7 @@ async def test_a_smaller_limit_throws_no_letter_away_and_each_new_one_pushes_one
     queue = await DeadLetterQueue.start_link()
     await letters(queue, 5)
 
-    await DeadLetterQueue.reconfigure(queue, limit=2)
+    await DeadLetterQueue.reconfigure(queue, max_letters=2)
     held = (await DeadLetterQueue.stats(queue)).held
     await letters(queue, 3)
 

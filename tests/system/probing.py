@@ -17,7 +17,7 @@ def _coordination(state: State) -> Any:
     router = state["_router"]
     return {
         "policy": router._policy,
-        "lanes": router._lanes_at_most,
+        "max_lanes": router._lanes_at_most,
         "idle_after": state["_idle_after"],
         "history": router._history,
     }
@@ -66,7 +66,10 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
     },
     "coordination": _coordination,
     "commands": lambda state: dataclasses.asdict(state["_options"].now),
-    "dead_letters": lambda state: {"limit": state["_limit"], "max_age": state["_max_age"]},
+    "dead_letters": lambda state: {
+        "max_letters": state["_max_letters"],
+        "max_age": state["_max_age"],
+    },
     "task_pools": lambda state: {"max_pools": state["_limit"]},
     "health": lambda state: {
         "max_concurrency": state["_queue"]._places,

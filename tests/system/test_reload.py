@@ -77,11 +77,11 @@ expires = 28
 attempts = 29
 breaker_failures = 30
 breaker_reset = 31
-lanes = 32
+max_lanes = 32
 idle_after = 33
 history = 34
 [dead_letters]
-limit = 35
+max_letters = 35
 max_age = 36
 [task_pools]
 max_pools = 46
@@ -203,7 +203,7 @@ def new_settings_paths() -> list[str]:
 
 async def test_only_the_services_whose_settings_changed_are_told(running):
     running.events.clear()
-    running.write("[limits]\nmax_keys = 5\n[dead_letters]\nlimit = 6\n")
+    running.write("[limits]\nmax_keys = 5\n[dead_letters]\nmax_letters = 6\n")
 
     await running.system.reload()
 
@@ -285,7 +285,7 @@ async def test_reloads_under_traffic_lose_no_message(running):
             policy = ("reject", "wait", "drop_oldest")[n % 3]
             running.write(
                 f"[coordination]\nbuffer = {50 + n}\noverflow = '{policy}'\nbreaker_failures = {n + 1}\n"
-                f"attempts = {n + 1}\nhistory = {n}\n[dead_letters]\nlimit = {n + 1}\n"
+                f"attempts = {n + 1}\nhistory = {n}\n[dead_letters]\nmax_letters = {n + 1}\n"
             )
             await running.system.reload()
 

@@ -902,8 +902,8 @@ _NAMES: Final[Mapping[str, str]] = {
         PrimitiveError VoteRequested
     """,
     "recovery": """
-        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext ErrorContextFilter
-        ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
+        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext
+        ErrorContextFilter ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
     """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert

@@ -146,7 +146,7 @@ def _coordination(settings: SystemSettings) -> dict[str, Any]:
     )
     return {
         "policy": policy,
-        "lanes": coordination.lanes,
+        "max_lanes": coordination.max_lanes,
         "idle_after": coordination.idle_after,
         "history": coordination.history,
     }

@@ -177,7 +177,7 @@ class CoordinationSettings(msgspec.Struct, frozen=True):
     attempts: Count = 3
     breaker_failures: Count = 5
     breaker_reset: Seconds = 30.0
-    lanes: Count = 100_000
+    max_lanes: Count = 100_000
     idle_after: Seconds = 60.0
     history: CountFrom0 = 10_000
 
@@ -185,11 +185,11 @@ class CoordinationSettings(msgspec.Struct, frozen=True):
 class DeadLetterSettings(msgspec.Struct, frozen=True):
     """What could not be delivered.
 
-    Live: a smaller `limit` throws no letter away, each new one pushes one out.  Another
+    Live: a smaller `max_letters` throws no letter away, each new one pushes one out.  Another
     `max_age` holds for all letters: what is older goes, and is counted.
     """
 
-    limit: Count = 10_000
+    max_letters: Count = 10_000
     max_age: Seconds = 86_400.0
 
 

@@ -197,7 +197,7 @@ LETTERS: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 
 @pytest.mark.parametrize(("act", "expected"), LETTERS.values(), ids=LETTERS)
 async def test_what_is_done_with_letters_moves_these_counts_and_no_other(runtime, act, expected):
-    await letters(limit=3, max_age=100.0)
+    await letters(max_letters=3, max_age=100.0)
     await router(dead_letters="letters")
     await agent("worker")
     for n in range(2):

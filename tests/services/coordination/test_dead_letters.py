@@ -74,7 +74,7 @@ async def test_the_oldest_goes_when_there_are_too_many_and_is_counted(runtime):
         events.DEAD_LETTER_DROPPED,
         lambda _event, _numbers, facts: dropped.append(facts),
     )
-    await letters(limit=2)
+    await letters(max_letters=2)
     await put("a", "b", "c")
 
     assert await held() == ["b", "c"]
@@ -473,7 +473,7 @@ async def test_letters_outlive_the_router(runtime):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"limit": 0}, "limit must be a whole number, 1 or more; got 0"),
+        ({"max_letters": 0}, "max_letters must be a whole number, 1 or more; got 0"),
         ({"max_age": -1.0}, "max_age must be a finite number, above 0; got -1.0"),
         ({"space": ""}, "space must be a text that is not empty; got ''"),
         ({"store": {}}, "store must keep references, as MemoryStore does; got {}"),

@@ -290,7 +290,7 @@ async def test_all_or_nothing_is_handed_to_nobody_if_one_could_not_handle_it(run
 
 
 async def test_all_or_nothing_is_handed_to_nobody_if_the_lanes_do_not_suffice(runtime):
-    await crew(lanes=2)
+    await crew(max_lanes=2)
 
     result = await broadcast("router", NAMES, "news", strategy="all_or_nothing")
     fits = await broadcast("router", NAMES[:2], "news", strategy="all_or_nothing")

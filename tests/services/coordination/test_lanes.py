@@ -525,7 +525,7 @@ async def test_a_lane_with_messages_or_an_open_breaker_is_kept(runtime):
 
 
 async def test_there_are_so_many_lanes_and_no_more_and_quiet_ones_make_room(runtime):
-    await router(lanes=2)
+    await router(max_lanes=2)
     for name in ("a", "b", "c"):
         await agent(name)
     await coordinate("router", "a", ("hold", 1), wait=0.0)

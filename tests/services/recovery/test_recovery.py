@@ -329,7 +329,7 @@ async def test_a_report_and_a_note_say_all_that_is_known(runtime, steps):
     (report,) = steps.reports
     assert (report.operation, report.category, report.strategy) == ("pay", "transient", "retry")
     assert (report.error, report.retries) == (errors[3], 3)
-    assert report.duration == pytest.approx(0.7)
+    assert report.duration_s == pytest.approx(0.7)
     assert report.context is not None
     assert report.context.operation_id == context.operation_id
     assert caught.value.__notes__ == [

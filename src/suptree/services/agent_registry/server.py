@@ -100,7 +100,7 @@ class AgentRegistryServer(GenServer):
         if keeper is None:
             raise AgentRegistryError(
                 f"AgentRegistry: keeper must be the name of a live AgentKeeper; got {self.keeper!r}. "
-                "Start it first, as AgentRegistry.kept does."
+                "Start it first, as AgentRegistry.tree does."
             )
         table = await AgentKeeper.take(keeper)
         if table is None:

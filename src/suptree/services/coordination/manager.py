@@ -70,7 +70,7 @@ class CoordinationManager(Redriving):
         store: Where messages outlive the router; it must keep references, as `MemoryStore` does.
             None: nowhere.
         space: Its space in the store; two routers need two.
-        lanes: How many receivers may have a lane at once.
+        max_lanes: How many receivers may have a lane at once.
         max_contexts: How many groups there may be.
         idle_after: Seconds after which the lane of a receiver that nobody writes to is forgotten.
         history: How many outcomes of buffered messages are kept for `outcome`.

@@ -219,7 +219,7 @@ class _Run:
             category=category,
             strategy=self.strategy or policy.strategy_of(category),
             retries=self.retries,
-            duration=self.runtime.now() - self.started,
+            duration_s=self.runtime.now() - self.started,
             context=ErrorContext.current(),
         )
 
@@ -227,7 +227,7 @@ class _Run:
         """Seconds until the next attempt; None: there is none."""
         if report.strategy is not RecoveryStrategy.RETRY:
             return None
-        wait = self.handler.retry.next_delay(self.retries + 1, previous, elapsed=report.duration)
+        wait = self.handler.retry.next_delay(self.retries + 1, previous, elapsed=report.duration_s)
         left = time_left()
         return None if wait is None or (left is not None and wait >= left) else wait
 

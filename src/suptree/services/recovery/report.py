@@ -23,7 +23,7 @@ class ErrorReport:
         category: What kind of trouble it tells of.
         strategy: What is done about it.
         retries: Attempts after the first one.
-        duration: Seconds since the first attempt began.
+        duration_s: Seconds since the first attempt began.
         context: In which it happened; None: in none.
     """
 
@@ -32,7 +32,7 @@ class ErrorReport:
     category: ErrorCategory
     strategy: RecoveryStrategy
     retries: int
-    duration: float
+    duration_s: float
     context: ErrorContext | None
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class ErrorReport:
         where = "" if self.context is None else f"; in {self.context}"
         return (
             f"recovery of {self.operation}: {self.category}, {self.strategy}{tried}, "
-            f"{self.duration:.3g} s{where}"
+            f"{self.duration_s:.3g} s{where}"
         )
 
     def note(self) -> None:
@@ -50,7 +50,7 @@ class ErrorReport:
 
     def numbers(self) -> dict[str, float]:
         """For telemetry."""
-        return {"duration_s": self.duration, "retries_count": self.retries}
+        return {"duration_s": self.duration_s, "retries_count": self.retries}
 
     def facts(self) -> dict[str, object]:
         """For telemetry."""

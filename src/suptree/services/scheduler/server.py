@@ -87,7 +87,7 @@ class SchedulerManager(Ticking):
     @staticmethod
     def tree(
         *,
-        store: Store | None,
+        store: Store | None = None,
         name: str = "scheduler",
         jobs: Iterable[Job] = (),
         max_tasks: int | None = 1000,
@@ -98,7 +98,7 @@ class SchedulerManager(Ticking):
         """The child spec of a scheduler with a task supervisor for its `Run`s.
 
         Args:
-            store: See the class; one that outlives the scheduler, or None for none.
+            store: See the class; one that outlives the scheduler.
             name: The name of the scheduler; its tasks are at '<name>.tasks', both under '<name>.sup'.
             jobs: See the class.
             max_tasks: How many runs may go on at once; None: any number.
