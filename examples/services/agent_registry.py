@@ -13,7 +13,7 @@ It prints:
 import asyncio
 
 import suptree as st
-from suptree.services import AgentDiscovery, AgentRegistry, BatchError, Update, where
+from suptree.services import AgentBatchError, AgentDiscovery, AgentRegistry, Update, where
 
 
 class Agent(st.GenServer):
@@ -57,7 +57,7 @@ async def main() -> None:
         moves = [Update("bob", {"node": "n2"}), Update("eve", {"node": "n2"})]
         try:
             await AgentRegistry.batch("agents", moves)
-        except BatchError as error:
+        except AgentBatchError as error:
             node = AgentRegistry.lookup("agents", "bob").metadata["node"]
             print(f"there is no {moves[error.index].id}, so bob is on {node} still")
 

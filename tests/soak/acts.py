@@ -151,7 +151,7 @@ async def dead_letters(scene: Scene, rng: random.Random) -> None:
     if rng.random() < 0.3:
         await DeadLetterQueue.purge(scene.path("dead_letters"), numbers)
     else:
-        await CoordinationManager.redeliver(
+        await CoordinationManager.redrive(
             scene.path("coordination"), scene.path("dead_letters"), numbers
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
 import sys
 import threading
 from collections import deque
@@ -67,7 +68,12 @@ def series_of(services: Iterable[str]) -> list[Series]:
 
 
 def sample(runtime: st.Runtime, services: Mapping[str, str]) -> dict[str, float]:
-    """Count everything now; *services* are their registered names by their own."""
+    """Count everything now; *services* are their registered names by their own.
+
+    The cache of the sources of tracebacks is emptied first: it is the interpreter's, and is full
+    when each file has been in one.
+    """
+    linecache.clearcache()  # source lines for tracebacks: a new file now and then, for an hour
     gc.collect()
     system = psutil.Process()
     living = list(runtime.processes.values())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import linecache
+import subprocess
 import sys
 
 import pytest
 
+from tests.soak.holdings import sample
 from tests.soak.memory import bytes_in_use
 
 KILOBYTE = 1024
@@ -29,6 +32,16 @@ def test_what_is_in_use_rises_with_what_is_taken_and_falls_again_when_it_is_free
 
     assert size * count <= taken <= 1.5 * size * count
     assert abs(left) < 0.2 * size * count
+
+
+async def test_a_traceback_does_not_look_like_a_leak(runtime):
+    linecache.clearcache()
+    before = sample(runtime, {})["blocks of memory"]
+
+    lines = len(linecache.getlines(subprocess.__file__))  # what a traceback through it reads
+    after = sample(runtime, {})["blocks of memory"]
+
+    assert after - before < lines / 2
 
 
 def test_looking_leaves_stderr_as_it_was(capfd):

@@ -47,6 +47,12 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
         "cleanup_interval": state["_cleanup_interval"],
     },
     "bulkheads": lambda state: {"max_bulkheads": state["_limit"]},
+    "cache": lambda state: {
+        "max_entries": state["_shelf"].max_entries,
+        "default_ttl": state["_ttl"],
+        "cleanup_interval": state["_cleanup_interval"],
+        "max_waiting": state["_max_waiting"],
+    },
     "flags": _flags,
     "signals": lambda state: {
         "log_entries": state["log"].entries,

@@ -47,6 +47,11 @@ max_limiters = 16
 cleanup_interval = 17
 [bulkheads]
 max_bulkheads = 18
+[cache]
+max_entries = 47
+default_ttl = 48
+cleanup_interval = 49
+max_waiting = 50
 [flags]
 new_path = 19.5
 [signals]

@@ -19,6 +19,7 @@ from suptree.services import (
     Budget,
     BulkheadConfig,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     CommandRule,
     ConfigServer,
@@ -124,6 +125,8 @@ async def exercise(round: str) -> None:
     assert "mail" in await RetryService.policies(path("retries"))
     assert (await RateLimiter.check(path("limits"), "api", round)).allowed
     assert (await Bulkheads.status(path("bulkheads"), "db")).inside == 0
+    await Cache.put(path("cache"), round, 1)
+    assert Cache.get(path("cache"), round) == 1
     assert await TaskPoolManager.run(path("task_pools"), "reports", len, round) == len(round)
     token = await ResourceManager.acquire(path("resources"), "gpu")
     await ResourceManager.release(path("resources"), token)

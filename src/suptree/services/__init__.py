@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from suptree.services.agent_registry import (
+        AgentBatchError,
+        AgentBatchFailure,
+        AgentBatchResult,
         AgentDiscovery,
         AgentEntry,
         AgentExistsError,
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
         AgentRegistryNotRunningError,
         AgentRegistryStats,
         AgentSchema,
-        BatchError,
-        BatchFailure,
-        BatchResult,
         Criteria,
         CriteriaError,
         OnError,
@@ -60,6 +60,12 @@ if TYPE_CHECKING:
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
+    )
+    from suptree.services.cache import (
+        Cache,
+        CacheError,
+        CacheStats,
+        TooManyCacheWaitersError,
     )
     from suptree.services.commands import (
         ALLOWED_COMMANDS,
@@ -154,9 +160,9 @@ if TYPE_CHECKING:
         FlagStateError,
         FlagValue,
         FlagValueError,
-        Guard,
         Migration,
         MigrationControl,
+        MigrationGuard,
         MigrationMoved,
         Stage,
         StageOrderError,
@@ -263,14 +269,14 @@ if TYPE_CHECKING:
     from suptree.services.pools import (
         Borrowed,
         ConnectionPool,
-        PoolClosedError,
-        PoolClosing,
-        PoolError,
-        PoolLease,
-        PoolOverloadedError,
-        PoolSpec,
-        PoolStats,
-        PoolTimeoutError,
+        ConnectionPoolClosedError,
+        ConnectionPoolClosing,
+        ConnectionPoolError,
+        ConnectionPoolLease,
+        ConnectionPoolOverloadedError,
+        ConnectionPoolSpec,
+        ConnectionPoolStats,
+        ConnectionPoolTimeoutError,
     )
     from suptree.services.primitives import (
         AlreadyArrivedError,
@@ -417,6 +423,9 @@ __all__ = [
     "Acknowledged",
     "Adaptive",
     "After",
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -448,9 +457,6 @@ __all__ = [
     "BarrierStats",
     "Barriers",
     "Batch",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
     "Borrowed",
     "Breaker",
     "BreakerConfig",
@@ -472,6 +478,9 @@ __all__ = [
     "BulkheadsStats",
     "BusHealth",
     "BusStats",
+    "Cache",
+    "CacheError",
+    "CacheStats",
     "CallOutcome",
     "Change",
     "CheckRecord",
@@ -496,6 +505,14 @@ __all__ = [
     "ConfigurationInvalidError",
     "ConfigurationSchemaError",
     "ConnectionPool",
+    "ConnectionPoolClosedError",
+    "ConnectionPoolClosing",
+    "ConnectionPoolError",
+    "ConnectionPoolLease",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolSpec",
+    "ConnectionPoolStats",
+    "ConnectionPoolTimeoutError",
     "Consensus",
     "ConsensusError",
     "ConsensusStats",
@@ -546,7 +563,6 @@ __all__ = [
     "FlagValue",
     "FlagValueError",
     "FlagsNotRunningError",
-    "Guard",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -596,6 +612,7 @@ __all__ = [
     "Middleware",
     "Migration",
     "MigrationControl",
+    "MigrationGuard",
     "MigrationMoved",
     "MissingDependencyError",
     "MonitorStats",
@@ -614,14 +631,6 @@ __all__ = [
     "Operation",
     "Outcome",
     "PolicyStats",
-    "PoolClosedError",
-    "PoolClosing",
-    "PoolError",
-    "PoolLease",
-    "PoolOverloadedError",
-    "PoolSpec",
-    "PoolStats",
-    "PoolTimeoutError",
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
@@ -718,6 +727,7 @@ __all__ = [
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
+    "TooManyCacheWaitersError",
     "TooManyChecksError",
     "TooManyCommandsError",
     "TooManyKeysError",
@@ -767,11 +777,11 @@ __all__ = [
 
 _NAMES: Final[Mapping[str, str]] = {
     "agent_registry": """
-        AgentDiscovery AgentEntry AgentExistsError AgentKeeper AgentMetadataError
-        AgentNotAliveError AgentNotFoundError AgentRegistry AgentRegistryError
-        AgentRegistryFullError AgentRegistryNotRunningError AgentRegistryStats AgentSchema
-        BatchError BatchFailure BatchResult Criteria CriteriaError OnError Operation Register
-        Replace Unregister Update Utilization where
+        AgentBatchError AgentBatchFailure AgentBatchResult AgentDiscovery AgentEntry
+        AgentExistsError AgentKeeper AgentMetadataError AgentNotAliveError AgentNotFoundError
+        AgentRegistry AgentRegistryError AgentRegistryFullError AgentRegistryNotRunningError
+        AgentRegistryStats AgentSchema Criteria CriteriaError OnError Operation Register Replace
+        Unregister Update Utilization where
     """,
     "breakers": """
         BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
@@ -780,6 +790,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "bulkheads": """
         BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
         TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "cache": """
+        Cache CacheError CacheStats TooManyCacheWaitersError
     """,
     "commands": """
         ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
@@ -807,8 +820,9 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError FlagsNotRunningError Guard
-        Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError
+        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMoved Stage
+        StageOrderError UnknownFlagError
         flag_problems
     """,
     "limits": """
@@ -837,8 +851,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """
-        Borrowed ConnectionPool PoolClosedError PoolClosing PoolError PoolLease
-        PoolOverloadedError PoolSpec PoolStats PoolTimeoutError
+        Borrowed ConnectionPool ConnectionPoolClosedError ConnectionPoolClosing
+        ConnectionPoolError ConnectionPoolLease ConnectionPoolOverloadedError ConnectionPoolSpec
+        ConnectionPoolStats ConnectionPoolTimeoutError
     """,
     "primitives": """
         AlreadyArrivedError AlreadyVotedError Arrival BallotClosedError BallotNotFoundError

@@ -24,6 +24,7 @@ from suptree.otp import ChildSpec, StartOptions, child
 from suptree.services import (
     BreakerConfig,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     CoordinationManager,
@@ -159,6 +160,7 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
         "retries": Live(RetryService, _retries),
         "limits": Live(RateLimiter, _same_names("limits")),
         "bulkheads": Live(Bulkheads, _same_names("bulkheads")),
+        "cache": Live(Cache, _same_names("cache")),
         "flags": Live(FeatureFlags, lambda settings: {"settings": settings.flags}),
         "signals": Live(SignalBus, _same_names("signals")),
         "scheduler": Live(SchedulerManager, _same_names("scheduler")),

@@ -21,6 +21,7 @@ __all__ = [
     "AgentSettings",
     "BreakerSettings",
     "BulkheadSettings",
+    "CacheSettings",
     "CommandSettings",
     "CoordinationSettings",
     "DeadLetterSettings",
@@ -106,6 +107,19 @@ class BulkheadSettings(msgspec.Struct, frozen=True):
     """Bulkheads: how many there may be.  Live; those that are there stay."""
 
     max_bulkheads: Count = 1000
+
+
+class CacheSettings(msgspec.Struct, frozen=True):
+    """The cache of the system; see `Cache`.
+
+    Live: values for which there is no room any more go, those used longest ago first.  Another
+    `default_ttl` holds for what is put from then on.
+    """
+
+    max_entries: Count = 100_000
+    default_ttl: Seconds = 300.0
+    cleanup_interval: Seconds = 60.0
+    max_waiting: Count = 10_000
 
 
 class SignalSettings(msgspec.Struct, frozen=True):
@@ -210,6 +224,7 @@ class SystemSettings(msgspec.Struct, frozen=True):
     retries: RetrySettings = RetrySettings()
     limits: LimitSettings = LimitSettings()
     bulkheads: BulkheadSettings = BulkheadSettings()
+    cache: CacheSettings = CacheSettings()
     flags: dict[str, FlagValue] = {}
     signals: SignalSettings = SignalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import suptree as st
+from suptree.otp import sys
 from suptree.services import (
     AnyArguments,
     CommandLostError,
@@ -19,8 +20,9 @@ from suptree.services import (
 )
 from suptree.services.commands.outcome import Captured, RunOutcome
 from suptree.services.commands.run import Began, Job, Order, Over, Peek, Seen
-from suptree.services.commands.server import CommandServer, Family
+from suptree.services.commands.server import CommandServer, Family, Terms
 from suptree.services.commands.settings import CommandOptions, HeldOptions
+from suptree.services.commands.spec import Command
 from suptree.testing import wait_down
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
@@ -444,6 +446,22 @@ async def test_other_bounds_hold_for_what_comes_and_more_room_is_used_at_once(ru
         await work("x", 1000.0)
     with pytest.raises(ValueError, match="max_concurrent must be"):
         await SystemCommandManager.reconfigure("c", max_concurrent=0)
+
+
+async def test_two_who_change_bounds_at_once_change_both(runtime):
+    await service()
+    await sys.suspend("c.server")
+    changes = [
+        asyncio.create_task(SystemCommandManager.reconfigure("c", max_concurrent=7)),
+        asyncio.create_task(SystemCommandManager.reconfigure("c", cache_ttl=7.0)),
+    ]
+    await asyncio.sleep(0.1)
+    await sys.resume("c.server")
+    await asyncio.gather(*changes)
+
+    terms = await CommandServer.terms("c.server", Command("work"))
+    assert isinstance(terms, Terms)
+    assert (terms.options.max_concurrent, terms.options.cache_ttl) == (7, 7.0)
 
 
 async def idle() -> None:

@@ -172,8 +172,8 @@ ASKS = [
     *cases("join.member", NO_RECEIVER, lambda x: M.join("router", "crew", x)),
     *cases("leave.name", NO_NAME, lambda x: M.leave("router", x, "a")),
     *cases("leave.member", NO_RECEIVER, lambda x: M.leave("router", "crew", x)),
-    *cases("redeliver.dead_letters", ["a", *NO_RECEIVER], lambda x: M.redeliver("router", x)),
-    *cases("redeliver.numbers", NO_NUMBERS, lambda x: M.redeliver("router", "letters", x)),
+    *cases("redrive.dead_letters", ["a", *NO_RECEIVER], lambda x: M.redrive("router", x)),
+    *cases("redrive.numbers", NO_NUMBERS, lambda x: M.redrive("router", "letters", x)),
     *cases("letters.limit", NO_NUMBER, lambda x: Q.letters("letters", limit=x)),
     *cases("letters.to", NO_RECEIVER[1:], lambda x: Q.letters("letters", to=x)),
     *cases("letter", NO_NUMBER, lambda x: Q.letter("letters", x)),
@@ -272,8 +272,8 @@ async def test_a_value_of_any_kind_is_a_message(runtime):
             r"all; got 5. Write \[5\].",
         ),
         (
-            lambda: M.redeliver("router", "a"),
-            "redeliver: dead_letters must be a DeadLetterQueue; got 'a'. Name the queue.",
+            lambda: M.redrive("router", "a"),
+            "redrive: dead_letters must be a DeadLetterQueue; got 'a'. Name the queue.",
         ),
         (
             lambda: M.coordinate("router", 17, 1),  # type: ignore[arg-type]

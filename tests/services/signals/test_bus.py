@@ -380,7 +380,7 @@ async def test_a_bus_with_a_wrong_option_does_not_start(runtime, options: Any, s
         lambda bus: SignalBus.dead_letters(bus, limit=0),
         lambda bus: SignalBus.dead_letters(bus, subscription=3),
         lambda bus: SignalBus.redrive(bus, subscription=3),
-        lambda bus: SignalBus.clear_dead_letters(bus, subscription=[]),
+        lambda bus: SignalBus.purge_dead_letters(bus, subscription=[]),
         lambda bus: SignalBus.replay(bus, limit=0),
         lambda bus: SignalBus.replay(bus, since=[]),
         lambda bus: SignalBus.replay(bus, since=float("nan")),

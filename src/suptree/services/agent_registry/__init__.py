@@ -13,6 +13,7 @@ from suptree.services.agent_registry.criteria import (
 from suptree.services.agent_registry.discovery import AgentDiscovery, Utilization
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import (
+    AgentBatchError,
     AgentExistsError,
     AgentMetadataError,
     AgentNotAliveError,
@@ -20,13 +21,12 @@ from suptree.services.agent_registry.errors import (
     AgentRegistryError,
     AgentRegistryFullError,
     AgentRegistryNotRunningError,
-    BatchError,
     CriteriaError,
 )
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -54,9 +54,9 @@ __all__ = [
     "AgentSchema",
     "All",
     "AnyOf",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "Compare",
     "Criteria",
     "CriteriaError",

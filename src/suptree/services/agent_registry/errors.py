@@ -7,7 +7,7 @@ AgentRegistryError
 ├── AgentNotFoundError            nobody is registered under the id                           .id
 ├── AgentNotAliveError            the process to register has ended                           .id .pid
 ├── AgentMetadataError            fields are missing, or hold what they may not               .id .fields
-├── BatchError                    one operation failed, so none was done                      .index .operation .error
+├── AgentBatchError               one operation failed, so none was done                      .index .operation .error
 └── CriteriaError                 a criterion that means nothing
 """
 
@@ -31,7 +31,7 @@ __all__ = [
     "AgentRegistryError",
     "AgentRegistryFullError",
     "AgentRegistryNotRunningError",
-    "BatchError",
+    "AgentBatchError",
     "CriteriaError",
     "near",
 ]
@@ -127,7 +127,7 @@ class AgentMetadataError(AgentRegistryError):
         return f"AgentRegistry: metadata of agent {self.id!r}: {self.trouble}"
 
 
-class BatchError(AgentRegistryError):
+class AgentBatchError(AgentRegistryError):
     """The operation at *index* was refused with *error*: none of the batch was done."""
 
     def __init__(self, index: int, operation: Operation, error: AgentRegistryError) -> None:

@@ -34,8 +34,8 @@ from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentRegistryError, near
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -139,7 +139,7 @@ class AgentRegistry(AgentRegistryServer):
         operations: Iterable[Operation],
         *,
         on_error: OnError = "rollback",
-    ) -> BatchResult:
+    ) -> AgentBatchResult:
         """Do many operations in order.
 
         Args:
@@ -150,7 +150,7 @@ class AgentRegistry(AgentRegistryServer):
                 'continue': each for itself.
 
         Raises:
-            BatchError: Mode 'rollback', and one was refused: nothing was done.
+            AgentBatchError: Mode 'rollback', and one was refused: nothing was done.
             AgentRegistryError: A wrong mode or too many operations: nothing was done.
         """
         if not is_text(on_error) or on_error not in _MODES:
@@ -166,16 +166,18 @@ class AgentRegistry(AgentRegistryServer):
         if on_error == "rollback":
             return await AgentRegistry.apply_all(registry, waiting)
         done: list[AgentEntry] = []
-        failed: list[BatchFailure] = []
+        failed: list[AgentBatchFailure] = []
         for start in range(0, len(waiting), _PART):
             part = waiting[start : start + _PART]
             result = await AgentRegistry.apply_each(registry, part, on_error == "stop")
             done += result.done
-            failed += [BatchFailure(start + f.index, f.operation, f.error) for f in result.failed]
+            failed += [
+                AgentBatchFailure(start + f.index, f.operation, f.error) for f in result.failed
+            ]
             if result.failed and on_error == "stop":
                 skipped = (*result.skipped, *waiting[start + _PART :])
-                return BatchResult(tuple(done), tuple(failed), skipped)
-        return BatchResult(tuple(done), tuple(failed))
+                return AgentBatchResult(tuple(done), tuple(failed), skipped)
+        return AgentBatchResult(tuple(done), tuple(failed))
 
     # -- reading: in the caller, without a message -----------------------------------------
 

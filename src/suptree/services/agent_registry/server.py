@@ -14,11 +14,11 @@ from suptree.errors import BadArgumentError
 from suptree.otp import GenServer, call
 from suptree.services.agent_registry import events
 from suptree.services.agent_registry.entry import AgentEntry
-from suptree.services.agent_registry.errors import AgentRegistryError, BatchError
+from suptree.services.agent_registry.errors import AgentBatchError, AgentRegistryError
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -118,7 +118,7 @@ class AgentRegistryServer(GenServer):
         return change.entry
 
     @call
-    def apply_all(self, operations: tuple[Operation, ...]) -> BatchResult:
+    def apply_all(self, operations: tuple[Operation, ...]) -> AgentBatchResult:
         """Do all of them or none; `batch` in mode 'rollback'."""
         _check_operations(operations)
         if len(operations) > self.max_batch:
@@ -129,34 +129,34 @@ class AgentRegistryServer(GenServer):
         checked = [_checked(operation) for operation in operations]
         try:
             changes = self.tables.decide_all(checked, wall_clock())
-        except BatchError as error:
+        except AgentBatchError as error:
             self._refused(error.operation, error.error)
             self._ended("rollback", 0, 1, len(operations) - 1)
             raise
         for change in changes:
             self._commit(change)
         self._ended("rollback", len(changes), 0, 0)
-        return BatchResult(tuple(change.entry for change in changes))
+        return AgentBatchResult(tuple(change.entry for change in changes))
 
     @call
-    def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> BatchResult:
+    def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> AgentBatchResult:
         """Do each for itself; `batch` in the other modes."""
         _check_operations(operations)
         done: list[AgentEntry] = []
-        failed: list[BatchFailure] = []
+        failed: list[AgentBatchFailure] = []
         for index, operation in enumerate(operations):
             if failed and stop:
                 break
             try:
                 change = self._decided(operation)
             except AgentRegistryError as error:
-                failed.append(BatchFailure(index, operation, error.with_traceback(None)))
+                failed.append(AgentBatchFailure(index, operation, error.with_traceback(None)))
             else:
                 self._commit(change)
                 done.append(change.entry)
         skipped = operations[len(done) + len(failed) :]
         self._ended("stop" if stop else "continue", len(done), len(failed), len(skipped))
-        return BatchResult(tuple(done), tuple(failed), skipped)
+        return AgentBatchResult(tuple(done), tuple(failed), skipped)
 
     @call
     def stats(self) -> AgentRegistryStats:

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -251,9 +250,8 @@ class SystemCommandManager(Supervisor):
         changes: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
         }
-        server = _server(manager)
-        options = replace(await CommandServer.options(server), **changes)
-        await CommandServer.reconfigure(server, options)
+        CommandOptions(**changes)  # each of them is checked by itself
+        await CommandServer.reconfigure(_server(manager), changes)
 
     @staticmethod
     async def stats(manager: str) -> CommandStats:

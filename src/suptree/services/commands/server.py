@@ -7,7 +7,7 @@ It starts no program and runs no code of anybody's: each run has a process of it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from suptree.core import Down, Pid, monitor, safe_repr, send
@@ -187,16 +187,11 @@ class CommandServer(GenServer):
         return count
 
     @call
-    def reconfigure(self, options: CommandOptions) -> None:
-        """Go by other bounds."""
-        self._options.now = options
+    def reconfigure(self, changes: Mapping[str, Any]) -> None:
+        """Go by other bounds, by field; the others stay as they are at this moment."""
+        options = self._options.now = replace(self._options.now, **changes)
         self._cache.resize(options.cache_entries, options.cache_bytes, self._now())
         self._start_next()
-
-    @call
-    def options(self) -> CommandOptions:
-        """The bounds that hold."""
-        return self._options.now
 
     @call
     def stats(self) -> CommandStats:

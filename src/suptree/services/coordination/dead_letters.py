@@ -7,7 +7,7 @@ leaves the queue.
 
 >>> for letter in await DeadLetterQueue.letters("dead_letters"):
 ...     print(letter.to, letter.reason)
->>> await CoordinationManager.redeliver("router", "dead_letters")
+>>> await CoordinationManager.redrive("router", "dead_letters")
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class DeadLetterQueue(GenServer):
         self._runtime: Runtime = find_runtime("DeadLetterQueue")
         self._added = self._runtime.telemetry.slot(events.DEAD_LETTER_ADDED)
         self._dropped = self._runtime.telemetry.slot(events.DEAD_LETTER_DROPPED)
-        self._redelivered = self._runtime.telemetry.slot(events.DEAD_LETTER_REDELIVERED)
+        self._redriven = self._runtime.telemetry.slot(events.DEAD_LETTER_REDRIVEN)
 
     async def init(self) -> None:
         """Go on with the letters of the queue before this one."""
@@ -283,11 +283,11 @@ class DeadLetterQueue(GenServer):
                 continue
             if letter.number in loan.taken:
                 del self._letters[letter.number]
-                self._stats.redelivered += 1
-                if self._redelivered.handlers:
+                self._stats.redriven += 1
+                if self._redriven.handlers:
                     age = self._runtime.now() - letter.given_up_at
                     facts = {"to": letter.to, "number": letter.number}
-                    self._redelivered.emit({"age_s": age}, facts)
+                    self._redriven.emit({"age_s": age}, facts)
             elif tried and letter.number not in loan.kept_back:
                 self._letters[letter.number] = replace(letter, returns=letter.returns + 1)
 

@@ -28,7 +28,7 @@ from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMo
 from suptree.services.flags.rollout import bucket
 from suptree.services.flags.server import FeatureFlags
 from suptree.services.flags.standing import FlagState, Move, Progress
-from suptree.services.flags.watch import Guard, Report
+from suptree.services.flags.watch import MigrationGuard, Report
 
 __all__ = [
     "START",
@@ -47,7 +47,7 @@ __all__ = [
     "FlagValueError",
     "FlagsNotRunningError",
     "FlagsStats",
-    "Guard",
+    "MigrationGuard",
     "Migration",
     "MigrationControl",
     "MigrationMoved",

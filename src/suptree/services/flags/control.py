@@ -1,14 +1,15 @@
 """`MigrationControl`: watches how the stages of migrations do, and gives up those that do badly.
 
 Whoever runs the new path reports how it went, without waiting: `report`, and `restarted`.
-When a `Guard` finds more errors, more restarts or longer response times than it allows, the
-migration goes back by one stage; if that one does badly too, by another.  The request is
-repeated until the stage has changed, so none is lost while `FeatureFlags` is down.
+When a `MigrationGuard` finds more errors, more restarts or longer response times than it
+allows, the migration goes back by one stage; if that one does badly too, by another.  The
+request is repeated until the stage has changed, so none is lost while `FeatureFlags` is down.
 
 What was reported is lost when this server is started again: a window of a minute is full
 again in a minute.
 
->>> control = await MigrationControl.start_link(flags, {"routing": Guard(max_error_rate=0.05)})
+>>> guard = MigrationGuard(max_error_rate=0.05)
+>>> control = await MigrationControl.start_link(flags, {"routing": guard})
 >>> MigrationControl.report(control, "routing", ok=False, duration_s=0.2)
 >>> await MigrationControl.readiness(control, "routing")
 Readiness(ready=False, missing=('1 calls in 60 s; 20 say something',), ...)
@@ -29,7 +30,7 @@ from suptree.services.flags.events import GUARD_TRIPPED
 from suptree.services.flags.reading import TABLE, migrations_of
 from suptree.services.flags.server import FeatureFlags
 from suptree.services.flags.standing import Progress
-from suptree.services.flags.watch import Guard, Report, Watch
+from suptree.services.flags.watch import MigrationGuard, Report, Watch
 from suptree.services.parts.checks import check_count, check_flag, check_name, check_seconds
 
 __all__ = ["ControlStats", "MigrationControl", "Readiness"]
@@ -89,16 +90,17 @@ class MigrationControl(GenServer):
     def __init__(
         self,
         flags: ServerRef[FeatureFlags],
-        guards: Mapping[str, Guard],
+        guards: Mapping[str, MigrationGuard],
         *,
         table: str = TABLE,
         look_every: float = 1.0,
     ) -> None:
         check_delay("MigrationControl", "look_every", look_every, above_zero=True)
         for name, guard in guards.items():
-            if not isinstance(guard, Guard):
+            if not isinstance(guard, MigrationGuard):
                 raise FlagDeclarationError(
-                    f"MigrationControl: the guard of {name!r} must be a Guard; got {guard!r}."
+                    f"MigrationControl: the guard of {name!r} must be a MigrationGuard; "
+                    f"got {guard!r}."
                 )
         self._flags = flags
         self._table = migrations_of(table)

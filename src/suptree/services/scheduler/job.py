@@ -91,6 +91,9 @@ class Run:
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        args: object = self.args
+        if not isinstance(args, tuple | list):  # a text would be taken for its letters
+            raise ScheduleError("args", "a tuple", args, "Write Run(function, (argument,)).")
         if isinstance(self.function, str):
             module, _, name = self.function.partition(":")
             if module and name:
