@@ -23,7 +23,10 @@ def check_message(what: object) -> None:
         what.close()  # it will never run, and is not to warn of that
         how = "Write Run(function, (argument, ...)), without calling it."
         raise ScheduleError("what", must, what, how)
-    if inspect.isroutine(what) or isinstance(what, functools.partial):
-        routine: object = what
+    if _is_function(what):
         how = "Write Run(function, (argument, ...)) to have it called each time."
-        raise ScheduleError("what", must, routine, how)
+        raise ScheduleError("what", must, what, how)
+
+
+def _is_function(what: object) -> bool:
+    return inspect.isroutine(what) or isinstance(what, functools.partial)
