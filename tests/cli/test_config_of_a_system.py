@@ -141,6 +141,19 @@ def test_what_is_wrong_with_the_file_of_a_system_is_told_without_a_traceback(fol
     assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
 
 
+def test_a_section_that_suptree_does_not_have_is_told_with_how_to_name_ones_own(folder):
+    (folder / "bank.toml").write_text("[bank]\nkey = 'hunter2'\n")
+
+    done = config(folder, "check", "bank.toml")
+    named = config(folder, "check", "bank.toml", "--schema", "shop:system")
+    misspelt = config(folder, "check", "bank.toml", "--schema", "shop:systm")
+
+    assert done.stdout.startswith("bank.toml:1: bank is not a setting")
+    assert "name your own with --schema shop:system" in done.stderr
+    assert (named.returncode, named.stdout, named.stderr) == (0, "", "")
+    assert "Schemas there: Bank, Settings, SystemSettings, system." in misspelt.stderr
+
+
 def test_check_says_what_a_reload_would_change_and_refuses_what_is_fixed(folder):
     (folder / "next.toml").write_text("[limits]\nmax_keys = 6\n[flags]\nnew_path = 50\n")
     (folder / "fixed.toml").write_text(RIGHT + "[agents]\nmax_children = 3\n")

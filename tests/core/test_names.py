@@ -58,7 +58,7 @@ async def test_send_to_an_unregistered_name_raises_and_to_a_dead_pid_is_dropped(
 
 async def test_who_leaves_out_the_way_to_a_name_is_told_the_whole_of_it(runtime):
     runtime.spawn(wait_for_ever, name="system.services.limits")
-    runtime.spawn(wait_for_ever, name="system.managers.pools.task_pools")
+    runtime.spawn(wait_for_ever, name="system.managers.pools.task_pools.limits")
 
     with pytest.raises(st.NoProcessError, match=r"Did you mean 'system.services.limits'\?"):
         st.send("limits", "check")

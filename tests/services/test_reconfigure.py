@@ -119,7 +119,7 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
     (CoordinationManager, {"history": -1}),
     (DeadLetterQueue, {"limit": 0}),
     (DeadLetterQueue, {"max_age": float("inf")}),
-    (HealthMonitor, {"max_concurrent": 0}),
+    (HealthMonitor, {"max_concurrency": 0}),
     (HealthMonitor, {"max_checks": 0}),
     (HealthMonitor, {"history": "long"}),
 ]
@@ -414,7 +414,7 @@ async def test_series_that_are_there_stay_and_a_new_one_goes_to_the_others(runti
     snapshot = await Metrics.snapshot(metrics)
     assert [snapshot.get("test.lamp.sold", shop=shop) for shop in "abc"] == [2.0, 2.0, 2.0]
     assert snapshot.get("test.lamp.sold", shop="d") is None
-    assert snapshot.overflow_count == 1
+    assert snapshot.overflow == 1
 
 
 # -- signals -----------------------------------------------------------------------------------------------------
@@ -494,14 +494,14 @@ async def test_more_looks_run_at_once_when_there_are_more_places(runtime):
         return Health.HEALTHY
 
     checks = [HealthCheck(f"c{n}", check, timeout=50.0) for n in range(4)]
-    monitor = await HealthMonitor.start_link(checks, max_concurrent=1, jitter=0.0)
+    monitor = await HealthMonitor.start_link(checks, max_concurrency=1, jitter=0.0)
     await wait_until(lambda: running == 1)
 
-    await HealthMonitor.reconfigure(monitor, max_concurrent=3)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=3)
     await wait_until(lambda: running == 3)
-    await HealthMonitor.reconfigure(monitor, max_concurrent=1)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=1)
 
-    assert (await HealthMonitor.stats(monitor)).running_count == 3
+    assert (await HealthMonitor.stats(monitor)).running == 3
     gate.set()
     await wait_until(lambda: running == 4)
 
@@ -528,7 +528,7 @@ async def test_checks_that_are_there_stay_and_one_more_is_refused(runtime):
 
     with pytest.raises(TooManyChecksError):
         await HealthMonitor.register_check(monitor, HealthCheck("d", lambda: Health.HEALTHY))
-    assert (await HealthMonitor.stats(monitor)).checks_count == 3
+    assert (await HealthMonitor.stats(monitor)).checks == 3
 
 
 # -- flags ----------------------------------------------------------------------------------------------------------

@@ -269,7 +269,7 @@ SERVICES: dict[str, Service] = {
     ),
     "resources": Service(
         lambda: ResourceManager.start_link({"upload": 2}),
-        ResourceManager.usage,
+        ResourceManager.stats,
         {
             "reconfigure max_waiting": (
                 lambda at, it: ResourceManager.reconfigure(at, max_waiting=it),
@@ -336,8 +336,8 @@ SERVICES: dict[str, Service] = {
         lambda: HealthMonitor.start_link([HealthCheck("disk", fine)]),
         HealthMonitor.stats,
         {
-            "reconfigure max_concurrent": (
-                lambda at, it: HealthMonitor.reconfigure(at, max_concurrent=it),
+            "reconfigure max_concurrency": (
+                lambda at, it: HealthMonitor.reconfigure(at, max_concurrency=it),
                 [*COUNTS, 0],
             ),
             "reconfigure max_checks": (

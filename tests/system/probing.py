@@ -69,7 +69,7 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
     "dead_letters": lambda state: {"limit": state["_limit"], "max_age": state["_max_age"]},
     "task_pools": lambda state: {"max_pools": state["_limit"]},
     "health": lambda state: {
-        "max_concurrent": state["_queue"]._places,
+        "max_concurrency": state["_queue"]._places,
         "max_checks": state["_max_checks"],
         "history": state["_history"],
     },

@@ -77,7 +77,7 @@ seconds = some.sampled_from([0.001, 1.0, 1e9])
                 }
             ),
             "health": some.fixed_dictionaries(
-                {"max_concurrent": counts, "max_checks": counts, "history": counts}
+                {"max_concurrency": counts, "max_checks": counts, "history": counts}
             ),
             "signals": some.fixed_dictionaries(
                 {

@@ -63,7 +63,7 @@ max_blocked = 23
 max_jobs = 24
 clock_check = 25
 [commands]
-max_concurrent = 40
+max_concurrency = 40
 max_queued = 41
 timeout = 42
 cache_ttl = 43
@@ -86,7 +86,7 @@ max_age = 36
 [task_pools]
 max_pools = 46
 [health]
-max_concurrent = 37
+max_concurrency = 37
 max_checks = 38
 history = 39
 """

@@ -312,7 +312,7 @@ async def test_metrics_signals_budgets_and_lanes_are_as_declared_after_each_rest
 
     kept = (await Metrics.snapshot(path("metrics"))).metrics
     assert kept == (*platform_metrics(), Metric.counter("shop.lamp.sold"))
-    assert (await ResourceManager.usage(path("resources"))).budgets["memory"].limit == 4
+    assert (await ResourceManager.stats(path("resources"))).budgets["memory"].limit == 4
     assert [one.id for one in await SignalBus.subscriptions(path("signals"))] == ["sales"]
     await system.start_agent(st.child(Frail).with_(name="frail"))
     outcome = await CoordinationManager.coordinate(path("coordination"), "frail", "an order")

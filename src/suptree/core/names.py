@@ -52,11 +52,11 @@ class Names:
         process.name = None
 
     def near(self, name: object) -> str | None:
-        """The name somebody probably meant: the one path that ends in `.name`, or the one most like it."""
+        """The name somebody probably meant: the shortest path that ends in `.name`, or the one most like it."""
         text = str(name)
-        paths = [known for known in self.table if known.endswith(f".{text}")]
-        if len(paths) == 1:
-            return paths[0]
+        path = min((one for one in self.table if one.endswith(f".{text}")), key=len, default=None)
+        if path is not None:
+            return path
         found = difflib.get_close_matches(text, self.table, n=1)
         return found[0] if found and found[0] != name else None
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from suptree.services.breakers import (
         BreakerError,
         BreakerOpenError,
-        BreakersStats,
+        BreakerStats,
         BreakerStatus,
         BreakerTimeoutError,
         CircuitBreakers,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         BulkheadError,
         BulkheadFullError,
         Bulkheads,
-        BulkheadsStats,
+        BulkheadStats,
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
@@ -88,9 +88,11 @@ if TYPE_CHECKING:
         TooManyCommandsError,
     )
     from suptree.services.configuration import (
+        ABSENT,
         Change,
         ConfigChanged,
         ConfigServer,
+        ConfigStats,
         Configuration,
         ConfigurationError,
         ConfigurationFixedError,
@@ -158,12 +160,17 @@ if TYPE_CHECKING:
         FlagsNotRunningError,
         FlagState,
         FlagStateError,
+        FlagStats,
         FlagValue,
         FlagValueError,
         Migration,
         MigrationControl,
         MigrationGuard,
+        MigrationMove,
         MigrationMoved,
+        MigrationProgress,
+        MigrationReadiness,
+        MigrationStats,
         Stage,
         StageOrderError,
         UnknownFlagError,
@@ -177,7 +184,7 @@ if TYPE_CHECKING:
         LimitError,
         LimiterStats,
         LimitExceededError,
-        LimitsStats,
+        LimitStats,
         LimitStatus,
         LimitVerdict,
         RateLimiter,
@@ -310,6 +317,19 @@ if TYPE_CHECKING:
         PrimitiveError,
         VoteRequested,
     )
+    from suptree.services.recovery import (
+        ERROR_CONTEXT,
+        Breadcrumb,
+        CompensationFailedError,
+        ErrorCategory,
+        ErrorContext,
+        ErrorContextFilter,
+        ErrorHandler,
+        ErrorPolicy,
+        ErrorReport,
+        RecoveryStrategy,
+        with_recovery,
+    )
     from suptree.services.resources import (
         BackPressureError,
         Budget,
@@ -321,10 +341,10 @@ if TYPE_CHECKING:
         ResourceError,
         ResourceLimit,
         ResourceManager,
+        ResourceStats,
         ResourceTimeoutError,
         ResourceToken,
         ResourceTokenError,
-        ResourceUsage,
         Thresholds,
         TypeUsage,
         UnknownResourceError,
@@ -411,7 +431,7 @@ if TYPE_CHECKING:
         TaskPoolExistsError,
         TaskPoolFullError,
         TaskPoolManager,
-        TaskPoolsStats,
+        TaskPoolStats,
         TaskPoolStatus,
         TaskPoolTimeoutError,
         TooManyTaskPoolsError,
@@ -419,6 +439,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ABSENT",
     "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
@@ -458,14 +479,15 @@ __all__ = [
     "Barriers",
     "Batch",
     "Borrowed",
+    "Breadcrumb",
     "Breaker",
     "BreakerConfig",
     "BreakerError",
     "BreakerOpenError",
     "BreakerState",
+    "BreakerStats",
     "BreakerStatus",
     "BreakerTimeoutError",
-    "BreakersStats",
     "Broadcast",
     "Budget",
     "BudgetUsage",
@@ -473,9 +495,9 @@ __all__ = [
     "BulkheadConfig",
     "BulkheadError",
     "BulkheadFullError",
+    "BulkheadStats",
     "BulkheadStatus",
     "Bulkheads",
-    "BulkheadsStats",
     "BusHealth",
     "BusStats",
     "Cache",
@@ -496,9 +518,11 @@ __all__ = [
     "CommandRule",
     "CommandStats",
     "CommandTimeoutError",
+    "CompensationFailedError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
+    "ConfigStats",
     "Configuration",
     "ConfigurationError",
     "ConfigurationFixedError",
@@ -542,9 +566,16 @@ __all__ = [
     "DependencyCycleError",
     "DependencyError",
     "Distribution",
+    "ERROR_CONTEXT",
     "ElectionError",
     "ElectionStats",
     "Elections",
+    "ErrorCategory",
+    "ErrorContext",
+    "ErrorContextFilter",
+    "ErrorHandler",
+    "ErrorPolicy",
+    "ErrorReport",
     "Every",
     "ExactArguments",
     "Expired",
@@ -560,6 +591,7 @@ __all__ = [
     "FlagSetting",
     "FlagState",
     "FlagStateError",
+    "FlagStats",
     "FlagValue",
     "FlagValueError",
     "FlagsNotRunningError",
@@ -594,11 +626,11 @@ __all__ = [
     "Limit",
     "LimitError",
     "LimitExceededError",
+    "LimitStats",
     "LimitStatus",
     "LimitVerdict",
     "LimiterKindError",
     "LimiterStats",
-    "LimitsStats",
     "LoggedSignal",
     "MemoryReading",
     "MemoryStore",
@@ -613,7 +645,11 @@ __all__ = [
     "Migration",
     "MigrationControl",
     "MigrationGuard",
+    "MigrationMove",
     "MigrationMoved",
+    "MigrationProgress",
+    "MigrationReadiness",
+    "MigrationStats",
     "MissingDependencyError",
     "MonitorStats",
     "MonitorStatus",
@@ -642,6 +678,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RecoveryStrategy",
     "RedrivePolicy",
     "Register",
     "RejectReason",
@@ -655,10 +692,10 @@ __all__ = [
     "ResourceError",
     "ResourceLimit",
     "ResourceManager",
+    "ResourceStats",
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
     "RetriesExhaustedError",
     "RetryBudget",
     "RetryError",
@@ -719,9 +756,9 @@ __all__ = [
     "TaskPoolExistsError",
     "TaskPoolFullError",
     "TaskPoolManager",
+    "TaskPoolStats",
     "TaskPoolStatus",
     "TaskPoolTimeoutError",
-    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
@@ -773,6 +810,7 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "with_recovery",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -784,11 +822,11 @@ _NAMES: Final[Mapping[str, str]] = {
         Unregister Update Utilization where
     """,
     "breakers": """
-        BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
+        BreakerError BreakerOpenError BreakerStats BreakerStatus BreakerTimeoutError
         CircuitBreakers TooManyBreakersError UnknownBreakerError
     """,
     "bulkheads": """
-        BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
+        BulkheadConfig BulkheadError BulkheadFullError BulkheadStats BulkheadStatus Bulkheads
         TooManyBulkheadsError UnknownBulkheadError
     """,
     "cache": """
@@ -802,9 +840,9 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyCommandsError
     """,
     "configuration": """
-        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
-        check_configuration diff_configurations load_configuration
+        ABSENT Change ConfigChanged ConfigServer ConfigStats Configuration ConfigurationError
+        ConfigurationFixedError ConfigurationInvalidError ConfigurationSchemaError Fixed Problem
+        UnknownSectionError check_configuration diff_configurations load_configuration
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
@@ -820,15 +858,15 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError
-        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMoved Stage
-        StageOrderError UnknownFlagError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
+        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMove MigrationMoved
+        MigrationProgress MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError
         flag_problems
     """,
     "limits": """
-        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
-        LimitVerdict LimiterKindError LimiterStats LimitsStats RateLimiter SlidingWindow
-        TokenBucket TooManyKeysError TooManyLimitersError UnknownLimiterError
+        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus
+        LimitVerdict LimiterKindError LimiterStats RateLimiter SlidingWindow TokenBucket
+        TooManyKeysError TooManyLimitersError UnknownLimiterError
     """,
     "monitoring": """
         AgentMonitor CheckRecord CheckStatus Finding Health HealthChange HealthCheck
@@ -863,10 +901,14 @@ _NAMES: Final[Mapping[str, str]] = {
         LeaseStatus LeaseTimeoutError Leases NotAParticipantError NotAPartyError
         PrimitiveError VoteRequested
     """,
+    "recovery": """
+        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext ErrorContextFilter
+        ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
+    """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
-        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
-        ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
+        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceStats
+        ResourceTimeoutError ResourceToken ResourceTokenError Thresholds TypeUsage
         UnknownResourceError process_memory table_entries
     """,
     "retries": """
@@ -889,7 +931,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "store": "MemoryStore StateOwner",
     "task_pools": """
         DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
-        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TaskPoolFullError TaskPoolManager TaskPoolStats TaskPoolStatus TaskPoolTimeoutError
         TooManyTaskPoolsError UnknownTaskPoolError
     """,
 }

@@ -4,7 +4,7 @@ One function makes the arguments of both, so they cannot differ.  A service that
 again reads the settings that hold then: nothing is older after a restart than before it.
 
 >>> LIVE["health"].options(SystemSettings())
-{'max_concurrent': 64, 'max_checks': 10000, 'history': 20}
+{'max_concurrency': 64, 'max_checks': 10000, 'history': 20}
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class CommandSettings(msgspec.Struct, frozen=True):
     Live: what runs and what waits goes on, and results for which there is no room are forgotten.
     """
 
-    max_concurrent: Count = 5
+    max_concurrency: Count = 5
     max_queued: CountFrom0 = 100
     timeout: Seconds = 10.0
     cache_ttl: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 30.0
@@ -196,7 +196,7 @@ class DeadLetterSettings(msgspec.Struct, frozen=True):
 class HealthSettings(msgspec.Struct, frozen=True):
     """The health of the whole system.  Live; of a history that is too long the oldest looks go."""
 
-    max_concurrent: Count = 64
+    max_concurrency: Count = 64
     max_checks: Count = 10_000
     history: Count = 20
 

@@ -62,7 +62,7 @@ async def test_tasks_spread_over_all_receivers(runtime):
     for n in range(6):
         await distribute("router", NAMES, ("hold", n), wait=0.0)
 
-    assert {one.to: one.waiting_count for one in await CoordinationManager.lanes("router")} == {
+    assert {one.to: one.waiting for one in await CoordinationManager.lanes("router")} == {
         "a": 1,
         "b": 1,
         "c": 1,

@@ -85,7 +85,7 @@ async def test_a_receiver_has_one_message_at_a_time(runtime):
     await coordinate("router", "slow", 2, wait=1.0)
 
     assert got("slow") == [("hold", 1)]
-    assert (await lane("slow")).waiting_count == 1
+    assert (await lane("slow")).waiting == 1
 
 
 # -- a receiver that restarts -------------------------------------------------------------------
@@ -180,7 +180,7 @@ async def test_wait_lets_a_sender_wait_for_a_place(runtime):
         CoordinationManager.coordinate.send_request("router", "slow", ("hold", n)) for n in range(4)
     ]
     await turn()
-    assert (await lane("slow")).waiting_count == 3
+    assert (await lane("slow")).waiting == 3
 
     for count in (1, 2, 3, 4):
         await wait_until(lambda: len(got("slow")) == count)  # noqa: B023
@@ -217,7 +217,7 @@ async def test_a_message_that_is_tried_again_lets_no_more_senders_into_a_full_bu
     outcomes = [await one for one in parked]
 
     assert [one.why for one in outcomes] == ["buffer_full"] * 3
-    assert (await lane("worker")).waiting_count == 2
+    assert (await lane("worker")).waiting == 2
 
 
 async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
@@ -232,7 +232,7 @@ async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
     assert isinstance(outcome, Rejected)
     assert outcome.why == "buffer_full"
     assert runtime.now() - before == pytest.approx(3.0)
-    assert (await lane("slow")).waiting_count == 1
+    assert (await lane("slow")).waiting == 1
 
 
 async def test_so_many_may_wait_for_a_place_and_no_more(runtime):

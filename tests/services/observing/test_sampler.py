@@ -177,10 +177,10 @@ def test_at_every_moment_seen_is_kept_and_dropped_and_held_and_kept_is_what_was_
             sampler.flush()
 
         stats = sampler.stats().values()
-        assert sum(one.seen_count for one in stats) == seen
-        assert sum(one.kept_count for one in stats) == len(heard)
+        assert sum(one.seen for one in stats) == seen
+        assert sum(one.kept for one in stats) == len(heard)
         for one in stats:
-            assert one.seen_count == one.kept_count + one.dropped_count + one.held_count
+            assert one.seen == one.kept + one.dropped + one.held
     assert len(set(heard)) == len(heard)
 
 

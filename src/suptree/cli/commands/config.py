@@ -90,6 +90,7 @@ def check(options: argparse.Namespace) -> int:
             print(plain(one))
         for change in changes:
             print(f"{'fixed' if change.fixed else 'live '}  {plain(change)}")
+    _hint(options, problems)
     return INVALID if problems or any(change.fixed for change in changes) else 0
 
 
@@ -99,6 +100,7 @@ def show(options: argparse.Namespace) -> int:
     if loaded is None or problems:
         for one in problems or ():
             print(plain(one), file=sys.stderr)
+        _hint(options, problems or ())
         return USAGE if problems is None else INVALID
     if options.json:
         print(json.dumps(loaded.as_json(), indent=2))
@@ -144,16 +146,19 @@ def _schema(
     target: str,
 ) -> tuple[Any, dict[str, Any], Callable[[Configuration[Any]], Sequence[Problem]]]:
     """A schema, from where it is read, and what says more about a configuration of it."""
-    found = find_target(target, "MODULE:SCHEMA", "shop:Settings", _is_schema, "Schemas")
+    found = find_target(
+        target,
+        "MODULE:SCHEMA",
+        "shop:Settings",
+        lambda value: _is_schema(value) or _is_system(value),
+        "Schemas",
+    )
     if _is_schema(found):
         return found, {}, lambda configuration: ()
-    if "suptree.system.system" in sys.modules:  # else it can be none
-        from suptree.system import System
-
-        if isinstance(found, System):
-            sources = found.configuration.sources
-            fields = ("file", "environ", "prefix", "overrides")
-            return sources.schema, {of: getattr(sources, of) for of in fields}, found.problems
+    if _is_system(found):
+        sources = found.configuration.sources
+        fields = ("file", "environ", "prefix", "overrides")
+        return sources.schema, {of: getattr(sources, of) for of in fields}, found.problems
     raise TargetError(
         f"{target!r} is {kind_of(found)}, no schema. "
         "Write a class derived from msgspec.Struct, with frozen=True."
@@ -164,6 +169,24 @@ def _changes(old: Configuration[Any], new: Configuration[Any]) -> Sequence[Chang
     from suptree.services import diff_configurations
 
     return diff_configurations(old, new)
+
+
+def _hint(options: argparse.Namespace, problems: Sequence[Problem]) -> None:
+    """Say whose settings these are, to who has some of his own and did not name them."""
+    unknown = any(one.kind == "unknown" and "." not in one.path for one in problems)
+    if unknown and options.schema == THE_SETTINGS:
+        print(
+            f"The settings are those of {THE_SETTINGS}; name your own with --schema shop:system.",
+            file=sys.stderr,
+        )
+
+
+def _is_system(value: object) -> bool:
+    if "suptree.system.system" not in sys.modules:  # it can be none
+        return False
+    from suptree.system import System
+
+    return isinstance(value, System)
 
 
 def _is_schema(value: object) -> bool:

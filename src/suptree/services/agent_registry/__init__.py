@@ -39,6 +39,9 @@ from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.server import AgentRegistryStats
 
 __all__ = [
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -54,9 +57,6 @@ __all__ = [
     "AgentSchema",
     "All",
     "AnyOf",
-    "AgentBatchError",
-    "AgentBatchFailure",
-    "AgentBatchResult",
     "Compare",
     "Criteria",
     "CriteriaError",

@@ -31,7 +31,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 from suptree.core import ReplyTo
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
-from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
+from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadStats, BulkheadStatus, Entry
 from suptree.services.bulkheads.errors import (
     BulkheadError,
     BulkheadFullError,
@@ -177,9 +177,9 @@ class Bulkheads(GenServer):
         return {name: entry.status() for name, entry in self._entries.items()}
 
     @call
-    def stats(self) -> BulkheadsStats:
+    def stats(self) -> BulkheadStats:
         """What the service as a whole has done."""
-        return BulkheadsStats(
+        return BulkheadStats(
             bulkheads=len(self._entries),
             owners=self._turnstile.owners(),
             released=self._turnstile.released,

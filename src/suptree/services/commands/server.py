@@ -143,7 +143,7 @@ class CommandServer(GenServer):
             flight.ttl = max(flight.ttl, request.ttl)
             self._wait(request, flight, now, shared=True)
             return NoReply()
-        if self._running >= self._options.now.max_concurrent:
+        if self._running >= self._options.now.max_concurrency:
             queued = self._queued()
             if queued >= self._options.now.max_queued:
                 error = TooManyCommandsError(command.name, self._running, queued)
@@ -200,7 +200,7 @@ class CommandServer(GenServer):
             running=self._running,
             queued=self._queued(),
             waiting=len(self._waiters),
-            max_concurrent=self._options.now.max_concurrent,
+            max_concurrency=self._options.now.max_concurrency,
             allowed=tuple(sorted(self._rules)),
             isolation=self._isolation,
             cached=len(self._cache),
@@ -279,7 +279,7 @@ class CommandServer(GenServer):
 
     def _start_next(self) -> None:
         """Begin what waits, as far as there is room."""
-        if self._running >= self._options.now.max_concurrent:
+        if self._running >= self._options.now.max_concurrency:
             return
         for flight in self._flights.values():
             if flight.state is FlightState.QUEUED:
@@ -287,7 +287,7 @@ class CommandServer(GenServer):
                 self._running += 1
                 job = Job(flight.run, flight.command, flight.rule)
                 self.start_task(self._begin(job), name=f"start of {job.command.name}")
-                if self._running >= self._options.now.max_concurrent:
+                if self._running >= self._options.now.max_concurrency:
                     return
 
     async def _begin(self, job: Job) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from suptree.core import Table, find_runtime
 from suptree.services.flags.errors import FlagsNotRunningError, UnknownFlagError
 from suptree.services.flags.events import FLAG_EVALUATED
-from suptree.services.flags.standing import FlagState, Progress
+from suptree.services.flags.standing import FlagState, MigrationProgress
 from suptree.services.parts.checks import check_name
 
 __all__ = ["TABLE", "FlagReading", "migrations_of"]
@@ -68,10 +68,10 @@ class FlagReading:
         return dict(_shown(table))
 
     @staticmethod
-    def progress(migration: str, *, table: str = TABLE) -> Progress:
+    def progress(migration: str, *, table: str = TABLE) -> MigrationProgress:
         """How far a migration is, with its last moves; raises as `enabled` does."""
         check_name("FeatureFlags", "migration", migration)
-        migrations: Table[str, Progress] = _shown(table, migrations_of(table))
+        migrations: Table[str, MigrationProgress] = _shown(table, migrations_of(table))
         if migration not in migrations:
             raise UnknownFlagError(migration, migrations, "migration")
         return migrations[migration]

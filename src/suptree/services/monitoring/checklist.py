@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from itertools import count
+from sys import maxsize
 from typing import Any, Final
 
 from suptree.core import (
@@ -55,7 +56,7 @@ class Checklist(GenServer):
         checks: Iterable[HealthCheck] = (),
         *,
         table: str | None = None,
-        max_concurrent: int = 64,
+        max_concurrency: int = 64,
         max_checks: int = 10_000,
         history: int = 20,
         jitter: float = 0.1,
@@ -63,7 +64,7 @@ class Checklist(GenServer):
         max_dead: int = 100,
     ) -> None:
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
             ("max_dead", max_dead),
@@ -80,7 +81,7 @@ class Checklist(GenServer):
         self._dead: dict[int, Entry] = {}  # in order of death
         self._numbers = count()
         self._agenda: Deadlines[Entry] = Deadlines()
-        self._queue: Lanes[int] = Lanes(max_concurrent)
+        self._queue: Lanes[int] = Lanes(max_concurrency)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
         self._timer: tuple[float, Timer] | None = None
@@ -102,7 +103,7 @@ class Checklist(GenServer):
     def _add(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
         due = find_runtime("HealthMonitor").now()
         due += spec.interval * self._jitter * random.random()
-        history: deque[CheckRecord] = deque(maxlen=self._history)
+        history: deque[CheckRecord] = deque(maxlen=min(self._history, maxsize))
         entry = Entry(next(self._numbers), spec, owner, history, due)
         self._entries[spec.name] = self._by_number[entry.number] = entry
         if owner is not None:
@@ -174,7 +175,7 @@ class Checklist(GenServer):
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
             self._bus.emit(
                 AGENT_HEALTH_CHANGED,
-                {"changes_count": track.changes_count},
+                {"changes_count": track.changes},
                 {"monitor": self.pid, "subject": entry.spec.name, **facts},
             )
             self._weights.remove(before.health, entry.spec.critical)

@@ -27,7 +27,7 @@ class Metrics(GenServer):
     Args:
         metrics: What is kept; default: `platform_metrics()`.
         max_series: Combinations of tag values for each metric; what is too many goes to the
-            series `__other__` and is counted in `overflow_count`.
+            series `__other__` and is counted in `overflow`.
 
     Raises:
         MetricError: Two metrics have one name.

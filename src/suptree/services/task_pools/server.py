@@ -35,7 +35,7 @@ from suptree.services.task_pools.starting import (
     stop_pool,
     wait_gone,
 )
-from suptree.services.task_pools.status import TaskPoolsStats, TaskPoolStatus
+from suptree.services.task_pools.status import TaskPoolStats, TaskPoolStatus
 from suptree.services.task_pools.telling import Teller
 
 __all__ = ["SPACE", "TaskPoolServer", "check_pool"]
@@ -89,10 +89,10 @@ class TaskPoolServer(GenServer):
         return {name: pool.status() for name, pool in self._pools.items()}
 
     @call
-    def stats(self) -> TaskPoolsStats:
+    def stats(self) -> TaskPoolStats:
         """The service as a whole."""
         pools = self._pools.values()
-        return TaskPoolsStats(
+        return TaskPoolStats(
             pools=len(self._pools),
             running=sum(len(pool.running) for pool in pools),
             waiting=sum(len(pool.line) for pool in pools),
