@@ -323,12 +323,12 @@ def _require(server: ServerRef[Any]) -> Process:
 def _handler_for(process: Process, name: str, function: Handler) -> Handler:
     """The handler that this server's class has for the request, overrides included."""
     server: Any = process.server
-    cls: type = process.server.__class__
+    cls: type[Any] = process.server.__class__
     if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
         return handler_named(cls, name) or function
     if any(getattr(each, "function", None) is function for each in vars(cls).values()):
         return function  # it stands there under another name: `__private`
-    what = "a plain process" if server is None else with_article(front_of(type(server)))
+    what = "a plain process" if server is None else with_article(front_of(cls))
     owner, request = asked_for(function, name)
     raise BadRequestError(
         process.pid,

@@ -31,10 +31,19 @@ async def forget() -> None: ...
         (lambda: At(math.nan), "moment must be"),
         (lambda: At.time(datetime(2026, 1, 1)), "moment must be a time with a time zone"),
         (lambda: Job(trigger=Every(1.0)), "to must be a pid, a name or via"),
-        (lambda: Job(trigger=Every(1.0), to="x", what=print), "Write Run(function) to have it"),
-        (lambda: Job(trigger=Every(1.0), to="x", what=[].append), "Write Run(function) to have it"),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=print),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=[].append),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
         (lambda: Job(trigger=Every(1.0), to="x", what=partial(print, 1)), "a message, or a Run"),
-        (lambda: Job(trigger=Every(1.0), to="x", what=forget), "Write Run(function) to have it"),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=forget),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
         (lambda: Job(trigger=Every(1.0), to="x", what=forget()), "without calling it"),
         (lambda: Job(trigger=1.0, to="x"), "trigger must be Every, After, At or Cron"),
         (lambda: Job(trigger=Every(1.0), to="x", id=7), "id must be a string"),

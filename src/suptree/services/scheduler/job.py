@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -217,9 +216,6 @@ class Job:
             raise ScheduleError("id", "a string", self.id)
         if not (self.owner is None or isinstance(self.owner, Pid) or is_text(self.owner)):
             raise ScheduleError("owner", "a pid, a label or None", self.owner)
-        if inspect.isroutine(self.what) or inspect.isawaitable(self.what):
-            how = "Write Run(function, (argument, ...)), without calling it."
-            raise ScheduleError("what", "a message, or a Run of a function", self.what, how)
         if is_run and self.to is not None:
             raise ScheduleError("to", "None for a Run, which is sent to nobody", self.to)
         if not is_run and not is_server(self.to):

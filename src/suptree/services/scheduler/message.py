@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import functools
 import inspect
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Final
 
 from suptree.services.scheduler.errors import ScheduleError
 
 __all__ = ["check_message"]
 
-_FUNCTIONS: Final = (FunctionType, MethodType, BuiltinFunctionType, functools.partial)
-"""A class, or an object that can be called too, may well be a message."""
-
 
 def check_message(what: object) -> None:
     """Refuse a function, and what an async one gave.
 
+    A class, or an object that can be called too, may well be a message.
+
     Raises:
         ScheduleError: It was to be a `Run`.
     """
-    must = "a message, or a Run"
+    must = "a message, or a Run of a function"
     if inspect.iscoroutine(what):
         what.close()  # it will never run, and is not to warn of that
-        raise ScheduleError("what", must, what, "Write Run(function, args), without calling it.")
-    if isinstance(what, _FUNCTIONS):
-        raise ScheduleError("what", must, what, "Write Run(function) to have it called each time.")
+        how = "Write Run(function, (argument, ...)), without calling it."
+        raise ScheduleError("what", must, what, how)
+    if _is_function(what):
+        how = "Write Run(function, (argument, ...)) to have it called each time."
+        raise ScheduleError("what", must, what, how)
+
+
+def _is_function(what: object) -> bool:
+    return inspect.isroutine(what) or isinstance(what, functools.partial)
