@@ -104,7 +104,7 @@ async def check_answers(scene: Scene) -> None:
         except Exception as error:
             scene.book.breach(f"{name} does not answer: {error!r}")
     for agent in scene.named:
-        if "crashing" in agent or "hanging" in agent:  # their lanes may be resting
+        if "crashing" in agent or "hanging" in agent:  # it may be what they crash or hang with
             continue
         parcel = scene.book.parcel()
         with scene.book.sent(parcel, agent) as entry:

@@ -196,6 +196,7 @@ def make_system(scene: Scene, overflow: str) -> System:
             "overflow": overflow,
             "ack_timeout": 0.5,
             "expires": 3.0,
+            "breaker_reset": 1.0,  # so that no lane rests longer than a message waits
             "idle_after": 5.0,
             "history": 200,
         },
