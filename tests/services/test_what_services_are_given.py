@@ -8,16 +8,20 @@ import pytest
 
 import suptree as st
 from suptree.services import (
+    AgentRegistry,
     Bulkheads,
     CircuitBreakers,
     Elections,
     FeatureFlags,
+    HealthMonitor,
     Leases,
+    Metrics,
     RateLimiter,
     ResourceManager,
     RetryService,
     SchedulerManager,
     SignalBus,
+    StateOwner,
     TaskPoolManager,
 )
 
@@ -44,6 +48,14 @@ WRONG: list[tuple[type[Any], str, Any, str]] = [
     (ResourceManager, "limits", 5, "a mapping of names to a ResourceLimit each"),
     (ResourceManager, "budgets", 5, "a mapping of names to a Budget each"),
     (TaskPoolManager, "pools", ["a"], "a mapping of names to a TaskPoolConfig each"),
+    (AgentRegistry, "schema", 5, "None or an AgentSchema; got 5"),
+    (AgentRegistry, "keeper", [], "a text that is not empty; got []"),
+    (HealthMonitor, "checks", 5, "a list of HealthChecks; got 5"),
+    (Metrics, "metrics", ["a"], "a list of Metrics; got ['a']"),
+    (SchedulerManager, "jobs", 5, "a list of Jobs; got 5"),
+    (SignalBus, "middleware", 5, "a list of Middlewares; got 5"),
+    (SignalBus, "subscriptions", "all", "a list of Subscriptions; got 'all'"),
+    (StateOwner, "table", [], "a text that is not empty; got []"),
 ]
 
 

@@ -364,7 +364,7 @@ def test_who_has_publishers_wait_needs_a_place_for_which_they_wait():
         ({"max_dead_letters": 0}, "max_dead_letters must be"),
         ({"max_blocked": -1}, "max_blocked must be"),
         ({"middleware": [print]}, "middleware must be a list of Middleware"),
-        ({"subscriptions": ["a"]}, "subscriptions must be Subscriptions by name"),
+        ({"subscriptions": ["a"]}, "subscriptions must be a list of Subscriptions"),
         ({"subscriptions": [Subscription("a", "x")] * 2}, "unique"),
     ],
 )

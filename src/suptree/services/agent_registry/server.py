@@ -29,7 +29,7 @@ from suptree.services.agent_registry.operations import (
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.tables import AgentTables, Change
 from suptree.services.agent_registry.view import AgentView, table_name
-from suptree.services.parts.checks import check_kind
+from suptree.services.parts.checks import check_kind, check_name
 from suptree.services.parts.owners import Owners, stranger
 from suptree.telemetry import Event
 
@@ -76,6 +76,11 @@ class AgentRegistryServer(GenServer):
                 raise AgentRegistryError(
                     f"AgentRegistry: {field} must be an int of at least 1; got {value!r}."
                 )
+        if schema is not None:
+            wanted = "None or an AgentSchema"
+            check_kind("AgentRegistry", "schema", schema, AgentSchema, wanted)
+        if keeper is not None:
+            check_name("AgentRegistry", "keeper", keeper)
         self.schema = AgentSchema() if schema is None else schema
         self.max_agents = max_agents
         self.max_batch = max_batch

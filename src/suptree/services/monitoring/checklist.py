@@ -40,6 +40,7 @@ from suptree.services.monitoring.jobs import Jobs
 from suptree.services.monitoring.lanes import Lanes
 from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
 from suptree.services.monitoring.watch import check_part, check_seconds
+from suptree.services.parts.checks import checked_all
 from suptree.services.parts.deadlines import Deadlines
 from suptree.services.parts.owners import Owners
 
@@ -211,9 +212,7 @@ class Checklist(GenServer):
 
 def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
     found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
-    for spec in checks:
-        if not isinstance(spec, HealthCheck):
-            raise wrong("HealthMonitor", "checks", "HealthChecks", spec)
+    for spec in checked_all("HealthMonitor", "checks", checks, HealthCheck):
         if spec.name in found:
             got = f"{spec.name!r} twice"
             raise WatchError("HealthMonitor", "checks", "of one name each", got)

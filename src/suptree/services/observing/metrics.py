@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from suptree.otp import GenServer, ServerRef, call
 from suptree.services.observing.metric import Metric, platform_metrics
 from suptree.services.observing.metrics_table import MetricsSnapshot, MetricsTable
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import check_count, checked_all
 
 __all__ = ["Metrics"]
 
@@ -34,7 +34,11 @@ class Metrics(GenServer):
     """
 
     def __init__(self, metrics: Iterable[Metric] | None = None, *, max_series: int = 1000) -> None:
-        kept = platform_metrics() if metrics is None else metrics
+        kept = (
+            platform_metrics()
+            if metrics is None
+            else checked_all("Metrics", "metrics", metrics, Metric)
+        )
         self._table = MetricsTable(kept, max_series=max_series)
         bus = self._process.runtime.telemetry
         id = f"suptree.metrics {self.pid!r}"

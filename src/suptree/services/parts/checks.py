@@ -31,6 +31,7 @@ __all__ = [
     "check_server",
     "check_text",
     "check_word",
+    "checked_all",
     "checked_by_name",
     "checked_items",
     "did_you_mean",
@@ -312,6 +313,19 @@ def checked_items(
     if items is None or not (items or may_be_empty) or not all(fits(one) for one in items):
         raise bad_argument(who, field, wanted, value)
     return items
+
+
+def checked_all(who: str, field: str, value: Iterable[V], kind: type[V]) -> tuple[V, ...]:
+    """*value* as a tuple, in which each is a *kind*; there may be none.
+
+    Raises:
+        BadArgumentError: It cannot be gone through, or holds something else.
+    """
+    name = kind.__name__
+    wanted = f"a list of {name}" + ("es" if name.endswith(("s", "x", "ch")) else "s")
+    return checked_items(
+        who, field, value, wanted, lambda one: isinstance(one, kind), may_be_empty=True
+    )
 
 
 def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:
