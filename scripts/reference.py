@@ -78,8 +78,29 @@ def api_page() -> str:
         out += section("Front page", suptree, left)
     for name in BESIDE:
         module = importlib.import_module(f"suptree.{name}")
-        out += section(f"`suptree.{name}`", module, module.__all__)
+        if name == "services":
+            out += services(module)
+        else:
+            out += section(f"`suptree.{name}`", module, module.__all__)
     return "\n".join(out).rstrip() + "\n"
+
+
+def services(front: types.ModuleType) -> list[str]:
+    """The names of the services, by service, each with the first sentence of its folder."""
+    out = [
+        "## `suptree.services`\n",
+        "By service; all of them are imported from `suptree.services`.\n",
+    ]
+    left = list(front.__all__)
+    for folder in pkgutil.iter_modules(front.__path__):
+        module = importlib.import_module(f"{front.__name__}.{folder.name}")
+        names = [name for name in left if name in getattr(module, "__all__", ())]
+        left = [name for name in left if name not in names]
+        if names:
+            about = " ".join((inspect.getdoc(module) or "").split("\n\n")[0].split())
+            head, *rows = section(folder.name.replace("_", " "), front, names)
+            out += [f"#{head}", f"{about}\n", *rows]
+    return out + (section("others", front, left) if left else [])
 
 
 def section(title: str, module: types.ModuleType, names: list[str]) -> list[str]:

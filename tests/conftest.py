@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from collections.abc import Iterator
 
@@ -13,12 +14,16 @@ MISSED = pytest.StashKey[list[str]]()
 
 
 def pytest_configure() -> None:
-    """Take SIGINT back if it is ignored, as it is for a job that a shell runs in the background.
+    """Have the process as every test may expect it.
 
-    A runner obeys that, rightly; the tests that press Ctrl-C would wait for ever.
+    SIGINT is taken back if it is ignored, as it is for a job that a shell runs in the background: a
+    runner obeys that, rightly; the tests that press Ctrl-C would wait for ever.  And uvloop opens,
+    with the first loop of a process, a pipe that stays: no test is to look as if it had left it.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if importlib.util.find_spec("uvloop") is not None:
+        importlib.import_module("uvloop").new_event_loop().close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from .discover import Sources
@@ -25,15 +26,22 @@ def plain_run(sources: Sources) -> Iterator[Callable[[], list[str]]]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_survey_and_send, args=(sender, sources), daemon=True)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is not for it
-    process.start()
-    signal.signal(signal.SIGINT, before)
-    sender.close()  # ours, so that its end shows as the end of the pipe
+    resource_tracker.ensure_running()  # or it is started with the process, and lets all signals in
     try:
+        # Held back, and not ignored: the process inherits that, for Ctrl-C is not for it; ours
+        # comes as soon as this is over.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sender.close()  # ours, so that its end shows as the end of the pipe
         yield receiver.recv
     finally:
-        process.terminate()
-        process.join()
+        if process.pid is not None:
+            process.terminate()
+            process.join()
+        sender.close()
         receiver.close()
 
 

@@ -13,7 +13,7 @@ It prints:
 import asyncio
 
 import suptree as st
-from suptree.services import AgentDiscovery, AgentRegistry, BatchError, Update, where
+from suptree.services import AgentBatchError, AgentDiscovery, AgentRegistry, Update, where
 
 
 class Agent(st.GenServer):
@@ -41,7 +41,7 @@ AGENTS = [
 
 async def main() -> None:
     async with st.Runtime():
-        tree = [*AgentRegistry.kept("agents"), *AGENTS]
+        tree = [AgentRegistry.tree(), *AGENTS]
         supervisor = await st.Supervisor.start_link(tree, strategy="rest_for_one")
 
         roomy = (where("capability") == "chat") & (where("resources.memory_available") >= 100)
@@ -57,7 +57,7 @@ async def main() -> None:
         moves = [Update("bob", {"node": "n2"}), Update("eve", {"node": "n2"})]
         try:
             await AgentRegistry.batch("agents", moves)
-        except BatchError as error:
+        except AgentBatchError as error:
             node = AgentRegistry.lookup("agents", "bob").metadata["node"]
             print(f"there is no {moves[error.index].id}, so bob is on {node} still")
 

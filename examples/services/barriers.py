@@ -47,7 +47,7 @@ async def main() -> None:
         try:
             await Barriers.arrive("barriers", "dinner", 2, timeout=0.05)
         except BarrierBrokenError as error:
-            print(f"{error.name} is off: {error.cause}")
+            print(f"{error.name} is off: {error.why}")
 
 
 if __name__ == "__main__":

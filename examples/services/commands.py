@@ -45,7 +45,7 @@ async def main() -> None:
         try:
             await run("commands", "sleep", ["1000"], timeout=0.2)
         except CommandTimeoutError as error:
-            print("ended after", error.limit, "s; nothing is left of it:", error.gone)
+            print("ended after", error.timeout, "s; nothing is left of it:", error.gone)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import contextlib
 import httpx
 
 import suptree as st
-from suptree.services import ConnectionPool, PoolSpec
+from suptree.services import ConnectionPool, ConnectionPoolSpec
 
 WORKERS, REQUESTS = 6, 5
 
@@ -32,7 +32,7 @@ class Site:
         writer.close()
 
 
-def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
+def pool_of(url: str) -> ConnectionPoolSpec[httpx.AsyncClient]:
     async def connect() -> httpx.AsyncClient:
         one = httpx.Limits(max_connections=1)
         return httpx.AsyncClient(base_url=url, limits=one, trust_env=False)
@@ -40,7 +40,7 @@ def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
     async def check(client: httpx.AsyncClient) -> bool:
         return (await client.get("/health")).is_success
 
-    return PoolSpec(
+    return ConnectionPoolSpec(
         name="http",
         connect=connect,
         close=httpx.AsyncClient.aclose,
@@ -50,7 +50,7 @@ def pool_of(url: str) -> PoolSpec[httpx.AsyncClient]:
     )
 
 
-async def work(pool: PoolSpec[httpx.AsyncClient], number: int) -> int:
+async def work(pool: ConnectionPoolSpec[httpx.AsyncClient], number: int) -> int:
     done = 0
     for turn in range(REQUESTS):
         path = "/broken" if (number, turn) == (0, 2) else f"/{number}/{turn}"

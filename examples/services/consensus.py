@@ -27,7 +27,7 @@ async def decide(proposal: str, *choices: bool | None, quorum: int | None = None
     ballot = await Consensus.propose("consensus", proposal, voters, quorum=quorum, timeout=0.2)
     decision = await Consensus.result("consensus", ballot)
     yes, no = decision.votes[True], decision.votes[False]
-    print(f"{proposal} {decision.choice}: {yes} for, {no} against, {decision.cause}")
+    print(f"{proposal} {decision.choice}: {yes} for, {no} against, {decision.why}")
 
 
 async def main() -> None:
@@ -40,7 +40,7 @@ async def main() -> None:
         sleepers = [st.spawn(asyncio.sleep, 60.0) for _ in range(3)]
         ballot = await Consensus.propose("consensus", "anybody?", sleepers, timeout=0.1)
         decision = await Consensus.result("consensus", ballot)
-        print(f"anybody? {decision.choice}: {decision.cause}, {len(decision.silent)} said nothing")
+        print(f"anybody? {decision.choice}: {decision.why}, {len(decision.silent)} said nothing")
 
 
 if __name__ == "__main__":

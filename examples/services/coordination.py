@@ -70,7 +70,7 @@ async def main() -> None:
 
         show(await CoordinationManager.coordinate("router", "worker", "the roof"))
         TOOLS.add("ladder")
-        for outcome in (await CoordinationManager.redeliver("router", "letters")).values():
+        for outcome in (await CoordinationManager.redrive("router", "letters")).values():
             show(await CoordinationManager.outcome("router", outcome.id))
 
 

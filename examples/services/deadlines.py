@@ -41,7 +41,7 @@ class Shop(st.GenServer):
             try:
                 await SystemCommandManager.execute("commands", "sleep", ["1000"], timeout=60.0)
             except CommandTimeoutError as error:
-                self.notes.append(f"the command had {error.limit:.0f} s")
+                self.notes.append(f"the command had {error.timeout:.0f} s")
             try:
                 await Stock.reserve.within(60.0)("stock")
             except st.CallTimeoutError as error:

@@ -18,9 +18,9 @@ import suptree as st
 from suptree.services import (
     FeatureFlags,
     Flag,
-    Guard,
     Migration,
     MigrationControl,
+    MigrationGuard,
     MigrationMoved,
     Stage,
     StageOrderError,
@@ -34,7 +34,7 @@ ROUTING = Migration(
     "routing",
     [Stage("few", {"new_router": 1}), Stage("half", {"new_router": 50})],
 )
-GUARD = Guard(max_error_rate=0.05, min_calls=20)
+GUARD = MigrationGuard(max_error_rate=0.05, min_calls=20)
 AGENTS = [f"agent-{n}" for n in range(8)]
 
 

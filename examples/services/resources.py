@@ -47,7 +47,7 @@ async def main() -> None:
         try:
             await ResourceManager.acquire("resources", "upload")
         except ResourceDeniedError as error:
-            print(f"refused: {error.reason}, {error.used} of {error.limit} in use")
+            print(f"refused: {error.why}, {error.used} of {error.limit} in use")
         st.exit(owner, st.KILL)
         async with ResourceManager.hold("resources", "upload", timeout=1.0):
             print("its owner is dead, and the token is here")

@@ -52,7 +52,7 @@ async def main() -> None:
     print("by cron:", *NIGHTLY.upcoming(before.timestamp(), 2), sep="\n    ")
 
     tree = [
-        SchedulerManager.tree(store=None, jobs=[TICK, BACKUP]),
+        SchedulerManager.tree(jobs=[TICK, BACKUP]),
         st.child(Clock).with_(name="clock"),
     ]
     async with st.Runtime():

@@ -58,7 +58,7 @@ async def main() -> None:
         telemetry.attach("sales", SOLD, sampler)
         for price in range(1, 101):
             telemetry.emit(SOLD, {"price": price}, {})
-        print(sampler.stats()[SOLD.name].dropped_count, "more were not printed")
+        print(sampler.stats()[SOLD.name].dropped, "more were not printed")
 
         snapshot = await Metrics.snapshot(metrics)
         print("orders:", snapshot.get(ORDER.stopped.name))

@@ -29,6 +29,7 @@ __all__ = [
     "loop_clock",
     "loop_wall_clock",
     "monotonic",
+    "time_here",
     "wall_clock",
 ]
 
@@ -44,6 +45,14 @@ class Clock(Protocol):
 def monotonic() -> float:
     """Return real monotonic seconds: for durations measured where there is no loop."""
     return time.monotonic()
+
+
+def time_here() -> float:
+    """Return the time of the event loop that runs in this thread, or `monotonic` where none does."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return monotonic()
 
 
 def wall_clock() -> float:

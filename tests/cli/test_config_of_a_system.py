@@ -29,6 +29,16 @@ system = System(
     declared=Declarations(flags=[Flag("new_path", default=False)]),
 )
 """
+MALL = """
+from suptree.services import load_configuration
+from suptree.system import System, SystemSettings
+
+system = System(
+    load_configuration(
+        SystemSettings, file="mall.toml", prefix="MALL", overrides={"limits.max_limiters": 9}
+    )
+)
+"""
 RIGHT = """
 [limits]
 max_keys = 5
@@ -104,6 +114,44 @@ def test_a_system_knows_its_own_sections_and_its_flags(folder):
     assert "bank.key" in bare.stdout
     assert "***" in bare.stdout
     assert "hunter2" not in bare.stdout + bare.stderr
+
+
+def test_a_system_is_shown_with_what_it_was_loaded_from_unless_a_file_is_named(folder):
+    (folder / "mall.py").write_text(MALL)
+    (folder / "mall.toml").write_text("[limits]\nmax_keys = 5\nmax_waiting = 6\n")
+
+    own = config(folder, "show", "--schema", "mall:system", MALL_LIMITS__MAX_WAITING="7")
+    other = config(folder, "show", "right.toml", "--schema", "mall:system")
+
+    lines = [line.split() for line in own.stdout.splitlines()]
+    assert ["limits.max_keys", "live", "5", "mall.toml:2"] in lines
+    assert ["limits.max_waiting", "live", "7", "MALL_LIMITS__MAX_WAITING"] in lines
+    assert ["limits.max_limiters", "live", "9", "code"] in lines
+    assert other.returncode == 1
+    assert "right.toml:5: flags.new_path is not a declared flag" in other.stderr
+
+
+def test_what_is_wrong_with_the_file_of_a_system_is_told_without_a_traceback(folder):
+    (folder / "mall.py").write_text(MALL)
+    (folder / "mall.toml").write_text("[limits]\nmax_kesy = 5\n")
+
+    done = config(folder, "check", "--schema", "mall:system")
+
+    line = "mall.toml:2: limits.max_kesy is not a setting, did you mean 'max_keys'?\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
+
+
+def test_a_section_that_suptree_does_not_have_is_told_with_how_to_name_ones_own(folder):
+    (folder / "bank.toml").write_text("[bank]\nkey = 'hunter2'\n")
+
+    done = config(folder, "check", "bank.toml")
+    named = config(folder, "check", "bank.toml", "--schema", "shop:system")
+    misspelt = config(folder, "check", "bank.toml", "--schema", "shop:systm")
+
+    assert done.stdout.startswith("bank.toml:1: bank is not a setting")
+    assert "name your own with --schema shop:system" in done.stderr
+    assert (named.returncode, named.stdout, named.stderr) == (0, "", "")
+    assert "Schemas there: Bank, Settings, SystemSettings, system." in misspelt.stderr
 
 
 def test_check_says_what_a_reload_would_change_and_refuses_what_is_fixed(folder):

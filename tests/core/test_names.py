@@ -56,6 +56,17 @@ async def test_send_to_an_unregistered_name_raises_and_to_a_dead_pid_is_dropped(
         st.send("nobody", "refused")
 
 
+async def test_who_leaves_out_the_way_to_a_name_is_told_the_whole_of_it(runtime):
+    runtime.spawn(wait_for_ever, name="system.services.limits")
+    runtime.spawn(wait_for_ever, name="system.managers.pools.task_pools.limits")
+
+    with pytest.raises(st.NoProcessError, match=r"Did you mean 'system.services.limits'\?"):
+        st.send("limits", "check")
+    with pytest.raises(st.NoProcessError) as nothing_near:
+        st.send("pools", "check")
+    assert "Did you mean" not in str(nothing_near.value)
+
+
 @pytest.mark.otp("S15")
 async def test_a_process_registers_and_unregisters_itself(runtime):
     async def work(to: st.Pid[object]) -> None:

@@ -165,3 +165,12 @@ async def test_a_call_that_a_plain_process_has_answered_is_owed_no_more(runtime)
 
     assert [await st.GenServer.call(pid, number) for number in range(3)] == [0, 1, 2]
     assert not runtime.find(pid).pending
+
+
+@pytest.mark.parametrize("match", ["holding", 7, (str, "holding"), [str]])
+async def test_a_match_that_is_none_is_refused_at_once(runtime, match):
+    with pytest.raises(
+        st.BadArgumentError, match="receive: match must be a class, a tuple of"
+    ) as no:
+        await st.receive(match, timeout=1.0)
+    assert "write receive(lambda message: message == value)" in str(no.value)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from examples.code_census.__main__ import main
+from examples.code_census.control import plain_run
+from examples.code_census.discover import Sources
 from examples.code_census.options import parse
 from examples.code_census.survey import Row
 from examples.code_census.victims import ROLES
@@ -75,6 +80,30 @@ def test_chaos_is_announced_and_compared_with_a_plain_run(
     assert f"chaos      {5 * len(ROLES)} kills landed: " in shown.out
     assert "deaths by a kill: these, and of those who were linked to one" in shown.out
     assert "identical  yes" in shown.out
+
+
+class Pressing(Sources):
+    """Ctrl-C is pressed while it is on its way to another process."""
+
+    def __reduce__(self) -> tuple[type[Sources], tuple[Path, tuple[str, ...]]]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Sources, (self.root, self.paths)
+
+
+def test_ctrl_c_while_the_control_is_started_is_not_lost(source: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), plain_run(Pressing(source, ("good.py",))):
+        pass
+
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_is_not_for_the_control(source: Path) -> None:
+    with plain_run(Sources(source, ("good.py",))) as lines:
+        (control,) = multiprocessing.active_children()
+        assert control.pid is not None
+        os.kill(control.pid, signal.SIGINT)
+
+        assert len(lines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ async def test_the_cardinality_of_metrics_is_bounded_and_what_is_no_number_count
         "q1": 1,
         "__other__": 3,
     }
-    assert (metrics.overflow_count, metrics.refused_count) == (3, 1)
+    assert (metrics.overflow, metrics.refused) == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -492,6 +492,18 @@ async def test_one_error_for_all_is_written_to_by_nobody(rt):
     assert shared.__notes__ == ["ask again"]
 
 
+@ENDS
+async def test_an_error_that_is_kept_and_raised_each_time_gathers_no_frames(rt, ask):
+    pid = await Ledger.start()
+    kept = LedgerError("always the same")
+
+    for _ in range(3):
+        with pytest.raises(LedgerError):
+            await ask(pid, kept)
+
+    assert kept.__traceback__ is None
+
+
 @pytest.mark.parametrize("ask", [Ledger.enter, Ledger.enter_later])
 async def test_an_error_that_was_caught_is_gone_at_once(rt, no_gc, ask):
     pid = await Ledger.start()

@@ -514,7 +514,7 @@ async def test_a_request_for_another_class_is_refused_to_the_caller_and_harms_no
     pid = await Server.start_link()
     plain = runtime.spawn(st.receive)
 
-    with pytest.raises(st.BadRequestError, match=r"Other\.ask: it is a Server, not a Other"):
+    with pytest.raises(st.BadRequestError, match=r"Other\.ask: it is a Server, not an Other"):
         await Other.ask(pid)
     with pytest.raises(st.BadRequestError):
         Other.tell(pid)

@@ -4,6 +4,7 @@
 - ```` ```python continues ```` runs after the blocks above it on its page.
 - ```` ```python pytest ```` is a test file, run by pytest.
 - ```` ```python notest ```` is a fragment, compiled and not run.
+- ```` ```toml shop ```` is a file, `shop.toml`, that the blocks after it on its page may read.
 - ```` ```text output ```` right after a block is exactly what that block prints.
 """
 
@@ -35,6 +36,7 @@ class Block:
     tag: str
     source: str
     output: str | None
+    files: dict[str, str]
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -46,8 +48,11 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text()
     fences = list(FENCE.finditer(text))
     above = ""
+    files: dict[str, str] = {}
     for fence, following in zip_longest(fences, fences[1:]):
         language, tag, source = fence.groups()
+        if language == "toml" and tag:
+            files[f"{tag}.toml"] = source
         if language != "python":
             continue
         line = text.count("\n", 0, fence.start()) + 1
@@ -56,7 +61,7 @@ def blocks_of(page: Path) -> list[Block]:
         output = None
         if following is not None and following.groups()[:2] == ("text", "output"):
             output = following.group(3)
-        blocks.append(Block(page, line, tag, whole, output))
+        blocks.append(Block(page, line, tag, whole, output, dict(files)))
         if tag in {"", "continues"}:
             above = whole
     return blocks
@@ -74,6 +79,8 @@ def test_an_example_of_the_docs_runs_and_prints_what_the_page_says(
 ) -> None:
     assert block.tag in TAGS, f"{block}: the tag must be one of {TAGS}; got {block.tag!r}"
     monkeypatch.chdir(tmp_path)
+    for name, text in block.files.items():
+        (tmp_path / name).write_text(text)
 
     if block.tag == "notest":
         ast.parse(block.source)
@@ -106,7 +113,8 @@ def run_with_pytest(block: Block, folder: Path) -> None:
 def test_the_readme_and_the_tutorial_have_examples() -> None:
     pages = {block.page.relative_to(ROOT).as_posix() for block in BLOCKS if block.tag != "notest"}
 
-    assert {"README.md", "docs/tutorial/first-process.md", "docs/tutorial/first-tree.md"} <= pages
+    tutorial = {f"docs/tutorial/first-{part}.md" for part in ("process", "tree", "system")}
+    assert {"README.md", *tutorial} <= pages
 
 
 def test_every_relative_link_of_the_docs_leads_to_a_file() -> None:

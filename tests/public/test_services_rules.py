@@ -34,6 +34,7 @@ SENDS = {
 
 SLEEPS = {
     "commands/runner.py": "beside its server, where the kernel cannot wait for a process by itself",
+    "recovery/handler.py": "as in retries: the caller waits there for its next attempt",
     "retries/retry.py": "the caller waits there for its next attempt; its end ends the wait",
 }
 

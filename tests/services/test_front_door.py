@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,17 @@ def test_the_floors_below_open_no_service_and_none_of_their_libraries():
     )
 
     assert run(code) == "[]"
+
+
+def test_the_contract_that_services_do_not_know_one_another_names_every_service():
+    project = tomllib.loads((SOURCE.parents[3] / "pyproject.toml").read_text())
+    (contract,) = (
+        one
+        for one in project["tool"]["importlinter"]["contracts"]
+        if one.get("containers") == ["suptree.services"]
+    )
+    named = re.findall(r"\w+", " ".join(contract["layers"]))
+
+    folders = {path.parent.name for path in SOURCE.parent.glob("*/__init__.py")}
+    assert set(named) == folders
+    assert len(named) == len(folders)

@@ -33,9 +33,11 @@ from suptree.services import (
     AgentRegistry,
     Barriers,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     ConnectionPool,
+    ConnectionPoolSpec,
     Consensus,
     CoordinationManager,
     DeadLetterQueue,
@@ -47,7 +49,6 @@ from suptree.services import (
     Metrics,
     Migration,
     MigrationControl,
-    PoolSpec,
     RateLimiter,
     ReadinessBoard,
     ResourceManager,
@@ -81,7 +82,7 @@ async def _pool() -> Any:
     async def connect() -> object:
         return object()
 
-    spec = PoolSpec(name="pool", connect=connect, close=lambda _: None)
+    spec = ConnectionPoolSpec(name="pool", connect=connect, close=lambda _: None)
     await st.Supervisor.start_link([ConnectionPool.child(spec)])
     return "pool"
 
@@ -104,6 +105,7 @@ STARTS: dict[type, Callable[[], Awaitable[Any]]] = {
     AgentRegistry: AgentRegistry.start_link,
     Barriers: Barriers.start_link,
     Bulkheads: Bulkheads.start_link,
+    Cache: Cache.start_link,
     CircuitBreakers: CircuitBreakers.start_link,
     ConfigServer: lambda: ConfigServer.start_link(load_configuration(Settings)),
     ConnectionPool: _pool,

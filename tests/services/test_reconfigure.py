@@ -13,6 +13,7 @@ from suptree.services import (
     BreakerConfig,
     BulkheadConfig,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     Concurrency,
     CoordinationManager,
@@ -96,6 +97,10 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
     (ResourceManager, {"max_waiting": -1}),
     (CircuitBreakers, {"max_breakers": 0}),
     (Bulkheads, {"max_bulkheads": True}),
+    (Cache, {"max_entries": 0}),
+    (Cache, {"default_ttl": -1.0}),
+    (Cache, {"cleanup_interval": float("nan")}),
+    (Cache, {"max_waiting": 0}),
     (RetryService, {"max_policies": 0}),
     (RetryService, {"budget": 3}),
     (RateLimiter, {"max_keys": 0}),
@@ -109,12 +114,12 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
     (SchedulerManager, {"max_jobs": 0}),
     (SchedulerManager, {"clock_check": float("inf")}),
     (CoordinationManager, {"policy": {"buffer": 1}}),
-    (CoordinationManager, {"lanes": 0}),
+    (CoordinationManager, {"max_lanes": 0}),
     (CoordinationManager, {"idle_after": 0}),
     (CoordinationManager, {"history": -1}),
-    (DeadLetterQueue, {"limit": 0}),
+    (DeadLetterQueue, {"max_letters": 0}),
     (DeadLetterQueue, {"max_age": float("inf")}),
-    (HealthMonitor, {"max_concurrent": 0}),
+    (HealthMonitor, {"max_concurrency": 0}),
     (HealthMonitor, {"max_checks": 0}),
     (HealthMonitor, {"history": "long"}),
 ]
@@ -243,7 +248,7 @@ async def test_lanes_that_are_there_stay_and_a_new_one_is_refused(runtime, slow)
     await st.child(Slow).with_(name="other").start_link()
     await turn()
 
-    await CoordinationManager.reconfigure(router, lanes=1)
+    await CoordinationManager.reconfigure(router, max_lanes=1)
 
     assert (await CoordinationManager.coordinate(router, "other", 1)).why == "buffer_full"
     st.GenServer.cast(slow, "answer")
@@ -263,7 +268,7 @@ async def test_a_smaller_limit_throws_no_letter_away_and_each_new_one_pushes_one
     queue = await DeadLetterQueue.start_link()
     await letters(queue, 5)
 
-    await DeadLetterQueue.reconfigure(queue, limit=2)
+    await DeadLetterQueue.reconfigure(queue, max_letters=2)
     held = (await DeadLetterQueue.stats(queue)).held
     await letters(queue, 3)
 
@@ -409,7 +414,7 @@ async def test_series_that_are_there_stay_and_a_new_one_goes_to_the_others(runti
     snapshot = await Metrics.snapshot(metrics)
     assert [snapshot.get("test.lamp.sold", shop=shop) for shop in "abc"] == [2.0, 2.0, 2.0]
     assert snapshot.get("test.lamp.sold", shop="d") is None
-    assert snapshot.overflow_count == 1
+    assert snapshot.overflow == 1
 
 
 # -- signals -----------------------------------------------------------------------------------------------------
@@ -489,14 +494,14 @@ async def test_more_looks_run_at_once_when_there_are_more_places(runtime):
         return Health.HEALTHY
 
     checks = [HealthCheck(f"c{n}", check, timeout=50.0) for n in range(4)]
-    monitor = await HealthMonitor.start_link(checks, max_concurrent=1, jitter=0.0)
+    monitor = await HealthMonitor.start_link(checks, max_concurrency=1, jitter=0.0)
     await wait_until(lambda: running == 1)
 
-    await HealthMonitor.reconfigure(monitor, max_concurrent=3)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=3)
     await wait_until(lambda: running == 3)
-    await HealthMonitor.reconfigure(monitor, max_concurrent=1)
+    await HealthMonitor.reconfigure(monitor, max_concurrency=1)
 
-    assert (await HealthMonitor.stats(monitor)).running_count == 3
+    assert (await HealthMonitor.stats(monitor)).running == 3
     gate.set()
     await wait_until(lambda: running == 4)
 
@@ -523,7 +528,7 @@ async def test_checks_that_are_there_stay_and_one_more_is_refused(runtime):
 
     with pytest.raises(TooManyChecksError):
         await HealthMonitor.register_check(monitor, HealthCheck("d", lambda: Health.HEALTHY))
-    assert (await HealthMonitor.stats(monitor)).checks_count == 3
+    assert (await HealthMonitor.stats(monitor)).checks == 3
 
 
 # -- flags ----------------------------------------------------------------------------------------------------------

@@ -17,12 +17,12 @@ from suptree.services import (
     CircuitBreakers,
     Concurrency,
     ConnectionPool,
+    ConnectionPoolLease,
+    ConnectionPoolSpec,
     HealthCheck,
     HealthMonitor,
     Metrics,
     MonitorSupervisor,
-    PoolLease,
-    PoolSpec,
     RateLimiter,
     ResourceManager,
     ResourceToken,
@@ -79,7 +79,7 @@ async def connect() -> list[str]:
     return []
 
 
-LISTS = PoolSpec(name="lists", connect=connect, close=list.clear, min_size=0)
+LISTS = ConnectionPoolSpec(name="lists", connect=connect, close=list.clear, min_size=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,9 @@ def token(**fields: Any) -> Any:
 
 
 def lease(**fields: Any) -> Any:
-    return PoolLease(**{"id": 1, "connection": [], "pool": st.current(), "broken_on": (), **fields})
+    return ConnectionPoolLease(
+        **{"id": 1, "connection": [], "pool": st.current(), "broken_on": (), **fields}
+    )
 
 
 def received(**fields: Any) -> Any:
@@ -267,7 +269,7 @@ SERVICES: dict[str, Service] = {
     ),
     "resources": Service(
         lambda: ResourceManager.start_link({"upload": 2}),
-        ResourceManager.usage,
+        ResourceManager.stats,
         {
             "reconfigure max_waiting": (
                 lambda at, it: ResourceManager.reconfigure(at, max_waiting=it),
@@ -334,8 +336,8 @@ SERVICES: dict[str, Service] = {
         lambda: HealthMonitor.start_link([HealthCheck("disk", fine)]),
         HealthMonitor.stats,
         {
-            "reconfigure max_concurrent": (
-                lambda at, it: HealthMonitor.reconfigure(at, max_concurrent=it),
+            "reconfigure max_concurrency": (
+                lambda at, it: HealthMonitor.reconfigure(at, max_concurrency=it),
                 [*COUNTS, 0],
             ),
             "reconfigure max_checks": (
@@ -523,8 +525,8 @@ SERVICES: dict[str, Service] = {
                 lambda at, it: SignalBus.redrive(at, numbers=it),
                 [5, "12", [[]], [NAN], UGLY],
             ),
-            "clear_dead_letters subscription": (
-                lambda at, it: SignalBus.clear_dead_letters(at, subscription=it),
+            "purge_dead_letters subscription": (
+                lambda at, it: SignalBus.purge_dead_letters(at, subscription=it),
                 [5, [], UGLY, PRICKLY],
             ),
             "health timeout": (

@@ -20,6 +20,7 @@ from suptree.services import (
     Barriers,
     Buffered,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     Consensus,
@@ -151,7 +152,7 @@ async def dead_letters(scene: Scene, rng: random.Random) -> None:
     if rng.random() < 0.3:
         await DeadLetterQueue.purge(scene.path("dead_letters"), numbers)
     else:
-        await CoordinationManager.redeliver(
+        await CoordinationManager.redrive(
             scene.path("coordination"), scene.path("dead_letters"), numbers
         )
 
@@ -208,6 +209,18 @@ async def limits(scene: Scene, rng: random.Random) -> None:
 async def bulkheads(scene: Scene, rng: random.Random) -> None:
     """Inside, for a moment."""
     await Bulkheads.run(scene.path("bulkheads"), "db", asyncio.sleep, 0.005)
+
+
+async def cache(scene: Scene, rng: random.Random) -> None:
+    """What is not there is computed, once for all who want it; now and then it is forgotten."""
+    server, key = scene.path("cache"), rng.randrange(200)
+    value = await Cache.get_or_compute(
+        server, key, lambda: asyncio.sleep(0.005, key), ttl=rng.uniform(0.1, 5.0), timeout=0.5
+    )
+    if value != key:
+        scene.book.breach(f"the cache gave {value} for {key}")
+    if rng.random() < 0.1:
+        await Cache.delete(server, key)
 
 
 async def resources(scene: Scene, rng: random.Random) -> None:
@@ -348,6 +361,7 @@ ACTS: Final[dict[str, tuple[int, Callable[[Scene, random.Random], Awaitable[None
     "retries": (3, retries),
     "limits": (4, limits),
     "bulkheads": (4, bulkheads),
+    "cache": (4, cache),
     "resources": (4, resources),
     "leases": (4, leases),
     "barriers": (2, barriers),

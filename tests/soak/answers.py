@@ -12,6 +12,7 @@ from suptree.services import (
     AgentRegistry,
     Barriers,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     Consensus,
@@ -71,11 +72,12 @@ QUESTIONS: Final[dict[str, Question]] = {
     "configuration": lambda _: _now(ConfigServer.current(SystemSettings)),
     "tasks": _tasks,
     "metrics": Metrics.snapshot,
-    "resources": ResourceManager.usage,
+    "resources": ResourceManager.stats,
     "breakers": lambda server: CircuitBreakers.status(server, "bank"),
     "retries": RetryService.policies,
     "limits": lambda server: RateLimiter.check(server, "api", "asked"),
     "bulkheads": lambda server: Bulkheads.status(server, "db"),
+    "cache": Cache.stats,
     "flags": FeatureFlags.stats,
     "signals": SignalBus.stats,
     "leases": Leases.stats,
@@ -125,11 +127,11 @@ async def check_returned(scene: Scene) -> None:
 
 
 async def _out(scene: Scene) -> dict[str, int]:
-    usage = await ResourceManager.usage(scene.path("resources"))
+    resources = await ResourceManager.stats(scene.path("resources"))
     leases = await Leases.stats(scene.path("leases"))
     bulkhead = await Bulkheads.status(scene.path("bulkheads"), "db")
     return {
-        "resource tokens": usage.tokens + usage.waiting,
+        "resource tokens": resources.tokens + resources.waiting,
         "leases": leases.held + leases.waiting,
         "calls in a bulkhead": bulkhead.inside + bulkhead.waiting,
         "holders of limits": (await RateLimiter.stats(scene.path("limits"))).owners,

@@ -200,7 +200,7 @@ def make_system(scene: Scene, overflow: str) -> System:
             "idle_after": 5.0,
             "history": 200,
         },
-        "dead_letters": {"limit": 100, "max_age": 60.0},
+        "dead_letters": {"max_letters": 100, "max_age": 60.0},
         "signals": {"log_entries": 100},
     }
     overrides = {

@@ -17,7 +17,7 @@ def _coordination(state: State) -> Any:
     router = state["_router"]
     return {
         "policy": router._policy,
-        "lanes": router._lanes_at_most,
+        "max_lanes": router._lanes_at_most,
         "idle_after": state["_idle_after"],
         "history": router._history,
     }
@@ -47,6 +47,12 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
         "cleanup_interval": state["_cleanup_interval"],
     },
     "bulkheads": lambda state: {"max_bulkheads": state["_limit"]},
+    "cache": lambda state: {
+        "max_entries": state["_shelf"].max_entries,
+        "default_ttl": state["_ttl"],
+        "cleanup_interval": state["_cleanup_interval"],
+        "max_waiting": state["_max_waiting"],
+    },
     "flags": _flags,
     "signals": lambda state: {
         "log_entries": state["log"].entries,
@@ -60,10 +66,13 @@ _PROBES: Mapping[str, Callable[[State], Any]] = {
     },
     "coordination": _coordination,
     "commands": lambda state: dataclasses.asdict(state["_options"].now),
-    "dead_letters": lambda state: {"limit": state["_limit"], "max_age": state["_max_age"]},
+    "dead_letters": lambda state: {
+        "max_letters": state["_max_letters"],
+        "max_age": state["_max_age"],
+    },
     "task_pools": lambda state: {"max_pools": state["_limit"]},
     "health": lambda state: {
-        "max_concurrent": state["_queue"]._places,
+        "max_concurrency": state["_queue"]._places,
         "max_checks": state["_max_checks"],
         "history": state["_history"],
     },

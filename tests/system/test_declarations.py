@@ -55,7 +55,7 @@ def test_right_declarations_of_every_kind_are_taken_and_fit_into_a_system():
         lanes={"till": LanePolicy()},
         flags=[FLAG],
         migrations=[Migration("move", [Stage("all", {"new": True})])],
-        jobs=[JOB, Job(trigger=Every(1.0), to="till"), Job(trigger=Every(1.0), to="till")],
+        jobs=[JOB, Job(trigger=Every(1.0), to="till", id="hourly")],
         checks=[CHECK],
         watch=[Watch("till")],
         services=[Service("till", st.child(Part)), Branch("shop")],
@@ -68,6 +68,10 @@ def test_right_declarations_of_every_kind_are_taken_and_fit_into_a_system():
     ("wrong", "words"),
     [
         ({"breakers": {"bank": {}}}, r"breakers\['bank'\] must be a BreakerConfig; got {}"),
+        (
+            {"jobs": [Job(trigger=Every(1.0), to="till")]},
+            "jobs must be given an id each.*id='nightly'",
+        ),
         ({"breakers": [BreakerConfig()]}, r"breakers must be a dict.*breakers={'name': Breaker"),
         ({"breakers": {1: BreakerConfig()}}, "names of breakers must be texts.*got 1"),
         ({"breakers": {"": BreakerConfig()}}, "texts that are not empty"),
@@ -132,7 +136,7 @@ def test_a_resource_draws_from_declared_budgets():
 
 
 def test_system_takes_declarations_and_a_store_and_nothing_else():
-    with pytest.raises(TypeError, match=r"declared must be Declarations; got \{'flags': "):
+    with pytest.raises(TypeError, match=r"declared must be Declarations; got a dict\. "):
         System(declared={"flags": [FLAG]})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="store must be a Store, with async load, put, delete"):
         System(store="memory")  # type: ignore[arg-type]

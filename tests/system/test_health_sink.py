@@ -73,4 +73,4 @@ async def test_a_process_that_is_no_agent_is_none_of_its_business(runtime):
     await asyncio.sleep(1.5)
 
     assert written == []
-    assert MonitorSupervisor.stats("monitors").write_failures_count == 0
+    assert MonitorSupervisor.stats("monitors").write_failures == 0

@@ -56,6 +56,16 @@ async def test_a_process_is_found_by_name_and_by_every_way_to_write_its_pid(
         assert (await asked(path, {"ask": "info", "pid": wanted}))["name"] == "till"
 
 
+async def test_a_process_that_is_not_there_is_answered_with_the_near_name(
+    runtime: st.Runtime, path: Path
+) -> None:
+    await st.child(Till).with_(name="shop.till").start_link()
+    await Inspector.start_link(str(path))
+
+    with pytest.raises(LookupError, match=r"Did you mean 'shop\.till'"):
+        await asked(path, {"ask": "info", "pid": "till"})
+
+
 async def test_a_process_that_a_registry_names_is_shown_and_found_by_its_key(
     runtime: st.Runtime, path: Path
 ) -> None:

@@ -63,7 +63,7 @@ seconds = some.sampled_from([0.001, 1.0, 1e9])
                     "attempts": counts,
                     "breaker_failures": counts,
                     "breaker_reset": seconds,
-                    "lanes": counts,
+                    "max_lanes": counts,
                     "idle_after": seconds,
                     "history": counts_from_0,
                 }
@@ -77,7 +77,7 @@ seconds = some.sampled_from([0.001, 1.0, 1e9])
                 }
             ),
             "health": some.fixed_dictionaries(
-                {"max_concurrent": counts, "max_checks": counts, "history": counts}
+                {"max_concurrency": counts, "max_checks": counts, "history": counts}
             ),
             "signals": some.fixed_dictionaries(
                 {
@@ -96,7 +96,7 @@ seconds = some.sampled_from([0.001, 1.0, 1e9])
                 }
             ),
             "scheduler": some.fixed_dictionaries({"max_jobs": counts, "clock_check": seconds}),
-            "dead_letters": some.fixed_dictionaries({"limit": counts, "max_age": seconds}),
+            "dead_letters": some.fixed_dictionaries({"max_letters": counts, "max_age": seconds}),
         }
     )
 )
@@ -114,9 +114,9 @@ def test_what_the_schema_lets_pass_every_service_takes(overrides):
 
 async def test_without_a_server_of_settings_a_service_starts_with_those_that_it_saw_last(runtime):
     live: Live = LIVE["dead_letters"]
-    spec = live.child(settings_with(dead_letters={"limit": 3}))
+    spec = live.child(settings_with(dead_letters={"max_letters": 3}))
     configuration = load_configuration(
-        SystemSettings, environ={}, overrides={"dead_letters.limit": 4}
+        SystemSettings, environ={}, overrides={"dead_letters.max_letters": 4}
     )
 
     first = await spec.start_link()
@@ -125,7 +125,7 @@ async def test_without_a_server_of_settings_a_service_starts_with_those_that_it_
     await st.GenServer.stop(server)
     third = await spec.start_link()
 
-    limits = [(await st.sys.get_state(one))["_limit"] for one in (first, second, third)]
+    limits = [(await st.sys.get_state(one))["_max_letters"] for one in (first, second, third)]
     assert limits == [3, 4, 4]
 
 

@@ -36,7 +36,7 @@ class Till(st.GenServer):
         await Till._reconfigure(server, limit)
 
 
-TILL = Live(Till, lambda settings: {"limit": settings.dead_letters.limit})
+TILL = Live(Till, lambda settings: {"limit": settings.dead_letters.max_letters})
 
 
 class Shop:
@@ -61,7 +61,7 @@ class Shop:
         self.events.append((event.name.rpartition(".")[2], dict(facts) | dict(numbers)))
 
     def write(self, limit: int) -> None:
-        self.file.write_text(f"[dead_letters]\nlimit = {limit}\n")
+        self.file.write_text(f"[dead_letters]\nmax_letters = {limit}\n")
 
     async def reload(self, limit: int) -> None:
         self.write(limit)

@@ -47,6 +47,11 @@ max_limiters = 16
 cleanup_interval = 17
 [bulkheads]
 max_bulkheads = 18
+[cache]
+max_entries = 47
+default_ttl = 48
+cleanup_interval = 49
+max_waiting = 50
 [flags]
 new_path = 19.5
 [signals]
@@ -58,7 +63,7 @@ max_blocked = 23
 max_jobs = 24
 clock_check = 25
 [commands]
-max_concurrent = 40
+max_concurrency = 40
 max_queued = 41
 timeout = 42
 cache_ttl = 43
@@ -72,16 +77,16 @@ expires = 28
 attempts = 29
 breaker_failures = 30
 breaker_reset = 31
-lanes = 32
+max_lanes = 32
 idle_after = 33
 history = 34
 [dead_letters]
-limit = 35
+max_letters = 35
 max_age = 36
 [task_pools]
 max_pools = 46
 [health]
-max_concurrent = 37
+max_concurrency = 37
 max_checks = 38
 history = 39
 """
@@ -198,7 +203,7 @@ def new_settings_paths() -> list[str]:
 
 async def test_only_the_services_whose_settings_changed_are_told(running):
     running.events.clear()
-    running.write("[limits]\nmax_keys = 5\n[dead_letters]\nlimit = 6\n")
+    running.write("[limits]\nmax_keys = 5\n[dead_letters]\nmax_letters = 6\n")
 
     await running.system.reload()
 
@@ -280,7 +285,7 @@ async def test_reloads_under_traffic_lose_no_message(running):
             policy = ("reject", "wait", "drop_oldest")[n % 3]
             running.write(
                 f"[coordination]\nbuffer = {50 + n}\noverflow = '{policy}'\nbreaker_failures = {n + 1}\n"
-                f"attempts = {n + 1}\nhistory = {n}\n[dead_letters]\nlimit = {n + 1}\n"
+                f"attempts = {n + 1}\nhistory = {n}\n[dead_letters]\nmax_letters = {n + 1}\n"
             )
             await running.system.reload()
 

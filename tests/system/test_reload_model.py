@@ -20,7 +20,7 @@ from tests.system.test_reload import Running
 RIGHT = some.builds(
     lambda keys, buffer, limit: (
         f"[limits]\nmax_keys = {keys}\n[coordination]\nbuffer = {buffer}\n"
-        f"[dead_letters]\nlimit = {limit}\n[flags]\nnew_path = {keys}\n"
+        f"[dead_letters]\nmax_letters = {limit}\n[flags]\nnew_path = {keys}\n"
     ),
     some.integers(1, 9),
     some.integers(0, 9),

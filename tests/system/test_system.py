@@ -19,6 +19,7 @@ from suptree.services import (
     Budget,
     BulkheadConfig,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     CommandRule,
     ConfigServer,
@@ -124,6 +125,8 @@ async def exercise(round: str) -> None:
     assert "mail" in await RetryService.policies(path("retries"))
     assert (await RateLimiter.check(path("limits"), "api", round)).allowed
     assert (await Bulkheads.status(path("bulkheads"), "db")).inside == 0
+    await Cache.put(path("cache"), round, 1)
+    assert Cache.get(path("cache"), round) == 1
     assert await TaskPoolManager.run(path("task_pools"), "reports", len, round) == len(round)
     token = await ResourceManager.acquire(path("resources"), "gpu")
     await ResourceManager.release(path("resources"), token)
@@ -309,7 +312,7 @@ async def test_metrics_signals_budgets_and_lanes_are_as_declared_after_each_rest
 
     kept = (await Metrics.snapshot(path("metrics"))).metrics
     assert kept == (*platform_metrics(), Metric.counter("shop.lamp.sold"))
-    assert (await ResourceManager.usage(path("resources"))).budgets["memory"].limit == 4
+    assert (await ResourceManager.stats(path("resources"))).budgets["memory"].limit == 4
     assert [one.id for one in await SignalBus.subscriptions(path("signals"))] == ["sales"]
     await system.start_agent(st.child(Frail).with_(name="frail"))
     outcome = await CoordinationManager.coordinate(path("coordination"), "frail", "an order")

@@ -189,7 +189,7 @@ def test_hypothesis_runs_each_example_in_a_fresh_loop(pytester: pytest.Pytester)
         import asyncio
         from hypothesis import given, settings, strategies as st
 
-        @settings(max_examples=20, database=None)
+        @settings(max_examples=20, database=None, deadline=None)
         @given(st.integers(0, 9))
         async def test_it(n):
             assert asyncio.get_running_loop().time() == 0.0

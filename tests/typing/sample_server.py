@@ -112,6 +112,10 @@ async def starting() -> None:
     assert_type(st.child(Counter, 5, label="x"), st.ChildSpec[Counter])
     assert_type(st.child(Counter, 5).with_(name="counter"), st.ChildSpec[Counter])
     assert_type(await st.child(Counter, 5).start_link(), st.Pid[Counter])
+    different = [st.child(Counter, 5), st.child(Loud, 1)]
+    await st.Supervisor.start_link(different)
+    one: st.ChildSpec[Counter] = st.child(Loud, 1)
+    await one.start_link()
     await Counter.stop("counter", st.SHUTDOWN, timeout=1.0)
 
 

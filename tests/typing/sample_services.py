@@ -9,10 +9,10 @@ from suptree.services import (
     CircuitBreakers,
     Configuration,
     ConnectionPool,
+    ConnectionPoolLease,
+    ConnectionPoolSpec,
     Lease,
     Leases,
-    PoolLease,
-    PoolSpec,
     ResourceManager,
     ResourceToken,
     RetryService,
@@ -72,12 +72,14 @@ async def held(resources: st.Pid[ResourceManager], leases: st.Pid[Leases]) -> No
     assert_type(await Leases.release(leases, lease), bool)
 
 
-async def lent(spec: PoolSpec[Connection]) -> None:
+async def lent(spec: ConnectionPoolSpec[Connection]) -> None:
     """A pool knows what it lends."""
-    assert_type(PoolSpec(name="db", connect=connect, close=close), PoolSpec[Connection])
+    assert_type(
+        ConnectionPoolSpec(name="db", connect=connect, close=close), ConnectionPoolSpec[Connection]
+    )
     async with ConnectionPool.connection(spec) as connection:
         assert_type(connection, Connection)
-    assert_type(await ConnectionPool.checkout(spec), PoolLease[Connection])
+    assert_type(await ConnectionPool.checkout(spec), ConnectionPoolLease[Connection])
 
 
 async def protected(connection: Connection) -> None:

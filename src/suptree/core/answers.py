@@ -56,9 +56,9 @@ def detached(error: E) -> E:
 
 def _copied(error: E, seen: set[int]) -> E:
     seen.add(id(error))
-    cls = type(error)
+    cls: type[Any] = type(error)
     args: tuple[Any, ...] = _ARGS.__get__(error)
-    if issubclass(cls, _GROUP):
+    if issubclass(type(error), _GROUP):
         group = cast("BaseExceptionGroup[BaseException]", error)
         args = (group.message, [_copied(one, seen) for one in group.exceptions])
     copy: E = _origin(cls).__new__(cls, *args)

@@ -12,6 +12,7 @@ from threading import get_ident
 from typing import Any, TypeVar, overload
 
 from suptree.core.context import current_process, find_runtime, require_process
+from suptree.core.crashes import safe_repr
 from suptree.core.exits import KILL, KILLED
 from suptree.core.lifecycle import EXITING, WAITING
 from suptree.core.messages import (
@@ -31,7 +32,13 @@ from suptree.core.runtime import Runtime, Target, ViaName
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer
-from suptree.errors import BadRequestError, NotInProcessError, ProcessExit, ReceiveTimeoutError
+from suptree.errors import (
+    BadArgumentError,
+    BadRequestError,
+    NotInProcessError,
+    ProcessExit,
+    ReceiveTimeoutError,
+)
 
 __all__ = [
     "cancel_timer",
@@ -323,6 +330,7 @@ async def receive(
         timeout: Seconds to wait; 0 scans the mailbox once; None waits for ever.
 
     Raises:
+        BadArgumentError: *match* is none of these, or *timeout* is out of bounds.
         ReceiveTimeoutError: Nothing matched in time.
         NotInProcessError: Called by a bare task, or by a server (it has handle_info).
     """
@@ -331,6 +339,14 @@ async def receive(
         raise NotInProcessError(
             f"receive: {process.pid!r} is a server; its messages come to its handlers. "
             "Handle the message in handle_info."
+        )
+    if not (match is None or callable(match) or _are_classes(match)):
+        raise BadArgumentError(
+            "receive",
+            "match",
+            "a class, a tuple of classes or a function of the message",
+            safe_repr(match, 200),
+            "For one value, write receive(lambda message: message == value).",
         )
     deadline = None
     if timeout is not None:
@@ -363,6 +379,10 @@ async def receive(
         finally:
             if process.state < EXITING:
                 process.state = WAITING
+
+
+def _are_classes(match: object) -> bool:
+    return isinstance(match, tuple) and all(isinstance(one, type) for one in match)  # pyright: ignore[reportUnknownVariableType]
 
 
 def _take_over(process: Process, envelope: Envelope) -> None:

@@ -5,9 +5,10 @@ Looked at only after a TypeError came up in a turn: what fits costs nothing.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from suptree.core.messages import CALL, CAST
@@ -17,7 +18,7 @@ from suptree.errors import BadRequestError
 if TYPE_CHECKING:
     from suptree.core.process import Process
 
-__all__ = ["misfit", "refused"]
+__all__ = ["misfit", "near_keyword", "refused"]
 
 _OWN_FILES: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -46,10 +47,22 @@ def misfit(
             one.replace(annotation=signature.empty) for one in signature.parameters.values()
         ]
         takes = signature.replace(parameters=wanted, return_annotation=signature.empty)
+        name = next((one for one in kwargs if one not in takes.parameters), "")
+        meant = near_keyword(name, takes.parameters)
+        hint = "." if meant is None else f", did you mean {meant!r}?"
         return BadRequestError(
-            process.pid, handler.__name__, f"{why}. It takes {handler.__name__}{takes}."
+            process.pid, handler.__name__, f"{why}{hint} It takes {handler.__name__}{takes}."
         )
     return None
+
+
+def near_keyword(name: str, known: Iterable[str]) -> str | None:
+    """The keyword of *known* that was probably meant by *name*, if there is one."""
+    names = list(known)
+    if name == "timeout" and "wait" in names:  # where it is no error when that time is over
+        return "wait"
+    found = difflib.get_close_matches(name, names, n=1)
+    return found[0] if found else None
 
 
 def _raised_by_the_call(handler: Callable[..., Any], error: BaseException) -> bool:

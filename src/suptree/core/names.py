@@ -51,12 +51,21 @@ class Names:
             del self.table[process.name]
         process.name = None
 
+    def near(self, name: object) -> str | None:
+        """The name somebody probably meant: the shortest path that ends in `.name`, or the one most like it."""
+        text = str(name)
+        path = min((one for one in self.table if one.endswith(f".{text}")), key=len, default=None)
+        if path is not None:
+            return path
+        found = difflib.get_close_matches(text, self.table, n=1)
+        return found[0] if found and found[0] != name else None
+
     def hint_for(self, name: object) -> Callable[[], str]:
         """What to say of a name that nobody has: the nearest one; looked for only when it is read."""
 
         def hint() -> str:
-            near = difflib.get_close_matches(str(name), self.table, n=1)
-            return f" Did you mean {near[0]!r}?" if near and near[0] != name else ""
+            near = self.near(name)
+            return f" Did you mean {near!r}?" if near is not None else ""
 
         return hint
 

@@ -209,7 +209,7 @@ class OtelMetrics:
         provider: Of the SDK, with its readers.
         metrics: What is kept.
         max_series: Combinations of tags for each metric; what comes with more has `__other__`
-            for all of its tags, and is counted in `overflow_count`.
+            for all of its tags, and is counted in `overflow`.
     """
 
     def __init__(
@@ -222,8 +222,8 @@ class OtelMetrics:
         self._by_event: dict[str, list[_Instrument]] = {}
         for metric in metrics:
             self._by_event.setdefault(metric.event, []).append(_Instrument(meter, metric))
-        self.overflow_count = 0
-        self.refused_count = 0
+        self.overflow = 0
+        self.refused = 0
 
     def events(self) -> list[str]:
         """The names of the events to attach it to."""
@@ -236,12 +236,12 @@ class OtelMetrics:
         for one in self._by_event.get(event.name, ()):
             value = one.metric.value_of(measurements)
             if value is None:
-                self.refused_count += 1
+                self.refused += 1
                 continue
             tags = one.metric.tags_of(metadata)
             if tags not in one.seen:
                 if len(one.seen) >= self._max_series:
-                    self.overflow_count += 1
+                    self.overflow += 1
                     tags = (OTHER,) * len(tags)
                 else:
                     one.seen.add(tags)

@@ -78,8 +78,8 @@ class _Collector:
             _add(family, tags, series.value)
         yield from families.values()
         for name, count in (
-            ("suptree_metrics_overflow", self._snapshot.overflow_count),
-            ("suptree_metrics_refused", self._snapshot.refused_count),
+            ("suptree_metrics_overflow", self._snapshot.overflow),
+            ("suptree_metrics_refused", self._snapshot.refused),
         ):
             if name not in families:
                 family = Family(

@@ -95,7 +95,8 @@ class BaseSupervisor:
             SpecError: Options or specs are wrong; nothing was started.
             StartIgnoredError: Its `init` answered Ignore.
         """
-        spec: ChildSpec[S] = _child(cast("type[BaseSupervisor]", cls), args, kwargs)
+        # By way of `child`, which a class may make the place where its options are given.
+        spec: ChildSpec[S] = cast("Any", cls).child(*args, **kwargs)
         return await spec.start_link()
 
     @staticmethod

@@ -55,10 +55,14 @@ if TYPE_CHECKING:  # checkers know the package without its being installed
     from typing_extensions import TypeVar
 
     S = TypeVar("S", default=Any)  # so that a bare `list[ChildSpec]` is a whole type
+    S_co = TypeVar(
+        "S_co", default=Any, covariant=True
+    )  # so that specs of several classes share a list
 else:
     from typing import TypeVar
 
     S = TypeVar("S")
+    S_co = TypeVar("S_co", covariant=True)
 
 Restart = Literal["permanent", "transient", "temporary"]
 ChildType = Literal["worker", "supervisor"]
@@ -148,7 +152,7 @@ class ChildChanges(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildSpec(Generic[S]):
+class ChildSpec(Generic[S_co]):
     """One child of a supervisor (S104 for the defaults).
 
     Args:
@@ -247,7 +251,7 @@ class ChildSpec(Generic[S]):
         if not isinstance(self.depends_on, (tuple, list)):
             _refuse(who, "depends_on", "a tuple of ids", self.depends_on)
 
-    def with_(self, **changes: Unpack[ChildChanges]) -> ChildSpec[S]:
+    def with_(self, **changes: Unpack[ChildChanges]) -> ChildSpec[S_co]:
         """A copy with some fields changed.
 
         Args:
@@ -274,7 +278,7 @@ class ChildSpec(Generic[S]):
         """The start options that this spec asks for."""
         return StartOptions(name=self.name, bound=self.bound, timeout=self.start_timeout)
 
-    async def start_link(self) -> Pid[S]:
+    async def start_link(self) -> Pid[S_co]:
         """Start one process outside any supervisor, linked to the current process.
 
         Raises:
@@ -285,7 +289,7 @@ class ChildSpec(Generic[S]):
         parent = require_process("start_link")
         return await self._start(parent.runtime, parent, self.options())
 
-    async def start_unlinked(self) -> Pid[S]:
+    async def start_unlinked(self) -> Pid[S_co]:
         """Start one process outside any supervisor, without a link or a parent (OTP: `start`)."""
         runtime = find_runtime("start")
         options = dataclasses.replace(self.options(), link=False)
@@ -293,8 +297,8 @@ class ChildSpec(Generic[S]):
 
     async def _start(
         self, runtime: Runtime, parent: Process | None, options: StartOptions
-    ) -> Pid[S]:
-        pid: Pid[S] = await self.start.start(runtime, parent, options)
+    ) -> Pid[S_co]:
+        pid: Pid[S_co] = await self.start.start(runtime, parent, options)
         return pid
 
 

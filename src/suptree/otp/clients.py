@@ -45,6 +45,7 @@ from suptree.errors import BadRequestError
 from suptree.otp.behaviour import Behaviour
 from suptree.otp.declared import Raises, checked_raises
 from suptree.otp.directives import NoReply, Reply, ServerRef, Stop, nobody, resolve
+from suptree.otp.fronts import asked_for, front_of, with_article
 from suptree.otp.pending import Request
 from suptree.otp.requests import (
     DEFAULT_TIMEOUT,
@@ -322,17 +323,17 @@ def _require(server: ServerRef[Any]) -> Process:
 def _handler_for(process: Process, name: str, function: Handler) -> Handler:
     """The handler that this server's class has for the request, overrides included."""
     server: Any = process.server
-    cls: type = process.server.__class__
+    cls: type[Any] = process.server.__class__
     if any(getattr(one.__dict__.get(name), "function", None) is function for one in cls.__mro__):
         return handler_named(cls, name) or function
     if any(getattr(each, "function", None) is function for each in vars(cls).values()):
         return function  # it stands there under another name: `__private`
-    what = "a plain process" if server is None else f"a {type(server).__name__}"
-    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+    what = "a plain process" if server is None else with_article(front_of(cls))
+    owner, request = asked_for(function, name)
     raise BadRequestError(
         process.pid,
-        f"{owner}.{name}",
-        f"it is {what}, not a {owner}. Send the request to the right server.",
+        request,
+        f"it is {what}, not {with_article(owner)}. Send the request to the right server.",
     )
 
 

@@ -138,6 +138,8 @@ class TurnBody:
             return False
         detach(process)
         answer_with(process, envelope[1], error)
+        # A server that keeps an error and raises it each time would keep the frames of all times.
+        BaseException.with_traceback(error, None)
         return True
 
     def failed(self, reason: object) -> None:

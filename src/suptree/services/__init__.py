@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from suptree.services.agent_registry import (
+        AgentBatchError,
+        AgentBatchFailure,
+        AgentBatchResult,
         AgentDiscovery,
         AgentEntry,
         AgentExistsError,
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
         AgentRegistryNotRunningError,
         AgentRegistryStats,
         AgentSchema,
-        BatchError,
-        BatchFailure,
-        BatchResult,
         Criteria,
         CriteriaError,
         OnError,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from suptree.services.breakers import (
         BreakerError,
         BreakerOpenError,
-        BreakersStats,
+        BreakerStats,
         BreakerStatus,
         BreakerTimeoutError,
         CircuitBreakers,
@@ -56,10 +56,16 @@ if TYPE_CHECKING:
         BulkheadError,
         BulkheadFullError,
         Bulkheads,
-        BulkheadsStats,
+        BulkheadStats,
         BulkheadStatus,
         TooManyBulkheadsError,
         UnknownBulkheadError,
+    )
+    from suptree.services.cache import (
+        Cache,
+        CacheError,
+        CacheStats,
+        TooManyCacheWaitersError,
     )
     from suptree.services.commands import (
         ALLOWED_COMMANDS,
@@ -82,9 +88,11 @@ if TYPE_CHECKING:
         TooManyCommandsError,
     )
     from suptree.services.configuration import (
+        ABSENT,
         Change,
         ConfigChanged,
         ConfigServer,
+        ConfigStats,
         Configuration,
         ConfigurationError,
         ConfigurationFixedError,
@@ -149,14 +157,20 @@ if TYPE_CHECKING:
         FlagListFullError,
         FlagOwnedError,
         FlagSetting,
+        FlagsNotRunningError,
         FlagState,
         FlagStateError,
+        FlagStats,
         FlagValue,
         FlagValueError,
-        Guard,
         Migration,
         MigrationControl,
+        MigrationGuard,
+        MigrationMove,
         MigrationMoved,
+        MigrationProgress,
+        MigrationReadiness,
+        MigrationStats,
         Stage,
         StageOrderError,
         UnknownFlagError,
@@ -170,7 +184,7 @@ if TYPE_CHECKING:
         LimitError,
         LimiterStats,
         LimitExceededError,
-        LimitsStats,
+        LimitStats,
         LimitStatus,
         LimitVerdict,
         RateLimiter,
@@ -262,14 +276,14 @@ if TYPE_CHECKING:
     from suptree.services.pools import (
         Borrowed,
         ConnectionPool,
-        PoolClosedError,
-        PoolClosing,
-        PoolError,
-        PoolLease,
-        PoolOverloadedError,
-        PoolSpec,
-        PoolStats,
-        PoolTimeoutError,
+        ConnectionPoolClosedError,
+        ConnectionPoolClosing,
+        ConnectionPoolError,
+        ConnectionPoolLease,
+        ConnectionPoolOverloadedError,
+        ConnectionPoolSpec,
+        ConnectionPoolStats,
+        ConnectionPoolTimeoutError,
     )
     from suptree.services.primitives import (
         AlreadyArrivedError,
@@ -303,6 +317,19 @@ if TYPE_CHECKING:
         PrimitiveError,
         VoteRequested,
     )
+    from suptree.services.recovery import (
+        ERROR_CONTEXT,
+        Breadcrumb,
+        CompensationFailedError,
+        ErrorCategory,
+        ErrorContext,
+        ErrorContextFilter,
+        ErrorHandler,
+        ErrorPolicy,
+        ErrorReport,
+        RecoveryStrategy,
+        with_recovery,
+    )
     from suptree.services.resources import (
         BackPressureError,
         Budget,
@@ -314,10 +341,10 @@ if TYPE_CHECKING:
         ResourceError,
         ResourceLimit,
         ResourceManager,
+        ResourceStats,
         ResourceTimeoutError,
         ResourceToken,
         ResourceTokenError,
-        ResourceUsage,
         Thresholds,
         TypeUsage,
         UnknownResourceError,
@@ -404,7 +431,7 @@ if TYPE_CHECKING:
         TaskPoolExistsError,
         TaskPoolFullError,
         TaskPoolManager,
-        TaskPoolsStats,
+        TaskPoolStats,
         TaskPoolStatus,
         TaskPoolTimeoutError,
         TooManyTaskPoolsError,
@@ -412,10 +439,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ABSENT",
     "ALLOWED_COMMANDS",
     "Acknowledged",
     "Adaptive",
     "After",
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -447,18 +478,16 @@ __all__ = [
     "BarrierStats",
     "Barriers",
     "Batch",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
     "Borrowed",
+    "Breadcrumb",
     "Breaker",
     "BreakerConfig",
     "BreakerError",
     "BreakerOpenError",
     "BreakerState",
+    "BreakerStats",
     "BreakerStatus",
     "BreakerTimeoutError",
-    "BreakersStats",
     "Broadcast",
     "Budget",
     "BudgetUsage",
@@ -466,11 +495,14 @@ __all__ = [
     "BulkheadConfig",
     "BulkheadError",
     "BulkheadFullError",
+    "BulkheadStats",
     "BulkheadStatus",
     "Bulkheads",
-    "BulkheadsStats",
     "BusHealth",
     "BusStats",
+    "Cache",
+    "CacheError",
+    "CacheStats",
     "CallOutcome",
     "Change",
     "CheckRecord",
@@ -486,15 +518,25 @@ __all__ = [
     "CommandRule",
     "CommandStats",
     "CommandTimeoutError",
+    "CompensationFailedError",
     "Concurrency",
     "ConfigChanged",
     "ConfigServer",
+    "ConfigStats",
     "Configuration",
     "ConfigurationError",
     "ConfigurationFixedError",
     "ConfigurationInvalidError",
     "ConfigurationSchemaError",
     "ConnectionPool",
+    "ConnectionPoolClosedError",
+    "ConnectionPoolClosing",
+    "ConnectionPoolError",
+    "ConnectionPoolLease",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolSpec",
+    "ConnectionPoolStats",
+    "ConnectionPoolTimeoutError",
     "Consensus",
     "ConsensusError",
     "ConsensusStats",
@@ -524,9 +566,16 @@ __all__ = [
     "DependencyCycleError",
     "DependencyError",
     "Distribution",
+    "ERROR_CONTEXT",
     "ElectionError",
     "ElectionStats",
     "Elections",
+    "ErrorCategory",
+    "ErrorContext",
+    "ErrorContextFilter",
+    "ErrorHandler",
+    "ErrorPolicy",
+    "ErrorReport",
     "Every",
     "ExactArguments",
     "Expired",
@@ -542,9 +591,10 @@ __all__ = [
     "FlagSetting",
     "FlagState",
     "FlagStateError",
+    "FlagStats",
     "FlagValue",
     "FlagValueError",
-    "Guard",
+    "FlagsNotRunningError",
     "Halt",
     "HandlerFailed",
     "Health",
@@ -576,11 +626,11 @@ __all__ = [
     "Limit",
     "LimitError",
     "LimitExceededError",
+    "LimitStats",
     "LimitStatus",
     "LimitVerdict",
     "LimiterKindError",
     "LimiterStats",
-    "LimitsStats",
     "LoggedSignal",
     "MemoryReading",
     "MemoryStore",
@@ -594,7 +644,12 @@ __all__ = [
     "Middleware",
     "Migration",
     "MigrationControl",
+    "MigrationGuard",
+    "MigrationMove",
     "MigrationMoved",
+    "MigrationProgress",
+    "MigrationReadiness",
+    "MigrationStats",
     "MissingDependencyError",
     "MonitorStats",
     "MonitorStatus",
@@ -612,14 +667,6 @@ __all__ = [
     "Operation",
     "Outcome",
     "PolicyStats",
-    "PoolClosedError",
-    "PoolClosing",
-    "PoolError",
-    "PoolLease",
-    "PoolOverloadedError",
-    "PoolSpec",
-    "PoolStats",
-    "PoolTimeoutError",
     "PressureChanged",
     "PressureLevel",
     "PrimitiveError",
@@ -631,6 +678,7 @@ __all__ = [
     "ReadinessBoard",
     "ReadinessStats",
     "Receiver",
+    "RecoveryStrategy",
     "RedrivePolicy",
     "Register",
     "RejectReason",
@@ -644,10 +692,10 @@ __all__ = [
     "ResourceError",
     "ResourceLimit",
     "ResourceManager",
+    "ResourceStats",
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
     "RetriesExhaustedError",
     "RetryBudget",
     "RetryError",
@@ -708,14 +756,15 @@ __all__ = [
     "TaskPoolExistsError",
     "TaskPoolFullError",
     "TaskPoolManager",
+    "TaskPoolStats",
     "TaskPoolStatus",
     "TaskPoolTimeoutError",
-    "TaskPoolsStats",
     "TelemetryListener",
     "Thresholds",
     "TokenBucket",
     "TooManyBreakersError",
     "TooManyBulkheadsError",
+    "TooManyCacheWaitersError",
     "TooManyChecksError",
     "TooManyCommandsError",
     "TooManyKeysError",
@@ -761,23 +810,27 @@ __all__ = [
     "to_json",
     "to_msgpack",
     "where",
+    "with_recovery",
 ]
 
 _NAMES: Final[Mapping[str, str]] = {
     "agent_registry": """
-        AgentDiscovery AgentEntry AgentExistsError AgentKeeper AgentMetadataError
-        AgentNotAliveError AgentNotFoundError AgentRegistry AgentRegistryError
-        AgentRegistryFullError AgentRegistryNotRunningError AgentRegistryStats AgentSchema
-        BatchError BatchFailure BatchResult Criteria CriteriaError OnError Operation Register
-        Replace Unregister Update Utilization where
+        AgentBatchError AgentBatchFailure AgentBatchResult AgentDiscovery AgentEntry
+        AgentExistsError AgentKeeper AgentMetadataError AgentNotAliveError AgentNotFoundError
+        AgentRegistry AgentRegistryError AgentRegistryFullError AgentRegistryNotRunningError
+        AgentRegistryStats AgentSchema Criteria CriteriaError OnError Operation Register Replace
+        Unregister Update Utilization where
     """,
     "breakers": """
-        BreakerError BreakerOpenError BreakerStatus BreakerTimeoutError BreakersStats
+        BreakerError BreakerOpenError BreakerStats BreakerStatus BreakerTimeoutError
         CircuitBreakers TooManyBreakersError UnknownBreakerError
     """,
     "bulkheads": """
-        BulkheadConfig BulkheadError BulkheadFullError BulkheadStatus Bulkheads BulkheadsStats
+        BulkheadConfig BulkheadError BulkheadFullError BulkheadStats BulkheadStatus Bulkheads
         TooManyBulkheadsError UnknownBulkheadError
+    """,
+    "cache": """
+        Cache CacheError CacheStats TooManyCacheWaitersError
     """,
     "commands": """
         ALLOWED_COMMANDS AnyArguments ArgumentPatterns ArgumentsNotAllowedError
@@ -787,9 +840,9 @@ _NAMES: Final[Mapping[str, str]] = {
         TooManyCommandsError
     """,
     "configuration": """
-        Change ConfigChanged ConfigServer Configuration ConfigurationError ConfigurationFixedError
-        ConfigurationInvalidError ConfigurationSchemaError Fixed Problem UnknownSectionError
-        check_configuration diff_configurations load_configuration
+        ABSENT Change ConfigChanged ConfigServer ConfigStats Configuration ConfigurationError
+        ConfigurationFixedError ConfigurationInvalidError ConfigurationSchemaError Fixed Problem
+        UnknownSectionError check_configuration diff_configurations load_configuration
     """,
     "coordination": """
         Acknowledged Broadcast Buffered Context ContextExistsError ContextInfo
@@ -805,14 +858,15 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "flags": """
         FeatureFlags Flag FlagChanged FlagDeclarationError FlagError FlagListFullError
-        FlagOwnedError FlagSetting FlagState FlagStateError FlagValue FlagValueError Guard
-        Migration MigrationControl MigrationMoved Stage StageOrderError UnknownFlagError
+        FlagOwnedError FlagSetting FlagState FlagStateError FlagStats FlagValue FlagValueError
+        FlagsNotRunningError Migration MigrationControl MigrationGuard MigrationMove MigrationMoved
+        MigrationProgress MigrationReadiness MigrationStats Stage StageOrderError UnknownFlagError
         flag_problems
     """,
     "limits": """
-        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStatus
-        LimitVerdict LimiterKindError LimiterStats LimitsStats RateLimiter SlidingWindow
-        TokenBucket TooManyKeysError TooManyLimitersError UnknownLimiterError
+        Concurrency CostTooHighError Limit LimitError LimitExceededError LimitStats LimitStatus
+        LimitVerdict LimiterKindError LimiterStats RateLimiter SlidingWindow TokenBucket
+        TooManyKeysError TooManyLimitersError UnknownLimiterError
     """,
     "monitoring": """
         AgentMonitor CheckRecord CheckStatus Finding Health HealthChange HealthCheck
@@ -835,8 +889,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "parts.store": "Store",
     "parts.window": "CallOutcome Counts",
     "pools": """
-        Borrowed ConnectionPool PoolClosedError PoolClosing PoolError PoolLease
-        PoolOverloadedError PoolSpec PoolStats PoolTimeoutError
+        Borrowed ConnectionPool ConnectionPoolClosedError ConnectionPoolClosing
+        ConnectionPoolError ConnectionPoolLease ConnectionPoolOverloadedError ConnectionPoolSpec
+        ConnectionPoolStats ConnectionPoolTimeoutError
     """,
     "primitives": """
         AlreadyArrivedError AlreadyVotedError Arrival BallotClosedError BallotNotFoundError
@@ -846,10 +901,14 @@ _NAMES: Final[Mapping[str, str]] = {
         LeaseStatus LeaseTimeoutError Leases NotAParticipantError NotAPartyError
         PrimitiveError VoteRequested
     """,
+    "recovery": """
+        Breadcrumb CompensationFailedError ERROR_CONTEXT ErrorCategory ErrorContext
+        ErrorContextFilter ErrorHandler ErrorPolicy ErrorReport RecoveryStrategy with_recovery
+    """,
     "resources": """
         BackPressureError Budget BudgetUsage PressureChanged PressureLevel ResourceAlert
-        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceTimeoutError
-        ResourceToken ResourceTokenError ResourceUsage Thresholds TypeUsage
+        ResourceDeniedError ResourceError ResourceLimit ResourceManager ResourceStats
+        ResourceTimeoutError ResourceToken ResourceTokenError Thresholds TypeUsage
         UnknownResourceError process_memory table_entries
     """,
     "retries": """
@@ -872,7 +931,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "store": "MemoryStore StateOwner",
     "task_pools": """
         DEFAULT_POOLS TaskBatch TaskPoolConfig TaskPoolError TaskPoolExistsError
-        TaskPoolFullError TaskPoolManager TaskPoolStatus TaskPoolTimeoutError TaskPoolsStats
+        TaskPoolFullError TaskPoolManager TaskPoolStats TaskPoolStatus TaskPoolTimeoutError
         TooManyTaskPoolsError UnknownTaskPoolError
     """,
 }

@@ -119,6 +119,10 @@ class Declarations:
             if metric.name in platform:
                 how = "Give it another name: that one is kept already."
                 _refuse("metrics", "named unlike those of the platform", metric.name, how)
+        for job in self.jobs:
+            if not job.id:
+                how = "It is known by that when the scheduler starts again: Job(..., id='nightly')."
+                _refuse("jobs", "given an id each", job.what, how)
         flags = [flag.name for flag in self.flags]
         for migration in self.migrations:
             for flag in sorted(migration.flags()):

@@ -151,6 +151,7 @@ class _Parts:
             self.live("retries", policies=dict(declared.retries), store=store),
             self.live("limits", limiters=dict(declared.limits), store=store),
             self.live("bulkheads", bulkheads=dict(declared.bulkheads), store=store),
+            self.live("cache"),
             self.live(
                 "flags",
                 flags=tuple(declared.flags),

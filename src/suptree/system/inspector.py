@@ -167,8 +167,10 @@ def info_snapshot(runtime: Runtime, wanted: str) -> dict[str, Any]:
     """One process as JSON values; *wanted* is a name, a key, `<0.12>`, `0.12` or `12`."""
     pid = _find(runtime, wanted)
     if pid is None:
+        hint = runtime.names.hint_for(wanted)()
         return {
-            "error": f"no process {wanted!r}: it has ended, or never was. `suptree tree` lists them."
+            "error": f"no process {wanted!r}: it has ended, or never was.{hint} "
+            "`suptree tree` lists them."
         }
     return {"answer": runtime.info(pid).to_dict()}
 

@@ -4,7 +4,7 @@ One function makes the arguments of both, so they cannot differ.  A service that
 again reads the settings that hold then: nothing is older after a restart than before it.
 
 >>> LIVE["health"].options(SystemSettings())
-{'max_concurrent': 64, 'max_checks': 10000, 'history': 20}
+{'max_concurrency': 64, 'max_checks': 10000, 'history': 20}
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from suptree.otp import ChildSpec, StartOptions, child
 from suptree.services import (
     BreakerConfig,
     Bulkheads,
+    Cache,
     CircuitBreakers,
     ConfigServer,
     CoordinationManager,
@@ -145,7 +146,7 @@ def _coordination(settings: SystemSettings) -> dict[str, Any]:
     )
     return {
         "policy": policy,
-        "lanes": coordination.lanes,
+        "max_lanes": coordination.max_lanes,
         "idle_after": coordination.idle_after,
         "history": coordination.history,
     }
@@ -159,6 +160,7 @@ LIVE: Final[Mapping[str, Live]] = MappingProxyType(
         "retries": Live(RetryService, _retries),
         "limits": Live(RateLimiter, _same_names("limits")),
         "bulkheads": Live(Bulkheads, _same_names("bulkheads")),
+        "cache": Live(Cache, _same_names("cache")),
         "flags": Live(FeatureFlags, lambda settings: {"settings": settings.flags}),
         "signals": Live(SignalBus, _same_names("signals")),
         "scheduler": Live(SchedulerManager, _same_names("scheduler")),

@@ -21,6 +21,7 @@ __all__ = [
     "AgentSettings",
     "BreakerSettings",
     "BulkheadSettings",
+    "CacheSettings",
     "CommandSettings",
     "CoordinationSettings",
     "DeadLetterSettings",
@@ -108,6 +109,19 @@ class BulkheadSettings(msgspec.Struct, frozen=True):
     max_bulkheads: Count = 1000
 
 
+class CacheSettings(msgspec.Struct, frozen=True):
+    """The cache of the system; see `Cache`.
+
+    Live: values for which there is no room any more go, those used longest ago first.  Another
+    `default_ttl` holds for what is put from then on.
+    """
+
+    max_entries: Count = 100_000
+    default_ttl: Seconds = 300.0
+    cleanup_interval: Seconds = 60.0
+    max_waiting: Count = 10_000
+
+
 class SignalSettings(msgspec.Struct, frozen=True):
     """The signal bus.
 
@@ -134,7 +148,7 @@ class CommandSettings(msgspec.Struct, frozen=True):
     Live: what runs and what waits goes on, and results for which there is no room are forgotten.
     """
 
-    max_concurrent: Count = 5
+    max_concurrency: Count = 5
     max_queued: CountFrom0 = 100
     timeout: Seconds = 10.0
     cache_ttl: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 30.0
@@ -163,7 +177,7 @@ class CoordinationSettings(msgspec.Struct, frozen=True):
     attempts: Count = 3
     breaker_failures: Count = 5
     breaker_reset: Seconds = 30.0
-    lanes: Count = 100_000
+    max_lanes: Count = 100_000
     idle_after: Seconds = 60.0
     history: CountFrom0 = 10_000
 
@@ -171,18 +185,18 @@ class CoordinationSettings(msgspec.Struct, frozen=True):
 class DeadLetterSettings(msgspec.Struct, frozen=True):
     """What could not be delivered.
 
-    Live: a smaller `limit` throws no letter away, each new one pushes one out.  Another
+    Live: a smaller `max_letters` throws no letter away, each new one pushes one out.  Another
     `max_age` holds for all letters: what is older goes, and is counted.
     """
 
-    limit: Count = 10_000
+    max_letters: Count = 10_000
     max_age: Seconds = 86_400.0
 
 
 class HealthSettings(msgspec.Struct, frozen=True):
     """The health of the whole system.  Live; of a history that is too long the oldest looks go."""
 
-    max_concurrent: Count = 64
+    max_concurrency: Count = 64
     max_checks: Count = 10_000
     history: Count = 20
 
@@ -210,6 +224,7 @@ class SystemSettings(msgspec.Struct, frozen=True):
     retries: RetrySettings = RetrySettings()
     limits: LimitSettings = LimitSettings()
     bulkheads: BulkheadSettings = BulkheadSettings()
+    cache: CacheSettings = CacheSettings()
     flags: dict[str, FlagValue] = {}
     signals: SignalSettings = SignalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()

@@ -143,15 +143,16 @@ def _check_settings(configuration: Configuration[SystemSettings]) -> None:
     value: object = configuration.value if isinstance(given, Configuration) else None
     if not isinstance(value, SystemSettings):
         raise TypeError(
-            f"System: configuration must be a Configuration of SystemSettings; got {configuration!r}. "
-            "Make one with load_configuration(SystemSettings, file=..., overrides=...)."
+            f"System: configuration must be a Configuration of SystemSettings; got a {type(given).__name__}. "
+            "Make one with load_configuration(SystemSettings, file=..., overrides=...); "
+            "what is declared is given by name, declared=Declarations(...)."
         )
 
 
 def _check_declared(declared: object) -> None:
     if declared is not None and not isinstance(declared, Declarations):
         raise TypeError(
-            f"System: declared must be Declarations; got {declared!r}. "
+            f"System: declared must be Declarations; got a {type(declared).__name__}. "
             "Write declared=Declarations(breakers=..., limits=...)."
         )
 
@@ -163,6 +164,6 @@ def _check_store(store: object) -> None:
     missing = [name for name in names if not callable(getattr(store, name, None))]
     if missing:
         raise TypeError(
-            f"System: store must be a Store, with async {', '.join(missing)}; got {store!r}. "
+            f"System: store must be a Store, with async {', '.join(missing)}; got a {type(store).__name__}. "
             "See suptree.services.Store for what each of them does."
         )

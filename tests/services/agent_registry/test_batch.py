@@ -8,6 +8,7 @@ import pytest
 
 import suptree as st
 from suptree.services import (
+    AgentBatchError,
     AgentExistsError,
     AgentMetadataError,
     AgentNotAliveError,
@@ -15,7 +16,6 @@ from suptree.services import (
     AgentRegistry,
     AgentRegistryError,
     AgentRegistryFullError,
-    BatchError,
     Register,
     Replace,
     Unregister,
@@ -100,7 +100,9 @@ async def test_a_batch_that_fails_in_the_middle_leaves_no_trace(runtime, failing
         "test", "suptree.agent_registry.agent.*", lambda event, *_: heard.append(event.name)
     )
 
-    with pytest.raises(BatchError, match="nothing was done, since operation 4 failed") as caught:
+    with pytest.raises(
+        AgentBatchError, match="nothing was done, since operation 4 failed"
+    ) as caught:
         await AgentRegistry.batch(
             agents,
             [

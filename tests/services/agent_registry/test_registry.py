@@ -500,9 +500,7 @@ async def test_a_restarted_registry_has_its_configuration_and_no_agents(runtime)
 
 
 async def kept(**options: Any) -> st.Pid[Any]:
-    return await st.Supervisor.start_link(
-        AgentRegistry.kept("agents", **options), strategy="rest_for_one", max_restarts=10
-    )
+    return await AgentRegistry.tree(max_restarts=10, **options).start_link()
 
 
 async def test_kept_agents_stay_registered_over_a_crash_of_the_registry(runtime):

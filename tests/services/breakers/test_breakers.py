@@ -576,7 +576,8 @@ async def test_a_function_that_is_not_async_says_so_and_counts_neither_way(runti
     breakers = await CircuitBreakers.start_link({"bank": config})
 
     with pytest.raises(
-        NotAsyncError, match="function must be async; <built-in function abs> gave 7"
+        NotAsyncError,
+        match=r"^CircuitBreakers\.run: function must be async; <built-in function abs> gave 7",
     ):
         await CircuitBreakers.run(breakers, "bank", abs, -7)
 

@@ -352,7 +352,7 @@ async def test_a_call_that_outlives_the_service_still_gives_its_value(runtime):
 async def test_a_function_that_is_not_async_says_so_and_leaves_its_place(runtime):
     bulkheads = await Bulkheads.start_link({"bank": BulkheadConfig()})
 
-    with pytest.raises(NotAsyncError, match="function must be async"):
+    with pytest.raises(NotAsyncError, match=r"^Bulkheads\.run: function must be async"):
         await Bulkheads.run(bulkheads, "bank", abs, -7)
 
     assert (await Bulkheads.status(bulkheads, "bank")).inside == 0

@@ -23,7 +23,7 @@ def result(size: int) -> CommandResult:
         stderr=b"",
         exit_code=0,
         signal=None,
-        duration=0.0,
+        duration_s=0.0,
         stdout_truncated=False,
         stderr_truncated=False,
         swept=0,

@@ -50,7 +50,7 @@ async def test_a_command_gives_its_output_its_errors_and_its_exit_code(runtime):
         False,
         False,
     )
-    assert 0 < result.duration < 10
+    assert 0 < result.duration_s < 10
 
 
 async def test_a_command_that_a_signal_ended_says_which(runtime):
@@ -154,6 +154,7 @@ async def test_a_changed_rule_holds_for_the_next_call_and_old_results_are_not_gi
         lambda: execute("commands", "sh", stdin=object()),  # type: ignore[arg-type]
         lambda: execute(None, "sh"),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid="sh"),
+        lambda: SystemCommandManager.update_allowed_commands("commands", forbid=None),  # type: ignore[arg-type]
         lambda: SystemCommandManager.update_allowed_commands("commands", forbid=[3]),  # type: ignore[list-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow={"x": 3}),  # type: ignore[dict-item]
         lambda: SystemCommandManager.update_allowed_commands("commands", allow=[]),  # type: ignore[arg-type]
@@ -222,7 +223,9 @@ print(sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:3], len(os.listdir(
 print(os.getsid(0) == os.getpid() == os.getpgid(0))
 print(status["NoNewPrivs"], status["SigBlk"], signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
 print(oct(os.umask(0)))
-print(int(status["SigIgn"], 16) & ~(1 << signal.SIGPIPE - 1) & ~(1 << signal.SIGXFSZ - 1))
+ignored = {number for number in range(1, 65) if int(status["SigIgn"], 16) >> number - 1 & 1}
+# Python ignores two; what the C library keeps for itself, `make` leaves ignored, and nobody can set.
+print((ignored & signal.valid_signals()) - {signal.SIGPIPE, signal.SIGXFSZ})
 """
 
 
@@ -232,7 +235,7 @@ async def test_it_gets_three_descriptors_a_session_usual_signals_and_no_more_rig
 
     lines = (await py(SURROUNDINGS)).text.splitlines()
 
-    assert lines == ["[0, 1, 2] 4", "True", "1 0000000000000000 True", "0o77", "0"]
+    assert lines == ["[0, 1, 2] 4", "True", "1 0000000000000000 True", "0o77", "set()"]
 
 
 LIMITS = """
@@ -331,7 +334,12 @@ async def test_what_was_written_before_the_time_was_over_is_in_the_error(runtime
         await sh("echo out; echo err >&2; sleep 1000", timeout=0.5)
 
     error = caught.value
-    assert (error.stdout, error.stderr, error.limit, error.gone) == (b"out\n", b"err\n", 0.5, True)
+    assert (error.stdout, error.stderr, error.timeout, error.gone) == (
+        b"out\n",
+        b"err\n",
+        0.5,
+        True,
+    )
 
 
 # -- starts that fail -----------------------------------------------------------------------------
@@ -449,7 +457,7 @@ async def test_every_event_is_emitted_as_declared(runtime):
 
 
 async def test_many_commands_at_once_leave_no_descriptor_and_no_process(runtime):
-    await manager(max_concurrent=20, max_queued=200)
+    await manager(max_concurrency=20, max_queued=200)
     await sh("true")
     before = len(os.listdir("/dev/fd"))
 
@@ -457,3 +465,9 @@ async def test_many_commands_at_once_leave_no_descriptor_and_no_process(runtime)
 
     assert [one.stdout for one in results] == [b"%d\n" % number for number in range(100)]
     assert len(os.listdir("/dev/fd")) == before
+
+
+async def test_the_tree_can_be_started_by_itself_with_the_options_of_its_child_spec(runtime):
+    await SystemCommandManager.start_link(name="alone")  # type: ignore[call-arg]
+
+    assert (await SystemCommandManager.stats("alone")).running == 0

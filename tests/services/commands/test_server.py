@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import suptree as st
+from suptree.otp import sys
 from suptree.services import (
     AnyArguments,
     CommandLostError,
@@ -19,8 +20,9 @@ from suptree.services import (
 )
 from suptree.services.commands.outcome import Captured, RunOutcome
 from suptree.services.commands.run import Began, Job, Order, Over, Peek, Seen
-from suptree.services.commands.server import CommandServer, Family
+from suptree.services.commands.server import CommandServer, Family, Terms
 from suptree.services.commands.settings import CommandOptions, HeldOptions
+from suptree.services.commands.spec import Command
 from suptree.testing import wait_down
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
@@ -51,7 +53,7 @@ async def pretend(manager: st.Pid[Any], guardians: str, job: Job) -> None:
             how, until = "stopped", now() + job.rule.grace
     code = 1 if job.command.name == "bad" else 0
     captured = Captured(b"%d" % job.run, b"", 1, 0)
-    outcome = RunOutcome(how=how, code=code, captured=captured, duration=seconds)
+    outcome = RunOutcome(how=how, code=code, captured=captured, duration_s=seconds)
     st.send(manager, Over(job.run, outcome))
 
 
@@ -103,7 +105,7 @@ def attempt(name: str, seconds: float, **options: Any) -> st.Task[Any]:
 
 
 async def test_so_many_run_so_many_wait_and_one_more_is_refused_at_once(runtime):
-    await service(max_concurrent=2, max_queued=3)
+    await service(max_concurrency=2, max_queued=3)
     tasks = [begin(str(number), 1.0) for number in range(5)]
     while (await stats()).queued < 3:
         await asyncio.sleep(0)
@@ -127,7 +129,7 @@ async def test_five_run_at_once_by_default(runtime):
 
 
 async def test_those_who_wait_have_their_turn_in_the_order_in_which_they_came(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     tasks = []
     for number in range(5):
         tasks.append(begin(str(number), 1.0))
@@ -140,7 +142,7 @@ async def test_those_who_wait_have_their_turn_in_the_order_in_which_they_came(ru
 
 
 async def test_whose_turn_does_not_come_in_time_is_told_so_and_nothing_runs_for_it(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     first = begin("long", 5.0)
     await asyncio.sleep(0.1)
 
@@ -165,7 +167,7 @@ async def test_a_command_has_ten_seconds_unless_somebody_says_otherwise(runtime)
 
 
 async def test_a_slot_is_free_only_when_the_command_is_gone(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     first = attempt("first", 1000.0, timeout=1.0)
     await asyncio.sleep(0.1)
 
@@ -191,7 +193,7 @@ async def test_the_limit_is_the_time_that_the_callers_caller_still_waits(runtime
 
     assert seen == [{"limit_s": 2.0, "time_left_s": 2.0}]
     error = front_saw.pop()
-    assert (type(error), error.limit, error.gone) == (CommandTimeoutError, 2.0, False)
+    assert (type(error), error.timeout, error.gone) == (CommandTimeoutError, 2.0, False)
     await idle()
     assert now() == pytest.approx(2.5, abs=0.05)
     assert (await stats()).stopped == 1
@@ -332,7 +334,7 @@ async def test_a_run_of_which_every_caller_has_left_is_ended(runtime):
 
 
 async def test_who_is_cancelled_in_the_queue_leaves_no_trace(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     first = begin("x", 1.0)
     await asyncio.sleep(0.1)
     second = asyncio.ensure_future(work("y", 1.0))
@@ -393,7 +395,7 @@ async def test_a_cleared_cache_has_nothing(runtime):
 
 
 async def test_a_command_that_is_forbidden_while_it_waits_is_refused_and_what_runs_goes_on(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     running = begin("x", 1.0)
     await asyncio.sleep(0.1)
     waiting = attempt("y", 1.0)
@@ -407,7 +409,7 @@ async def test_a_command_that_is_forbidden_while_it_waits_is_refused_and_what_ru
 
 
 async def test_a_run_whose_process_is_killed_is_lost_and_its_place_is_free(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     call = attempt("x", 1000.0)
     await asyncio.sleep(0.1)
     (run,) = await st.TaskSupervisor.children("c.runs")
@@ -431,19 +433,35 @@ async def test_nobody_waits_for_ever_when_the_supervisor_of_the_runs_is_gone(run
 
 
 async def test_other_bounds_hold_for_what_comes_and_more_room_is_used_at_once(runtime):
-    await service(max_concurrent=1)
+    await service(max_concurrency=1)
     tasks = [begin(str(number), 1.0) for number in range(4)]
     await asyncio.sleep(0.1)
 
-    await SystemCommandManager.reconfigure("c", max_concurrent=4, timeout=1.5, cache_entries=0)
+    await SystemCommandManager.reconfigure("c", max_concurrency=4, timeout=1.5, cache_entries=0)
 
     await st.Task.await_many(tasks, timeout=60.0)
     assert now() == pytest.approx(1.1)
     assert (await stats()).cached == 0
     with pytest.raises(CommandTimeoutError, match=r"within 1\.5 s"):
         await work("x", 1000.0)
-    with pytest.raises(ValueError, match="max_concurrent must be"):
-        await SystemCommandManager.reconfigure("c", max_concurrent=0)
+    with pytest.raises(ValueError, match="max_concurrency must be"):
+        await SystemCommandManager.reconfigure("c", max_concurrency=0)
+
+
+async def test_two_who_change_bounds_at_once_change_both(runtime):
+    await service()
+    await sys.suspend("c.server")
+    changes = [
+        asyncio.create_task(SystemCommandManager.reconfigure("c", max_concurrency=7)),
+        asyncio.create_task(SystemCommandManager.reconfigure("c", cache_ttl=7.0)),
+    ]
+    await asyncio.sleep(0.1)
+    await sys.resume("c.server")
+    await asyncio.gather(*changes)
+
+    terms = await CommandServer.terms("c.server", Command("work"))
+    assert isinstance(terms, Terms)
+    assert (terms.options.max_concurrency, terms.options.cache_ttl) == (7, 7.0)
 
 
 async def idle() -> None:

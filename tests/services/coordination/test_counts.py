@@ -73,9 +73,9 @@ async def parked_until_it_expires() -> None:
     Agent.let_go("narrow")
 
 
-async def redelivered() -> None:
+async def redriven() -> None:
     DeadLetterQueue.add("letters", "worker", 1, "why")
-    await M.redeliver("router", "letters")
+    await M.redrive("router", "letters")
     await asyncio.sleep(0.1)
 
 
@@ -103,8 +103,8 @@ ACTS: dict[str, tuple[Act, dict[str, int]]] = {
     ),
     "a place in time": (parked_and_served, {"accepted": 3, "acknowledged": 3}),
     "a dead letter": (
-        redelivered,
-        {"accepted": 1, "redelivered": 1, "buffered": 1, "acknowledged": 1},
+        redriven,
+        {"accepted": 1, "redriven": 1, "buffered": 1, "acknowledged": 1},
     ),
     "a group": (group, {"contexts": 1}),
     "all or nothing": (
@@ -186,9 +186,9 @@ LETTERS: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
         {"added": 2, "held": 1, "dropped_full": 1},
     ),
     "purged": (lambda: DeadLetterQueue.purge("letters"), {"purged": 2, "held": -2}),
-    "redelivered": (
-        lambda: M.redeliver("router", "letters"),
-        {"redelivered": 2, "held": -2},
+    "redriven": (
+        lambda: M.redrive("router", "letters"),
+        {"redriven": 2, "held": -2},
     ),
     "listed": (lambda: DeadLetterQueue.letters("letters"), {}),
     "old": (lambda: asyncio.sleep(150.0), {"dropped_expired": 2, "held": -2}),
@@ -197,7 +197,7 @@ LETTERS: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 
 @pytest.mark.parametrize(("act", "expected"), LETTERS.values(), ids=LETTERS)
 async def test_what_is_done_with_letters_moves_these_counts_and_no_other(runtime, act, expected):
-    await letters(limit=3, max_age=100.0)
+    await letters(max_letters=3, max_age=100.0)
     await router(dead_letters="letters")
     await agent("worker")
     for n in range(2):
@@ -213,7 +213,7 @@ async def test_what_is_done_with_letters_moves_these_counts_and_no_other(runtime
     assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == (
         expected
     )
-    gone = stats.redelivered + stats.purged + stats.dropped_full + stats.dropped_expired
+    gone = stats.redriven + stats.purged + stats.dropped_full + stats.dropped_expired
     assert stats.added + stats.taken_over == gone + stats.held
 
 

@@ -235,7 +235,7 @@ async def test_the_policy_of_the_new_router_holds_for_what_it_took_over(runtime)
 
     assert isinstance(outcome, Rejected)
     [lane] = await CoordinationManager.lanes("router")
-    assert (lane.breaker, lane.waiting_count) == ("none", 1)
+    assert (lane.breaker, lane.waiting) == ("none", 1)
 
 
 async def test_what_travels_goes_with_a_message_that_was_taken_over(runtime):

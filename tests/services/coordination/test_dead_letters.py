@@ -74,7 +74,7 @@ async def test_the_oldest_goes_when_there_are_too_many_and_is_counted(runtime):
         events.DEAD_LETTER_DROPPED,
         lambda _event, _numbers, facts: dropped.append(facts),
     )
-    await letters(limit=2)
+    await letters(max_letters=2)
     await put("a", "b", "c")
 
     assert await held() == ["b", "c"]
@@ -111,22 +111,22 @@ async def test_what_the_router_takes_leaves_the_queue_and_is_delivered_in_order(
     await agent("worker")
     await put("a", "b", "c")
 
-    outcomes = await CoordinationManager.redeliver("router", "letters")
+    outcomes = await CoordinationManager.redrive("router", "letters")
     await wait_until(lambda: len(got("worker")) == 3)
 
     assert not any(isinstance(one, Rejected) for one in outcomes.values())
     assert got("worker") == ["a", "b", "c"]
     assert await held() == []
-    assert (await DeadLetterQueue.stats("letters")).redelivered == 3
+    assert (await DeadLetterQueue.stats("letters")).redriven == 3
 
 
-async def test_some_letters_are_redelivered_and_the_others_stay(runtime):
+async def test_some_letters_are_redriven_and_the_others_stay(runtime):
     await letters()
     await router(dead_letters="letters")
     await agent("worker")
     await put("a", "b")
 
-    await CoordinationManager.redeliver("router", "letters", [2])
+    await CoordinationManager.redrive("router", "letters", [2])
 
     assert await held() == ["a"]
 
@@ -136,7 +136,7 @@ async def test_what_the_router_does_not_take_comes_back_and_counts_it(runtime):
     await router(dead_letters="letters")
     await put("a")
 
-    outcomes = await CoordinationManager.redeliver("router", "letters")
+    outcomes = await CoordinationManager.redrive("router", "letters")
 
     assert isinstance(outcomes[1], Rejected)
     [letter] = await DeadLetterQueue.letters("letters")
@@ -144,7 +144,7 @@ async def test_what_the_router_does_not_take_comes_back_and_counts_it(runtime):
     assert (await DeadLetterQueue.stats("letters")).on_loan == 0
 
 
-# -- a redelivery that does not come to its end ----------------------------------------------------
+# -- a redrive that does not come to its end --------------------------------------------------------
 
 
 async def passes(count: int) -> None:
@@ -191,26 +191,24 @@ async def test_letters_come_back_when_their_borrower_ends(runtime):
 
 
 @pytest.mark.parametrize("turns", range(10))
-async def test_a_redelivery_that_is_cancelled_at_any_moment_delivers_no_letter_twice(
-    runtime, turns
-):
+async def test_a_redrive_that_is_cancelled_at_any_moment_delivers_no_letter_twice(runtime, turns):
     await letters()
     await router(dead_letters="letters")
     await agent("worker")
     await put(*range(250))
-    redelivering = asyncio.ensure_future(CoordinationManager.redeliver("router", "letters"))
+    redriving = asyncio.ensure_future(CoordinationManager.redrive("router", "letters"))
     await passes(turns)
 
-    redelivering.cancel()
-    await asyncio.gather(redelivering, return_exceptions=True)
+    redriving.cancel()
+    await asyncio.gather(redriving, return_exceptions=True)
     await asyncio.sleep(1.0)
     for _ in range(3):  # a lane has room for a hundred
-        await CoordinationManager.redeliver("router", "letters")
+        await CoordinationManager.redrive("router", "letters")
         await asyncio.sleep(1.0)
 
     assert sorted(got("worker")) == list(range(250))
     stats = await DeadLetterQueue.stats("letters")
-    assert (stats.redelivered, stats.held, stats.on_loan) == (250, 0, 0)
+    assert (stats.redriven, stats.held, stats.on_loan) == (250, 0, 0)
 
 
 @pytest.mark.parametrize("turns", range(10))
@@ -221,13 +219,13 @@ async def test_letters_of_a_router_that_is_killed_over_them_are_delivered_once(r
     st.unlink(pid)
     await agent("worker")
     await put(*range(90))
-    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    asking = CoordinationManager.redrive.send_request("router", "letters")
     await passes(turns)
 
     st.exit(pid, st.KILL)
     await asyncio.gather(asking.wait(), return_exceptions=True)
     await router(dead_letters="letters", store=MemoryStore())
-    await CoordinationManager.redeliver("router", "letters")
+    await CoordinationManager.redrive("router", "letters")
     await asyncio.sleep(1.0)
 
     assert got("worker") == list(range(90))
@@ -241,26 +239,26 @@ async def test_letters_of_a_queue_that_is_killed_over_them_are_delivered_once(ru
     await router(dead_letters="letters")
     await agent("worker")
     await put(*range(90))
-    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    asking = CoordinationManager.redrive.send_request("router", "letters")
     await passes(turns)
 
     st.exit(pid, st.KILL)
     await wait_down(pid)
     await asking.wait()
     await letters(store=MemoryStore())
-    await CoordinationManager.redeliver("router", "letters")
+    await CoordinationManager.redrive("router", "letters")
     await asyncio.sleep(1.0)
 
     assert got("worker") == list(range(90))
     assert await held() == []
 
 
-async def test_a_queue_that_ends_is_told_to_who_asked_for_redelivery(runtime):
+async def test_a_queue_that_ends_is_told_to_who_asked_for_a_redrive(runtime):
     queue = await letters()
     st.unlink(queue)
     await router(dead_letters="letters")
     await st.sys.suspend(queue)
-    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    asking = CoordinationManager.redrive.send_request("router", "letters")
     await turn(3)
 
     st.exit(queue, st.KILL)
@@ -268,7 +266,7 @@ async def test_a_queue_that_ends_is_told_to_who_asked_for_redelivery(runtime):
     with pytest.raises(st.ServerExitError):
         await asking
     with pytest.raises(st.NoProcessError):
-        await CoordinationManager.redeliver("router", "letters")
+        await CoordinationManager.redrive("router", "letters")
     router_process = st.whereis("router")._process
     assert not router_process.pending
 
@@ -278,7 +276,7 @@ async def test_what_is_purged_while_a_router_takes_it_in_is_either_gone_or_on_it
     await router(dead_letters="letters")
     await agent("worker")
     await put(*range(50))
-    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    asking = CoordinationManager.redrive.send_request("router", "letters")
     await turn(1)
 
     purged = await DeadLetterQueue.purge("letters")
@@ -295,7 +293,7 @@ async def test_what_is_purged_after_it_was_lent_is_not_taken_in(runtime):
     await agent("worker")
     await put(*range(5))
     await st.sys.suspend(queue)
-    asking = CoordinationManager.redeliver.send_request("router", "letters")
+    asking = CoordinationManager.redrive.send_request("router", "letters")
     await CoordinationManager.stats("router")  # it has asked the queue
     await st.sys.suspend(pid)
     await st.sys.resume(queue)
@@ -324,7 +322,7 @@ async def test_letters_are_sent_again_by_the_router_once_they_are_old_enough(run
 
     assert got("worker") == ["a"]
     assert await held() == []
-    assert (await CoordinationManager.stats("router")).redelivered == 1
+    assert (await CoordinationManager.stats("router")).redriven == 1
 
 
 async def test_a_letter_is_sent_again_so_often_and_then_waits_for_people(runtime):
@@ -445,7 +443,7 @@ async def test_each_letter_that_comes_in_and_goes_out_again_is_an_event(runtime)
     seen: list[Any] = []
     runtime.telemetry.attach_many(
         "letters",
-        [events.DEAD_LETTER_ADDED, events.DEAD_LETTER_REDELIVERED],
+        [events.DEAD_LETTER_ADDED, events.DEAD_LETTER_REDRIVEN],
         lambda event, numbers, facts: seen.append((event, numbers, facts)),
     )
     await letters()
@@ -453,7 +451,7 @@ async def test_each_letter_that_comes_in_and_goes_out_again_is_an_event(runtime)
     await agent("worker")
     await put("a")
     await asyncio.sleep(5.0)
-    await CoordinationManager.redeliver("router", "letters")
+    await CoordinationManager.redrive("router", "letters")
 
     assert [(numbers, facts) for _, numbers, facts in seen] == [
         ({"letters_count": 1}, {"to": "worker", "number": 1, "reason": "why"}),
@@ -475,7 +473,7 @@ async def test_letters_outlive_the_router(runtime):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"limit": 0}, "limit must be a whole number, 1 or more; got 0"),
+        ({"max_letters": 0}, "max_letters must be a whole number, 1 or more; got 0"),
         ({"max_age": -1.0}, "max_age must be a finite number, above 0; got -1.0"),
         ({"space": ""}, "space must be a text that is not empty; got ''"),
         ({"store": {}}, "store must keep references, as MemoryStore does; got {}"),

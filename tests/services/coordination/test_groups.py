@@ -62,7 +62,7 @@ async def test_tasks_spread_over_all_receivers(runtime):
     for n in range(6):
         await distribute("router", NAMES, ("hold", n), wait=0.0)
 
-    assert {one.to: one.waiting_count for one in await CoordinationManager.lanes("router")} == {
+    assert {one.to: one.waiting for one in await CoordinationManager.lanes("router")} == {
         "a": 1,
         "b": 1,
         "c": 1,
@@ -290,7 +290,7 @@ async def test_all_or_nothing_is_handed_to_nobody_if_one_could_not_handle_it(run
 
 
 async def test_all_or_nothing_is_handed_to_nobody_if_the_lanes_do_not_suffice(runtime):
-    await crew(lanes=2)
+    await crew(max_lanes=2)
 
     result = await broadcast("router", NAMES, "news", strategy="all_or_nothing")
     fits = await broadcast("router", NAMES[:2], "news", strategy="all_or_nothing")

@@ -20,6 +20,7 @@ from suptree.services import (
     Rejected,
 )
 from suptree.services.coordination import events
+from suptree.services.coordination.lane import Entry, Lane
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.breaker import BreakerConfig
 from suptree.testing import turn, wait_until
@@ -84,7 +85,7 @@ async def test_a_receiver_has_one_message_at_a_time(runtime):
     await coordinate("router", "slow", 2, wait=1.0)
 
     assert got("slow") == [("hold", 1)]
-    assert (await lane("slow")).waiting_count == 1
+    assert (await lane("slow")).waiting == 1
 
 
 # -- a receiver that restarts -------------------------------------------------------------------
@@ -179,7 +180,7 @@ async def test_wait_lets_a_sender_wait_for_a_place(runtime):
         CoordinationManager.coordinate.send_request("router", "slow", ("hold", n)) for n in range(4)
     ]
     await turn()
-    assert (await lane("slow")).waiting_count == 3
+    assert (await lane("slow")).waiting == 3
 
     for count in (1, 2, 3, 4):
         await wait_until(lambda: len(got("slow")) == count)  # noqa: B023
@@ -216,7 +217,7 @@ async def test_a_message_that_is_tried_again_lets_no_more_senders_into_a_full_bu
     outcomes = [await one for one in parked]
 
     assert [one.why for one in outcomes] == ["buffer_full"] * 3
-    assert (await lane("worker")).waiting_count == 2
+    assert (await lane("worker")).waiting == 2
 
 
 async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
@@ -231,7 +232,7 @@ async def test_a_sender_that_waited_for_a_place_in_vain_is_rejected(runtime):
     assert isinstance(outcome, Rejected)
     assert outcome.why == "buffer_full"
     assert runtime.now() - before == pytest.approx(3.0)
-    assert (await lane("slow")).waiting_count == 1
+    assert (await lane("slow")).waiting == 1
 
 
 async def test_so_many_may_wait_for_a_place_and_no_more(runtime):
@@ -524,7 +525,7 @@ async def test_a_lane_with_messages_or_an_open_breaker_is_kept(runtime):
 
 
 async def test_there_are_so_many_lanes_and_no_more_and_quiet_ones_make_room(runtime):
-    await router(lanes=2)
+    await router(max_lanes=2)
     for name in ("a", "b", "c"):
         await agent(name)
     await coordinate("router", "a", ("hold", 1), wait=0.0)
@@ -639,3 +640,14 @@ async def test_a_receiver_has_the_deadline_of_a_sender_that_waits(runtime):
     await Hurried.send(hurried, 5.0)
 
     assert (await st.sys.get_state(helped))["time_left"] == [pytest.approx(1.0)]
+
+
+async def test_a_retry_under_way_is_not_taken_for_a_receiver_that_is_slow(runtime):
+    lane = Lane("worker", LanePolicy(), 0.0)
+    lane.in_flight = Entry(1, lane, "hello", None, 0.0, 1.0, 60.0)
+    slow = lane.what_holds_it()
+
+    lane.failures = 1
+
+    assert slow == "the receiver has not answered yet"
+    assert lane.what_holds_it().startswith("the last attempt found nobody, or failed")

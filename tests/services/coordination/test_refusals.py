@@ -172,19 +172,25 @@ ASKS = [
     *cases("join.member", NO_RECEIVER, lambda x: M.join("router", "crew", x)),
     *cases("leave.name", NO_NAME, lambda x: M.leave("router", x, "a")),
     *cases("leave.member", NO_RECEIVER, lambda x: M.leave("router", "crew", x)),
-    *cases("redeliver.dead_letters", ["a", *NO_RECEIVER], lambda x: M.redeliver("router", x)),
-    *cases("redeliver.numbers", NO_NUMBERS, lambda x: M.redeliver("router", "letters", x)),
+    *cases("redrive.dead_letters", ["a", *NO_RECEIVER], lambda x: M.redrive("router", x)),
+    *cases("redrive.numbers", NO_NUMBERS, lambda x: M.redrive("router", "letters", x)),
     *cases("letters.limit", NO_NUMBER, lambda x: Q.letters("letters", limit=x)),
     *cases("letters.to", NO_RECEIVER[1:], lambda x: Q.letters("letters", to=x)),
     *cases("letter", NO_NUMBER, lambda x: Q.letter("letters", x)),
     *cases("purge", NO_NUMBERS, lambda x: Q.purge("letters", x)),
     *cases("reconfigure.policy", NO_NAME[1:], lambda x: M.reconfigure("router", policy=x)),
-    *cases("reconfigure.lanes", tame(NO_NUMBER[1:]), lambda x: M.reconfigure("router", lanes=x)),
+    *cases(
+        "reconfigure.max_lanes", tame(NO_NUMBER[1:]), lambda x: M.reconfigure("router", max_lanes=x)
+    ),
     *cases(
         "reconfigure.history", tame(NO_NUMBER[1:]), lambda x: M.reconfigure("router", history=x)
     ),
     *cases("reconfigure.idle", tame(NO_SECONDS), lambda x: M.reconfigure("router", idle_after=x)),
-    *cases("reconfigure.limit", tame(NO_NUMBER[1:]), lambda x: Q.reconfigure("letters", limit=x)),
+    *cases(
+        "reconfigure.max_letters",
+        tame(NO_NUMBER[1:]),
+        lambda x: Q.reconfigure("letters", max_letters=x),
+    ),
     *cases("reconfigure.age", tame(NO_SECONDS), lambda x: Q.reconfigure("letters", max_age=x)),
     *cases("lend", [None, 5, "a", [], object(), Evil()], lambda x: st.GenServer.call("letters", x)),
 ]
@@ -272,8 +278,8 @@ async def test_a_value_of_any_kind_is_a_message(runtime):
             r"all; got 5. Write \[5\].",
         ),
         (
-            lambda: M.redeliver("router", "a"),
-            "redeliver: dead_letters must be a DeadLetterQueue; got 'a'. Name the queue.",
+            lambda: M.redrive("router", "a"),
+            "redrive: dead_letters must be a DeadLetterQueue; got 'a'. Name the queue.",
         ),
         (
             lambda: M.coordinate("router", 17, 1),  # type: ignore[arg-type]
@@ -311,7 +317,7 @@ async def test_a_refusal_says_what_would_be_right(runtime, ask, text):
         ({"redrive": RedrivePolicy()}, "dead_letters must be given with redrive; got None"),
         ({"store": 5}, "store must keep references"),
         ({"space": 5}, "space must be a text that is not empty; got 5"),
-        ({"lanes": 0}, "lanes must be a whole number, 1 or more; got 0"),
+        ({"max_lanes": 0}, "max_lanes must be a whole number, 1 or more; got 0"),
         ({"max_contexts": 0}, "max_contexts must be a whole number, 1 or more; got 0"),
         ({"idle_after": math.nan}, "idle_after must be a finite number, above 0; got nan"),
         ({"history": -1}, "history must be a whole number, 0 or more; got -1"),

@@ -64,7 +64,7 @@ async def test_a_wait_ends_when_the_last_that_is_needed_gets_ready(runtime):
     await wait
     await asyncio.sleep(31.0)  # past the end of the wait
     stats = await ReadinessBoard.stats("board")
-    assert (stats.served_count, stats.expired_count) == (1, 0)
+    assert (stats.served, stats.expired) == (1, 0)
 
 
 async def test_a_wait_for_what_is_ready_already_is_none(runtime):
@@ -98,7 +98,7 @@ async def test_a_wait_in_vain_says_why_after_its_timeout(runtime, timeout):
     assert caught.value.reasons == ("api -> db: has said nothing yet",)
     assert f"api: not ready within {timeout:g} s" in str(caught.value)
     assert runtime.now() - before == pytest.approx(timeout)
-    assert (await ReadinessBoard.stats("board")).expired_count == 1
+    assert (await ReadinessBoard.stats("board")).expired == 1
 
 
 async def test_waits_end_each_at_its_own_time(runtime):
@@ -140,7 +140,7 @@ async def test_a_word_goes_with_the_process_that_gave_it(runtime):
     found = await ReadinessBoard.readiness("board", "api")
     assert found.reasons == ("api -> db: its process ended: 'power cut'",)
     assert not (await ReadinessBoard.readiness("board", "db")).live
-    assert (await ReadinessBoard.stats("board")).deaths_count == 1
+    assert (await ReadinessBoard.stats("board")).deaths == 1
 
 
 async def test_the_word_of_a_successor_outlives_its_predecessor(runtime):
@@ -211,7 +211,7 @@ async def test_one_waiter_more_than_may_is_refused_and_counted(runtime):
 
     with pytest.raises(TooManyWaitersError, match="at most 2"):
         await ReadinessBoard.wait_ready("board", "db")
-    assert (await ReadinessBoard.stats("board")).refused_count == 1
+    assert (await ReadinessBoard.stats("board")).refused == 1
     await ReadinessBoard.ready("board", "db")
     await asyncio.gather(*waits)
 
@@ -225,7 +225,7 @@ async def test_who_gave_up_waiting_leaves_nothing_behind(runtime):
         await turn(1)
 
     stats = await ReadinessBoard.stats("board")
-    assert (stats.waiters_count, stats.refused_count) == (0, 0)
+    assert (stats.waiters, stats.refused) == (0, 0)
     assert len((await st.sys.get_state(pid))["_waiters"]) <= 2
 
 

@@ -13,9 +13,9 @@ from suptree.services.flags import (
     START,
     FeatureFlags,
     Flag,
-    Guard,
     Migration,
     MigrationControl,
+    MigrationGuard,
     MigrationMoved,
     Stage,
     UnknownFlagError,
@@ -31,15 +31,17 @@ ROUTING = Migration(
 )
 
 
-async def started(guard: Guard | None = None, *, stages: int = 2, **options: Any) -> st.Pid[Any]:
+async def started(
+    guard: MigrationGuard | None = None, *, stages: int = 2, **options: Any
+) -> st.Pid[Any]:
     children = [
         st.child(StateOwner).with_(id="state"),
         st.child(FeatureFlags, FLAGS, migrations=[ROUTING], store=MemoryStore()).with_(
             id="flags", name="flags"
         ),
-        st.child(MigrationControl, "flags", {"routing": guard or Guard()}, **options).with_(
-            id="control", name="control"
-        ),
+        st.child(
+            MigrationControl, "flags", {"routing": guard or MigrationGuard()}, **options
+        ).with_(id="control", name="control"),
     ]
     supervisor = await st.Supervisor.start_link(children, strategy="one_for_one")
     for stage in STAGES[:stages]:
@@ -184,7 +186,9 @@ async def test_a_request_that_a_full_mailbox_rejects_is_made_again(runtime):
     flags = st.child(FeatureFlags, FLAGS, migrations=[ROUTING])
     await flags.with_(name="flags", bound=st.MailboxBound(1, "reject")).start_link()
     await (
-        st.child(MigrationControl, "flags", {"routing": Guard()}).with_(name="control").start_link()
+        st.child(MigrationControl, "flags", {"routing": MigrationGuard()})
+        .with_(name="control")
+        .start_link()
     )
     await FeatureFlags.advance("flags", "routing", "few")
     await st.sys.suspend("flags")
@@ -231,7 +235,7 @@ async def test_errors_of_long_ago_do_not_add_up(runtime):
 
 @pytest.mark.suptree_loop("virtual")
 async def test_readiness_says_whether_the_next_stage_may_come_and_what_is_missing(runtime):
-    await started(Guard(bake_s=30.0, min_calls=10), stages=1)
+    await started(MigrationGuard(bake_s=30.0, min_calls=10), stages=1)
     report(5, 0)
     early = await MigrationControl.readiness("control", "routing")
     await asyncio.sleep(30)
@@ -277,5 +281,5 @@ async def test_a_control_that_is_started_again_watches_on(runtime):
 
 
 async def test_a_guard_must_be_one(runtime):
-    with pytest.raises(st.StartError, match="must be a Guard"):
+    with pytest.raises(st.StartError, match="must be a MigrationGuard"):
         await MigrationControl.start("flags", {"routing": 0.05})  # type: ignore[dict-item]

@@ -24,7 +24,7 @@ from suptree.services.flags import (
 )
 from suptree.services.flags.declared import Declared
 from suptree.services.flags.rules import Flags
-from suptree.services.flags.standing import HISTORY_LEN, Override, Progress, Standing
+from suptree.services.flags.standing import HISTORY_LEN, MigrationProgress, Override, Standing
 
 STAGES = ["shadow", "half", "all"]
 ROUTING = Migration(
@@ -225,13 +225,15 @@ def test_a_store_that_cannot_be_read_is_refused_and_no_default_taken(plain):
 
 def test_a_stored_stage_or_percentage_that_cannot_be_is_refused():
     with pytest.raises(FlagStateError, match="stands at stage 'gone'"):
-        RULES.check(Standing(migrations={"routing": Progress("gone")}))
+        RULES.check(Standing(migrations={"routing": MigrationProgress("gone")}))
     with pytest.raises(FlagStateError, match="must be from 0 to 100"):
         RULES.check(Standing(flags={"x": Override(percentage=120.0)}))
 
 
 def test_what_nobody_declares_any_more_is_kept_and_named():
-    standing = Standing(flags={"old": Override(percentage=5.0)}, migrations={"done": Progress("s")})
+    standing = Standing(
+        flags={"old": Override(percentage=5.0)}, migrations={"done": MigrationProgress("s")}
+    )
     RULES.check(standing)
 
     standing = RULES.reset_all(RULES.set(standing, "x", True, 0))

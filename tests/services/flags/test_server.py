@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from suptree.services.flags import (
     FlagChanged,
     FlagError,
     FlagSetting,
+    FlagsNotRunningError,
     FlagState,
     FlagValue,
     Migration,
@@ -91,8 +93,14 @@ async def test_an_unknown_flag_is_an_error_with_the_near_name(runtime):
 
 
 async def test_without_a_server_reading_raises_unless_there_is_a_fallback(runtime):
-    with pytest.raises(st.NoTableError):
-        FeatureFlags.enabled("new_router")
+    for read in (FeatureFlags.enabled, FeatureFlags.state, FeatureFlags.progress):
+        with pytest.raises(FlagsNotRunningError, match="give `enabled` a fallback") as caught:
+            read("new_router")
+        assert caught.value.table == "feature_flags"
+        assert isinstance(caught.value, st.NoTableError)
+        assert str(copy.copy(caught.value)) == str(caught.value)
+    with pytest.raises(FlagsNotRunningError):
+        FeatureFlags.list_all()
 
     assert FeatureFlags.enabled("new_router", fallback=True)
     assert not FeatureFlags.enabled("new_router", fallback=False)

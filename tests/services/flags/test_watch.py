@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from suptree.services.flags import Guard
+from suptree.services.flags import MigrationGuard
 from suptree.services.flags.watch import Watch
 
 
 def watch(stage: str = "half", **options: object) -> Watch:
-    made = Watch(Guard(**options))  # type: ignore[arg-type]
+    made = Watch(MigrationGuard(**options))  # type: ignore[arg-type]
     made.enter(stage, 0.0, forward=True)
     return made
 
@@ -121,5 +121,5 @@ def test_the_first_stage_waits_for_no_calls():
     ],
 )
 def test_a_guard_out_of_bounds_is_refused(options):
-    with pytest.raises(ValueError, match=f"Guard: {next(iter(options))} must be"):
-        Guard(**options)
+    with pytest.raises(ValueError, match=f"MigrationGuard: {next(iter(options))} must be"):
+        MigrationGuard(**options)

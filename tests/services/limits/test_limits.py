@@ -24,7 +24,7 @@ from suptree.services import (
     UnknownLimiterError,
 )
 from suptree.services.parts.turnstile import Ticket
-from suptree.testing import wait_down, wait_restarted, wait_until
+from suptree.testing import turn, wait_down, wait_restarted, wait_until
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
 
@@ -732,3 +732,24 @@ async def test_who_waits_when_the_service_dies_is_told(runtime):
 
     with pytest.raises(st.TaskExitError, match="ServerExitError"):
         await waiting
+
+
+async def test_who_waited_in_vain_for_a_window_learns_when_it_might_pass(runtime):
+    limits = await RateLimiter.start_link({"mail": SlidingWindow(limit=1, per=10.0)})
+    await RateLimiter.acquire(limits, "mail")
+
+    with pytest.raises(LimitExceededError, match="Try again in 6 s") as caught:
+        await RateLimiter.acquire(limits, "mail", timeout=4.0)
+    assert caught.value.retry_after == pytest.approx(6.0)
+
+
+async def test_who_waited_behind_others_is_not_told_of_a_time_that_is_over(runtime):
+    limits = await RateLimiter.start_link({"mail": SlidingWindow(limit=1, per=10.0)})
+    await RateLimiter.acquire(limits, "mail")
+    ahead = asyncio.create_task(RateLimiter.acquire(limits, "mail", timeout=None))
+    await turn()
+
+    with pytest.raises(LimitExceededError) as caught:
+        await RateLimiter.acquire(limits, "mail", timeout=15.0)
+    assert caught.value.retry_after is None
+    await ahead

@@ -125,10 +125,10 @@ async def test_a_check_that_hangs_is_cancelled_after_its_timeout_and_is_unrespon
     found = await AgentMonitor.force_check(pid)
     assert runtime.now() - before == pytest.approx(5.0)
     assert (found.health, found.reason) == (Health.UNRESPONSIVE, "no answer within 5 s")
-    assert found.timeouts_count == 1
+    assert found.timeouts == 1
     await turn(1)
     assert check.at_once == 0
-    assert (await AgentMonitor.status(pid)).stuck_count == 0
+    assert (await AgentMonitor.status(pid)).stuck == 0
 
 
 async def test_a_check_that_hangs_is_tried_once_in_an_interval(runtime):
@@ -150,9 +150,9 @@ async def test_a_check_that_swallows_its_cancellation_is_abandoned_counted_and_n
     await asyncio.sleep(45.0)
 
     found = await AgentMonitor.status(pid)
-    assert (found.abandoned_count, found.stuck_count, check.calls) == (1, 1, 1)
+    assert (found.abandoned, found.stuck, check.calls) == (1, 1, 1)
     assert found.health is Health.UNRESPONSIVE
-    assert found.checks_count == 5  # each due look that found it still running counts
+    assert found.checks == 5  # each due look that found it still running counts
     assert [facts["abandoned_count"] for _, facts in seen] == [1]
     forced = await AgentMonitor.force_check(pid)
     assert forced.reason == "its last check is still running"
@@ -160,7 +160,7 @@ async def test_a_check_that_swallows_its_cancellation_is_abandoned_counted_and_n
     check.leave.set()
     check.hangs = False
     await asyncio.sleep(1.0)
-    assert (await AgentMonitor.status(pid)).stuck_count == 0
+    assert (await AgentMonitor.status(pid)).stuck == 0
     await asyncio.sleep(20.0)
     assert (await AgentMonitor.status(pid)).health is HEALTHY
     assert check.most_at_once == 1
@@ -194,11 +194,11 @@ async def test_a_server_that_hangs_is_unresponsive_and_asked_only_once(runtime):
 
     found = await AgentMonitor.status(pid)
     assert found.health is Health.UNRESPONSIVE
-    assert found.abandoned_count == 0
+    assert found.abandoned == 0
     assert runtime.info(agent).mailbox == 1  # one question, not fifty
     await asyncio.sleep(501.0)
     assert (await AgentMonitor.status(pid)).last == Finding(HEALTHY)
-    assert (await AgentMonitor.status(pid)).stuck_count == 0
+    assert (await AgentMonitor.status(pid)).stuck == 0
     await asyncio.sleep(20.0)
     assert (await AgentMonitor.status(pid)).health is HEALTHY
 
@@ -258,7 +258,7 @@ async def test_one_bad_look_among_good_ones_is_not_written(runtime):
         found = await AgentMonitor.force_check(pid)
 
     assert sink.healths == [HEALTHY]
-    assert (found.failures_count, found.changes_count) == (2, 1)
+    assert (found.failures, found.changes) == (2, 1)
 
 
 async def test_flapping_is_counted(runtime):
@@ -268,7 +268,7 @@ async def test_flapping_is_counted(runtime):
         check.says = says
         await AgentMonitor.force_check(pid)
 
-    assert (await AgentMonitor.status(pid)).flaps_count == 2
+    assert (await AgentMonitor.status(pid)).flaps == 2
 
 
 async def test_a_failed_write_is_counted_told_and_tried_again(runtime):
@@ -282,7 +282,7 @@ async def test_a_failed_write_is_counted_told_and_tried_again(runtime):
 
     assert sink.healths == [HEALTHY]
     found = await AgentMonitor.status(pid)
-    assert (found.writes_count, found.write_failures_count, found.written) == (1, 3, HEALTHY)
+    assert (found.writes, found.write_failures, found.written) == (1, 3, HEALTHY)
     assert seen[0][1]["error"] == "OSError: disk full"
 
 
@@ -306,7 +306,7 @@ async def test_a_sink_that_hangs_does_not_hold_up_the_monitor(runtime):
     await asyncio.sleep(100.5)
 
     assert check.calls == 11
-    assert (await AgentMonitor.status(pid)).write_failures_count > 1
+    assert (await AgentMonitor.status(pid)).write_failures > 1
 
 
 async def test_a_sink_that_swallows_its_cancellation_never_has_two_writes(runtime):
@@ -318,15 +318,15 @@ async def test_a_sink_that_swallows_its_cancellation_never_has_two_writes(runtim
     check.says = False
     await asyncio.sleep(20.0)
     found = await AgentMonitor.status(pid)
-    assert (found.abandoned_count, found.stuck_count, found.writes_count) == (1, 1, 0)
-    assert found.write_failures_count >= 2
+    assert (found.abandoned, found.stuck, found.writes) == (1, 1, 0)
+    assert found.write_failures >= 2
     assert len(seen) == 1
     sink.delay = 0.0
     await asyncio.sleep(60.0)
 
     assert sink.healths == [HEALTHY, UNHEALTHY]
     assert sink.most_at_once == 1
-    assert (await AgentMonitor.status(pid)).stuck_count == 0
+    assert (await AgentMonitor.status(pid)).stuck == 0
 
 
 # -- death -------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ async def test_a_death_during_a_check_ends_the_check_where_a_name_is_watched_too
     await asyncio.sleep(1.0)
 
     assert check.at_once == 0
-    assert (await AgentMonitor.status(pid)).stuck_count == 0
+    assert (await AgentMonitor.status(pid)).stuck == 0
 
 
 async def test_a_death_is_written_though_the_sink_was_down_for_long_before(runtime):
@@ -471,7 +471,7 @@ async def test_a_name_is_followed_to_the_next_process_that_has_it(runtime):
     found = await AgentMonitor.status(pid)
     assert found.process is st.whereis("agent") is not first
     assert sink.healths == [HEALTHY, DEAD, HEALTHY]
-    assert (found.rebinds_count, found.deaths_count) == (1, 1)
+    assert (found.rebinds, found.deaths) == (1, 1)
     gaps = [facts["gap_s"] for name, facts in seen if name == "monitor.rebound"]
     assert gaps[0] < 0.1
     await st.Supervisor.stop(tree)
@@ -541,7 +541,7 @@ async def test_a_name_given_to_another_process_takes_the_monitor_with_it(runtime
     await asyncio.sleep(10.0)
 
     assert sink.healths == [HEALTHY]
-    assert (await AgentMonitor.status(pid)).deaths_count == 0
+    assert (await AgentMonitor.status(pid)).deaths == 0
 
 
 async def test_an_abandoned_check_of_the_last_process_does_not_hold_up_the_next(runtime):

@@ -71,12 +71,12 @@ def test_it_takes_fall_worse_looks_to_go_down_and_rise_better_ones_to_come_up(lo
 def test_going_back_the_way_it_came_is_a_flap():
     track = run([H, U, U, H, H, U, U])
 
-    assert track.changes_count == 4
-    assert track.flaps_count == 2
+    assert track.changes == 4
+    assert track.flaps == 2
 
 
 def test_going_further_the_same_way_is_no_flap():
-    assert run([H, D, D, U, U]).flaps_count == 0
+    assert run([H, D, D, U, U]).flaps == 0
 
 
 def test_failures_count_in_a_row_whatever_it_counts_as():
@@ -90,7 +90,7 @@ def test_death_needs_no_look_and_a_successor_begins_unknown():
     assert (track.health, track.reason) == (Health.DEAD, "killed")
     assert track.reborn().health is Health.UNKNOWN
     assert track.reborn().observe(Finding(D), Thresholds(9, 9)).health is D
-    assert track.reborn().changes_count == track.changes_count
+    assert track.reborn().changes == track.changes
 
 
 def test_a_reason_stays_the_newest_of_the_health_that_it_is_for():
@@ -137,7 +137,7 @@ def test_hysteresis_is_what_looking_back_at_all_looks_finds(looks, fall, rise):
         found.append(track.health)
 
     assert found == model(looks, fall, rise)
-    assert track.changes_count == sum(
+    assert track.changes == sum(
         a is not b for a, b in zip([Health.UNKNOWN, *found], found, strict=False)
     )
 

@@ -107,7 +107,7 @@ async def test_with_few_places_those_that_hung_leave_half_of_them_to_the_others(
             for n, check in enumerate(hung)
         ),
         HealthCheck("quick", lambda: at.append(runtime.now()), interval=10.0),
-        max_concurrent=4,
+        max_concurrency=4,
     )
     await asyncio.sleep(40.0)  # each of them has hung once
     del at[:]
@@ -118,23 +118,23 @@ async def test_with_few_places_those_that_hung_leave_half_of_them_to_the_others(
     late = [round((one - before) % 10.0, 3) for one in at]
     assert set(late) <= {0.0, 10.0}
     assert all(check.most_at_once == 1 for check in hung)
-    assert (await M.stats(pid)).running_count <= 4
+    assert (await M.stats(pid)).running <= 4
 
 
 async def test_the_bound_on_looks_at_a_time_is_kept(runtime):
     checks = [hanging() for _ in range(10)]
     pid = await monitor(
         *(HealthCheck(f"c{n}", check, timeout=2.0) for n, check in enumerate(checks)),
-        max_concurrent=3,
+        max_concurrency=3,
     )
     await asyncio.sleep(1.0)
 
     assert sum(check.at_once for check in checks) == 3
     stats = await M.stats(pid)
-    assert (stats.running_count, stats.waiting_count) == (3, 7)
+    assert (stats.running, stats.waiting) == (3, 7)
     await asyncio.sleep(25.0)
     stats = await M.stats(pid)
-    assert (stats.running_count, stats.waiting_count, stats.timeouts_count) == (0, 0, 10)
+    assert (stats.running, stats.waiting, stats.timeouts) == (0, 0, 10)
 
 
 async def test_the_monitor_answers_while_checks_hang(runtime):
@@ -152,7 +152,7 @@ async def test_a_check_that_swallows_its_cancellation_is_abandoned_and_never_dou
     pid = await monitor(
         HealthCheck("deaf", check, interval=10.0, timeout=2.0),
         HealthCheck("other", other, interval=10.0),
-        max_concurrent=1,
+        max_concurrency=1,
     )
     await asyncio.sleep(45.0)
 
@@ -161,13 +161,13 @@ async def test_a_check_that_swallows_its_cancellation_is_abandoned_and_never_dou
     found = await M.get_health_status(pid, "deaf")
     assert (found.health, found.stuck) == (Health.UNRESPONSIVE, True)
     stats = await M.stats(pid)
-    assert (stats.abandoned_count, stats.stuck_count) == (1, 1)
+    assert (stats.abandoned, stats.stuck) == (1, 1)
     assert [facts["subject"] for _, facts in seen] == ["deaf"]
 
     check.hangs = False
     check.leave.set()
     await asyncio.sleep(1.0)
-    assert (await M.stats(pid)).stuck_count == 0
+    assert (await M.stats(pid)).stuck == 0
     assert await health_of(pid, "deaf") is HEALTHY
 
 
@@ -193,6 +193,16 @@ async def test_the_history_is_bounded(runtime):
     assert len(records) == 5
     assert {one.health for one in records} == {UNHEALTHY}
     assert records[0].reason == "its check said no"
+
+
+async def test_a_history_beyond_every_list_is_a_history_without_end(runtime):
+    pid = await monitor(HealthCheck("c", FakeCheck()), history=10**30)
+    await M.reconfigure(pid, history=10**40)
+
+    await M.register_check(pid, HealthCheck("d", FakeCheck()))
+    await M.force_health_check(pid, "d")
+
+    assert len(await M.get_history(pid, "d")) == 1
 
 
 async def test_hysteresis_is_there_for_those_who_ask(runtime):
@@ -311,7 +321,7 @@ async def test_the_dead_are_shown_for_a_while_and_then_forgotten(runtime):
         await M.get_health_status(pid, "agent")
     assert (await M.verdict(pid)).health is HEALTHY
     stats = await M.stats(pid)
-    assert (stats.dead_count, stats.forgotten_count, stats.checks_count) == (0, 1, 0)
+    assert (stats.dead, stats.forgotten, stats.checks) == (0, 1, 0)
 
 
 async def test_the_dead_that_are_shown_are_bounded(runtime):
@@ -322,7 +332,7 @@ async def test_the_dead_that_are_shown_are_bounded(runtime):
         await Agent.stop(agent)
 
     stats = await M.stats(pid)
-    assert (stats.dead_count, stats.forgotten_count, stats.deaths_count) == (10, 40, 50)
+    assert (stats.dead, stats.forgotten, stats.deaths) == (10, 40, 50)
     assert list(await M.get_all_health_statuses(pid)) == [f"agent{n}" for n in range(40, 50)]
 
 
@@ -335,7 +345,7 @@ async def test_a_name_is_followed_to_its_next_process(runtime):
     await asyncio.sleep(3.0)
 
     found = await M.get_health_status(pid, "agent")
-    assert (found.health, found.deaths_count) == (HEALTHY, 1)
+    assert (found.health, found.deaths) == (HEALTHY, 1)
     assert found.process is st.whereis("agent")
     await st.Supervisor.stop(tree)
 
@@ -344,7 +354,7 @@ async def test_a_name_that_nobody_has_is_dead_until_somebody_takes_it(runtime):
     pid = await monitor(HealthCheck("agent", process="agent", interval=30.0))
     await asyncio.sleep(100.0)
     found = await M.get_health_status(pid, "agent")
-    assert (found.health, found.deaths_count) == (Health.DEAD, 1)
+    assert (found.health, found.deaths) == (Health.DEAD, 1)
     await st.child(Agent).with_(name="agent").start_unlinked()
     await asyncio.sleep(2.0)
 
@@ -392,7 +402,7 @@ async def test_a_check_of_the_same_name_is_replaced(runtime):
 
     assert (first.calls, second.calls) == (4, 4)
     assert await health_of(pid, "c") is HEALTHY
-    assert (await M.stats(pid)).checks_count == 1
+    assert (await M.stats(pid)).checks == 1
 
 
 async def test_an_unregistered_check_is_gone(runtime):
@@ -522,7 +532,7 @@ async def test_the_verdict_changes_with_what_it_is_made_from_and_tells(runtime):
     told = [facts["health"] for _, facts in seen]
     assert told[0] is HEALTHY or told[0] is Health.UNKNOWN
     assert told[-1] is HEALTHY
-    assert (await M.stats(pid)).verdicts_count == len(seen)
+    assert (await M.stats(pid)).verdicts == len(seen)
 
 
 async def test_what_is_unregistered_weighs_no_more(runtime):
@@ -563,7 +573,7 @@ async def test_the_stats_of_all_healths_add_up(runtime):
 
     stats = await M.stats(pid)
     assert stats.by_health == {HEALTHY: 1, UNHEALTHY: 1}
-    assert stats.looks_count == 2
+    assert stats.looks == 2
 
 
 async def test_a_monitor_can_look_at_itself(runtime):
@@ -593,7 +603,7 @@ async def test_an_unknown_message_does_not_hurt(runtime):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_concurrent": 0}, "max_concurrent must be a whole number, 1 or more"),
+        ({"max_concurrency": 0}, "max_concurrency must be a whole number, 1 or more"),
         ({"max_checks": 0}, "max_checks must be"),
         ({"history": 0}, "history must be"),
         ({"max_dead": 0}, "max_dead must be"),

@@ -66,5 +66,5 @@ def test_the_lanes_are_two_queues_and_a_set_of_places(places, steps):
                 waiting.remove(next_one)
                 running[next_one[0]] = next_one[1]
 
-        assert lanes.waiting_count == len(waiting)
+        assert lanes.waiting == len(waiting)
         assert all((key in lanes) == (key in running or key in dict(waiting)) for key in range(10))

@@ -171,7 +171,7 @@ async def test_the_stats_add_up_and_fall_too(runtime):
     await settled()
 
     stats = M.stats("m")
-    assert (stats.monitors_count, stats.checks_count, stats.failures_count) == (2, 2, 1)
+    assert (stats.monitors, stats.checks, stats.failures) == (2, 2, 1)
     assert stats.by_health == {Health.HEALTHY: 1, Health.UNHEALTHY: 1}
     await M.stop_monitoring("m", bad)
     assert M.stats("m").by_health == {Health.HEALTHY: 1}

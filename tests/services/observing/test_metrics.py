@@ -56,7 +56,7 @@ def test_a_sum_adds_up_and_does_not_fall():
         send(kept, size)
 
     assert kept.snapshot().get("mail.kilobytes") == 1.5
-    assert kept.snapshot().refused_count == 1
+    assert kept.snapshot().refused == 1
 
 
 def test_a_sum_that_may_fall_goes_both_ways():
@@ -144,7 +144,7 @@ def test_cardinality_is_bounded_and_totals_stay_true():
     assert len(snapshot.series) == 4
     assert snapshot.get("app.mail.sent", queue="queue 0") == 11
     assert snapshot.get("app.mail.sent", queue=OTHER) == 7
-    assert snapshot.overflow_count == 7
+    assert snapshot.overflow == 7
     assert sum(one.value for one in snapshot.series) == 20
 
 
@@ -157,7 +157,7 @@ def test_what_is_no_number_is_refused_and_counted(size):
     send(kept, size)
 
     assert kept.snapshot().series == ()
-    assert kept.snapshot().refused_count == 1
+    assert kept.snapshot().refused == 1
 
 
 class Colour(enum.Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -176,10 +177,10 @@ def test_at_every_moment_seen_is_kept_and_dropped_and_held_and_kept_is_what_was_
             sampler.flush()
 
         stats = sampler.stats().values()
-        assert sum(one.seen_count for one in stats) == seen
-        assert sum(one.kept_count for one in stats) == len(heard)
+        assert sum(one.seen for one in stats) == seen
+        assert sum(one.kept for one in stats) == len(heard)
         for one in stats:
-            assert one.seen_count == one.kept_count + one.dropped_count + one.held_count
+            assert one.seen == one.kept + one.dropped + one.held
     assert len(set(heard)) == len(heard)
 
 
@@ -194,3 +195,17 @@ def test_a_handler_that_fails_behind_a_sampler_is_detached_with_it(error, caplog
     emit(bus, HIT, 1)
 
     assert len(bus.attachments()) == (0 if error is not None else 1)
+
+
+@pytest.mark.suptree_loop("virtual")
+async def test_without_a_clock_the_time_is_that_of_the_loop(runtime):
+    heard: list[str] = []
+    sampler = Sampler(lambda event, *_: heard.append(event.name), default=RateLimited(1))
+    runtime.telemetry.attach("sampled", HIT, sampler)
+
+    for _ in range(3):
+        runtime.telemetry.emit(HIT, {"n_count": 1}, {})
+        runtime.telemetry.emit(HIT, {"n_count": 1}, {})
+        await asyncio.sleep(1.0)
+
+    assert len(heard) == 3

@@ -64,7 +64,7 @@ def test_it_opens_at_the_threshold_and_not_before():
 
 
 def test_failures_that_left_the_window_do_not_count():
-    breaker = machine(window_seconds=10.0)
+    breaker = machine(window_s=10.0)
     tell(breaker, FAILURE, FAILURE, now=0.0)
 
     assert tell(breaker, FAILURE, now=12.0) is None
@@ -296,7 +296,7 @@ def test_the_config_says_which_errors_count(error, outcome):
         ({"failure_rate": 0.0}, "failure_rate must be None or a finite number, above 0 and 1"),
         ({"failure_rate": 1.1}, "failure_rate must be"),
         ({"minimum_calls": 0}, "minimum_calls must be"),
-        ({"window_seconds": 0}, "window_seconds must be"),
+        ({"window_s": 0}, "window_s must be"),
         ({"window_calls": 0}, "window_calls must be"),
         ({"window_calls": 4}, "failure_threshold must be at most window_calls .4.; got 5"),
         ({"window_calls": 6, "failure_rate": 0.5}, "minimum_calls must be at most window_calls"),
@@ -327,7 +327,7 @@ class Breakers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.breaker = machine(probes=2, success_threshold=2, probe_timeout=7.0, window_seconds=1e9)
+        self.breaker = machine(probes=2, success_threshold=2, probe_timeout=7.0, window_s=1e9)
         self.state = CLOSED
         self.since = 0.0
         self.held = False

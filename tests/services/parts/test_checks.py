@@ -118,3 +118,11 @@ def test_what_is_wrong_is_refused_with_what_would_be_right(check, value, wanted)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, SuptreeError)
     assert (caught.value.who, caught.value.field) == ("Who", "field")
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_an_async_function_gave_is_no_function_and_the_advice_says_why():
+    async def pay() -> None: ...
+
+    with pytest.raises(BadArgumentError, match="Give the function itself, without calling it"):
+        check_callable("Service.run", "function", pay())

@@ -12,9 +12,9 @@ import pytest
 import suptree as st
 from suptree.services import (
     ConnectionPool,
-    PoolClosedError,
-    PoolOverloadedError,
-    PoolTimeoutError,
+    ConnectionPoolClosedError,
+    ConnectionPoolOverloadedError,
+    ConnectionPoolTimeoutError,
     RetryPolicy,
 )
 from suptree.testing import wait_down
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
 
 MOST = 4
 EXPECTED = (
-    PoolTimeoutError,
-    PoolOverloadedError,
-    PoolClosedError,
+    ConnectionPoolTimeoutError,
+    ConnectionPoolOverloadedError,
+    ConnectionPoolClosedError,
     st.NoProcessError,
     st.ServerExitError,
     ConnectionError,

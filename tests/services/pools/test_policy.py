@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st_
 
-from suptree.services import PoolSpec, RetryPolicy
+from suptree.services import ConnectionPoolSpec, RetryPolicy
 from suptree.services.pools.policy import Look, look, next_look, retires_at, shortfall
 from suptree.services.pools.shelf import Entry, EntryState, Shelf
 
@@ -20,7 +20,7 @@ async def check(connection: int) -> bool:
 
 
 def spec(**options):
-    return PoolSpec(name="p", connect=connect, close=print, check=check, **options)
+    return ConnectionPoolSpec(name="p", connect=connect, close=print, check=check, **options)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_one_that_is_kept_is_looked_at_later_and_not_again_at_once(
 
 
 def test_a_connection_that_needs_nothing_is_never_looked_at():
-    of = PoolSpec(name="p", connect=connect, close=print, max_age=None, max_idle=None)
+    of = ConnectionPoolSpec(name="p", connect=connect, close=print, max_age=None, max_idle=None)
 
     assert retires_at(of, 5.0, 0.5) == float("inf")
     assert next_look(of, Entry(1, 0, 0.0), 80.0) is None
@@ -127,7 +127,7 @@ def test_the_one_used_last_is_lent_first_and_one_that_was_only_checked_last():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"name": ""}, "PoolSpec: name must be a text that is not empty"),
+        ({"name": ""}, "ConnectionPoolSpec: name must be a text that is not empty"),
         ({"connect": None}, "pool 'p': connect must be a function; got None"),
         ({"close": "close"}, "close must be a function"),
         ({"check": 1}, "check must be a function"),
@@ -153,4 +153,4 @@ def test_a_wrong_spec_is_refused_where_it_is_written(options, text):
     given = {"name": "p", "connect": connect, "close": print, "check": check, **options}
 
     with pytest.raises(ValueError, match=text):
-        PoolSpec(**given)
+        ConnectionPoolSpec(**given)

@@ -10,12 +10,12 @@ import pytest
 import suptree as st
 from suptree.services import (
     ConnectionPool,
-    PoolClosedError,
-    PoolClosing,
-    PoolOverloadedError,
-    PoolSpec,
-    PoolStats,
-    PoolTimeoutError,
+    ConnectionPoolClosedError,
+    ConnectionPoolClosing,
+    ConnectionPoolOverloadedError,
+    ConnectionPoolSpec,
+    ConnectionPoolStats,
+    ConnectionPoolTimeoutError,
     RetryPolicy,
 )
 from suptree.services.pools import events
@@ -28,7 +28,7 @@ borrow, stats = ConnectionPool.connection, ConnectionPool.stats
 WAITS = RetryPolicy.fixed(delay=1.0, max_attempts=None, total_time=1e9)
 
 
-async def started(world: World, **options: Any) -> PoolSpec[Connection]:
+async def started(world: World, **options: Any) -> ConnectionPoolSpec[Connection]:
     spec = world.spec(**options)
     await ConnectionPool.start_link(spec)
     return spec
@@ -41,7 +41,7 @@ def server() -> Any:
     return pid._process.server
 
 
-async def settled(pool: Any, **expected: Any) -> PoolStats:
+async def settled(pool: Any, **expected: Any) -> ConnectionPoolStats:
     """The stats once nothing is being opened, checked or closed; no time passes."""
     body = server()
     await wait_mailbox_empty("pool")
@@ -140,7 +140,7 @@ async def test_a_late_borrower_does_not_overtake_those_who_wait(runtime):
     await in_line(1)
     await asyncio.sleep(1.5)  # the first has given it back, the second has it
 
-    with pytest.raises(PoolTimeoutError):
+    with pytest.raises(ConnectionPoolTimeoutError):
         await ConnectionPool.checkout(spec, timeout=0)
 
 
@@ -153,7 +153,7 @@ async def test_a_borrower_that_waits_too_long_is_told_all_that_matters(runtime):
     await in_line(1)
     before = runtime.now()
 
-    with pytest.raises(PoolTimeoutError) as caught:
+    with pytest.raises(ConnectionPoolTimeoutError) as caught:
         await ConnectionPool.checkout(spec, timeout=3)
     error = caught.value
     assert isinstance(error, TimeoutError)
@@ -172,7 +172,7 @@ async def test_the_last_connect_error_is_told_to_those_who_waited_in_vain(runtim
     world.refusing = ConnectionRefusedError("nobody at port 5432")
     spec = await started(world)
 
-    with pytest.raises(PoolTimeoutError, match="nobody at port 5432") as caught:
+    with pytest.raises(ConnectionPoolTimeoutError, match="nobody at port 5432") as caught:
         await ConnectionPool.checkout(spec)
     assert caught.value.size == 0
 
@@ -184,7 +184,7 @@ async def test_more_borrowers_than_may_wait_are_refused_at_once(runtime):
     borrower(spec, timeout=60)
     await in_line(1)
 
-    with pytest.raises(PoolOverloadedError, match="1 wait for a connection already"):
+    with pytest.raises(ConnectionPoolOverloadedError, match="1 wait for a connection already"):
         await ConnectionPool.checkout(spec)
 
 
@@ -465,7 +465,7 @@ async def test_whatever_connect_does_the_pool_goes_on(runtime, trouble, text):
     spec = await started(world, refill=WAITS)
     pool = st.whereis("pool")
 
-    with pytest.raises(PoolTimeoutError) as caught:
+    with pytest.raises(ConnectionPoolTimeoutError) as caught:
         await ConnectionPool.checkout(spec, timeout=7)
     assert text in caught.value.last_connect_error
     world.connecting, world.refusing = 0.0, None
@@ -601,15 +601,15 @@ async def test_close_waits_for_what_is_in_use_and_sends_away_those_who_wait(runt
 
     done = await ConnectionPool.close(spec, timeout=10)
 
-    assert done == PoolClosing(closed=2, forced=0)
+    assert done == ConnectionPoolClosing(closed=2, forced=0)
     assert runtime.now() == pytest.approx(3)
-    with pytest.raises(PoolClosedError):
+    with pytest.raises(ConnectionPoolClosedError):
         await waiter
-    with pytest.raises(PoolClosedError, match="is closed"):
+    with pytest.raises(ConnectionPoolClosedError, match="is closed"):
         await ConnectionPool.checkout(spec)
     assert (await stats(spec)).closed_for_good
     assert world.open == set()
-    assert await ConnectionPool.close(spec) == PoolClosing(2, 0)
+    assert await ConnectionPool.close(spec) == ConnectionPoolClosing(2, 0)
     assert not user.is_alive()
     assert not second.is_alive()
 
@@ -628,11 +628,11 @@ async def test_close_ends_at_its_deadline_whatever_goes_on(runtime):
 
     done = await ConnectionPool.close(spec, timeout=3)
 
-    assert done == PoolClosing(closed=2, forced=1)
+    assert done == ConnectionPoolClosing(closed=2, forced=1)
     assert runtime.now() - before == pytest.approx(3)
     assert world.open == set()
     assert world.under_way == 0
-    with pytest.raises(PoolClosedError):
+    with pytest.raises(ConnectionPoolClosedError):
         await waiter
 
 
@@ -656,7 +656,7 @@ async def test_a_close_that_raises_or_hangs_is_counted_and_its_place_is_free(run
 async def test_a_plain_function_may_close(runtime):
     world = World()
     closed: list[Any] = []
-    spec = PoolSpec(name="pool", connect=world.connect, close=closed.append, min_size=0)
+    spec = ConnectionPoolSpec(name="pool", connect=world.connect, close=closed.append, min_size=0)
     await ConnectionPool.start_link(spec)
     ConnectionPool.discard(await ConnectionPool.checkout(spec))
 
@@ -754,7 +754,7 @@ async def test_the_life_of_a_connection_is_told(runtime):
     await asyncio.sleep(0.5)
     world.refusing = None
     lease = await first
-    with pytest.raises(PoolTimeoutError):
+    with pytest.raises(ConnectionPoolTimeoutError):
         await ConnectionPool.checkout(spec, timeout=2)
     ConnectionPool.discard(lease)
     await settled(spec, size=0)

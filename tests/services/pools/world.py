@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from suptree.services import PoolSpec
+from suptree.services import ConnectionPoolSpec
 
 
 class Connection:
@@ -77,7 +77,7 @@ class World:
     def _look(self) -> None:
         self.most = max(self.most, len(self.open) + self.under_way)
 
-    def spec(self, **options: Any) -> PoolSpec[Connection]:
+    def spec(self, **options: Any) -> ConnectionPoolSpec[Connection]:
         defaults: dict[str, Any] = {
             "name": "pool",
             "check": self.check,
@@ -85,4 +85,4 @@ class World:
             "max_size": 2,
             "age_jitter": 0.0,
         }
-        return PoolSpec(connect=self.connect, close=self.close, **{**defaults, **options})
+        return ConnectionPoolSpec(connect=self.connect, close=self.close, **{**defaults, **options})

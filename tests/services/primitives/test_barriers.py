@@ -133,7 +133,7 @@ async def test_the_death_of_one_who_waits_breaks_it_for_all(runtime, named):
 
     (broken,) = await got(a)
     assert isinstance(broken, BarrierBrokenError)
-    assert "died" in broken.cause
+    assert "died" in broken.why
     await nothing_is_left(barriers)
 
 
@@ -147,7 +147,7 @@ async def test_the_death_of_a_named_party_that_has_not_arrived_breaks_it(runtime
 
     assert [type(each) for each in await got(a)] == [BarrierBrokenError]
     await comes(a, barriers, [a, b])
-    assert "died" in (await got(a))[0].cause  # at once: it can never be complete
+    assert "died" in (await got(a))[0].why  # at once: it can never be complete
     await nothing_is_left(barriers)
 
 

@@ -52,7 +52,7 @@ async def test_a_majority_decides_before_all_have_voted(runtime):
 
     decision = await Consensus.result(consensus, ballot)
 
-    assert (decision.choice, decision.cause, decision.decided) == (True, "quorum", True)
+    assert (decision.choice, decision.why, decision.decided) == (True, "quorum", True)
     assert decision.votes == {True: 2, False: 0}
     assert decision.silent == (c,)
     assert (decision.ballot, decision.proposal) == (ballot, "deploy?")
@@ -73,7 +73,7 @@ async def test_choices_and_quorum_are_what_the_proposer_says(runtime):
     await vote(consensus, ballot, (d, "blue"))
 
     decision = await Consensus.result(consensus, ballot)
-    assert (decision.choice, decision.cause) == (None, "out of reach")
+    assert (decision.choice, decision.why) == (None, "out of reach")
     assert decision.votes == {"red": 3, "blue": 1}
 
 
@@ -99,7 +99,7 @@ async def test_at_the_deadline_it_ends_undecided(runtime):
     decision = await Consensus.result(consensus, ballot)
 
     assert runtime.now() - before == pytest.approx(7.0)
-    assert (decision.choice, decision.cause, decision.silent) == (None, "deadline", (b, c))
+    assert (decision.choice, decision.why, decision.silent) == (None, "deadline", (b, c))
 
 
 async def test_an_abstention_is_a_vote_that_will_not_come(runtime):
@@ -110,7 +110,7 @@ async def test_an_abstention_is_a_vote_that_will_not_come(runtime):
 
     decision = await Consensus.result(consensus, ballot)
 
-    assert (decision.cause, decision.abstained, decision.silent) == ("out of reach", (a, b), (c,))
+    assert (decision.why, decision.abstained, decision.silent) == ("out of reach", (a, b), (c,))
 
 
 async def test_a_death_is_no_vote_and_decides_early_when_the_quorum_is_out_of_reach(runtime):
@@ -125,7 +125,7 @@ async def test_a_death_is_no_vote_and_decides_early_when_the_quorum_is_out_of_re
     await wait_down(b)
     decision = await Consensus.result(consensus, ballot)
 
-    assert (decision.cause, decision.silent) == ("out of reach", (a, b, c))
+    assert (decision.why, decision.silent) == ("out of reach", (a, b, c))
     assert runtime.now() == before
 
 
@@ -147,7 +147,7 @@ async def test_dead_participants_are_silent_from_the_start(runtime):
         await Person.stop(person)
     ballot = await Consensus.propose(consensus, "?", [a, b, c])
 
-    assert (await Consensus.result(consensus, ballot)).cause == "out of reach"
+    assert (await Consensus.result(consensus, ballot)).why == "out of reach"
 
 
 async def test_the_death_of_the_proposer_withdraws_it(runtime):
@@ -159,7 +159,7 @@ async def test_the_death_of_the_proposer_withdraws_it(runtime):
 
     await Person.stop(proposer)
 
-    assert (await Consensus.result(consensus, ballot)).cause == "withdrawn"
+    assert (await Consensus.result(consensus, ballot)).why == "withdrawn"
 
 
 async def test_a_proposer_may_take_part_and_is_not_told(runtime):
@@ -197,7 +197,7 @@ async def test_what_does_not_count_is_refused(runtime):
         await vote(consensus, ballot, (c, True))
 
     assert twice.value.voter == a
-    assert closed.value.cause == "quorum"
+    assert closed.value.why == "quorum"
     assert (await Consensus.result(consensus, ballot)).votes == {True: 2, False: 0}
 
 
@@ -335,6 +335,6 @@ def test_a_ballot_is_decided_exactly_when_nothing_can_change_it(size, data):
         assert (verdict is not None) is (winner is not None or hopeless)
         if verdict is not None:
             assert verdict.choice == winner
-            assert verdict.cause == ("quorum" if winner else "out of reach")
+            assert verdict.why == ("quorum" if winner else "out of reach")
             return
     raise AssertionError("all have voted, and nothing was decided")

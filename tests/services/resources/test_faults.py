@@ -63,7 +63,7 @@ async def test_limits_hold_the_whole_time_and_nothing_is_held_in_the_end(runtime
             st.exit(users[victim], chance.choice([st.KILL, st.SHUTDOWN]))
             await wait_down(users[victim])
             users[victim] = runtime.spawn(user, manager, chance)
-        seen = await ResourceManager.usage(manager)
+        seen = await ResourceManager.stats(manager)
         out = await ResourceManager.tokens(manager)
         for name, type in seen.types.items():
             assert type.in_use == sum(one.amount for one in out if one.type == name)
@@ -75,7 +75,7 @@ async def test_limits_hold_the_whole_time_and_nothing_is_held_in_the_end(runtime
         await wait_down(pid)
     await wait_mailbox_empty(manager)
 
-    seen = await ResourceManager.usage(manager)
+    seen = await ResourceManager.stats(manager)
     ends = seen.released + seen.expired + seen.orphaned + seen.abandoned
     assert (seen.tokens, seen.waiting, seen.budgets["memory"].used) == (0, 0, 0)
     assert seen.acquired == ends > 50

@@ -28,7 +28,7 @@ from suptree.testing import wait_down, wait_mailbox_empty, wait_restarted, wait_
 
 pytestmark = pytest.mark.suptree_loop("virtual")  # they count seconds, exactly
 
-acquire, release, usage = ResourceManager.acquire, ResourceManager.release, ResourceManager.usage
+acquire, release, stats = ResourceManager.acquire, ResourceManager.release, ResourceManager.stats
 
 
 class Gauge:
@@ -63,7 +63,7 @@ async def line_of(manager: Any, length: int) -> None:
 
 
 async def in_use(manager: Any, type: str) -> int:
-    return (await usage(manager)).types[type].in_use
+    return (await stats(manager)).types[type].in_use
 
 
 def listen(runtime: Any, *declared: Any) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -85,7 +85,7 @@ async def test_every_declared_type_is_limited_and_not_only_register_agent(runtim
 
     with pytest.raises(ResourceDeniedError) as caught:
         await acquire(manager, type)
-    assert (caught.value.reason, caught.value.used, caught.value.limit) == ("limit", 2, 2)
+    assert (caught.value.why, caught.value.used, caught.value.limit) == ("limit", 2, 2)
     assert str(caught.value) == (
         f"ResourceManager: 1 of {type!r} cannot be acquired: {type!r} has 2 of 2 in use. "
         "Give timeout= to wait for it, hold less, or raise the limit."
@@ -110,7 +110,7 @@ async def test_an_unknown_type_is_refused_with_the_nearest_name(runtime):
         await acquire(manager, "uplaod")
     assert caught.value.near == ("upload",)
     assert "got 'uplaod', did you mean 'upload'?" in str(caught.value)
-    assert (await usage(manager)).denied == {"unknown": 1}
+    assert (await stats(manager)).denied == {"unknown": 1}
 
 
 async def test_with_a_default_every_type_has_that_limit(runtime):
@@ -121,7 +121,7 @@ async def test_with_a_default_every_type_has_that_limit(runtime):
         await acquire(manager, "anything")
     await acquire(manager, "something else")
     await release(manager, token)
-    assert set((await usage(manager)).types) == {"upload", "something else"}
+    assert set((await stats(manager)).types) == {"upload", "something else"}
 
 
 async def test_what_can_never_be_had_is_refused_at_once_and_not_waited_for(runtime):
@@ -131,10 +131,10 @@ async def test_what_can_never_be_had_is_refused_at_once_and_not_waited_for(runti
 
     with pytest.raises(ResourceDeniedError, match="more than there is") as caught:
         await acquire(manager, "core", 5, timeout=60)
-    assert caught.value.reason == "too_large"
+    assert caught.value.why == "too_large"
     with pytest.raises(ResourceDeniedError, match="'memory'"):
         await acquire(manager, "core", 3, timeout=60)
-    assert (await usage(manager)).waiting == 0
+    assert (await stats(manager)).waiting == 0
 
 
 # -- release ------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ async def test_a_release_is_answered_true_once_and_false_ever_after(runtime):
 
     assert await release(manager, token) is True
     assert await release(manager, token) is False
-    assert (await usage(manager)).released == 1
+    assert (await stats(manager)).released == 1
     assert await in_use(manager, "upload") == 0
 
 
@@ -169,7 +169,7 @@ async def test_registering_and_leaving_a_thousand_times_leaves_nothing_behind(ru
             pass
         await wait_mailbox_empty(manager)
 
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.tokens, seen.acquired, seen.released) == (0, 1000, 1000)
     server = manager._process.server
     assert len(server.owners) == len(server.due) == len(server.held) == 0
@@ -187,7 +187,7 @@ async def test_the_tokens_of_an_owner_are_back_the_moment_it_is_dead(runtime):
     await wait_down(pid)
 
     assert await in_use(manager, "upload") == 0
-    assert (await usage(manager)).orphaned == 1
+    assert (await stats(manager)).orphaned == 1
     assert runtime.now() == before
 
 
@@ -262,7 +262,7 @@ async def test_a_token_with_a_ttl_ends_when_that_is_over_and_not_before(runtime)
     assert await release(manager, short) is False
     await asyncio.sleep(290)
 
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.tokens, seen.expired) == (0, 2)
 
 
@@ -295,7 +295,7 @@ async def test_one_that_does_not_wait_does_not_overtake_those_who_do(runtime):
 
     with pytest.raises(ResourceDeniedError, match="others wait before it") as caught:
         await acquire(manager, "core", 1)
-    assert caught.value.reason == "queue"
+    assert caught.value.why == "queue"
 
 
 async def test_a_wait_ends_with_its_timeout_and_says_what_was_in_the_way(runtime):
@@ -307,7 +307,7 @@ async def test_a_wait_ends_with_its_timeout_and_says_what_was_in_the_way(runtime
         await acquire(manager, "upload", timeout=7.5)
     assert isinstance(caught.value, TimeoutError)
     assert runtime.now() - before == pytest.approx(7.5)
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.waiting, seen.denied) == (0, {"timeout": 1})
 
 
@@ -320,7 +320,7 @@ async def test_one_that_is_served_in_the_moment_in_which_its_time_is_over_has_it
     token = await waiting
 
     assert await release(manager, token) is True
-    assert (await usage(manager)).waiting == 0
+    assert (await stats(manager)).waiting == 0
 
 
 async def test_one_that_gives_up_lets_those_behind_it_go_on(runtime):
@@ -345,7 +345,7 @@ async def test_a_caller_that_is_cancelled_while_it_waits_leaves_the_line(runtime
         async with asyncio.timeout(1):
             await acquire(manager, "upload", timeout=60)
     await wait_mailbox_empty(manager)
-    assert (await usage(manager)).waiting == 0
+    assert (await stats(manager)).waiting == 0
     await release(manager, token)
 
     assert await in_use(manager, "upload") == 0
@@ -367,7 +367,7 @@ async def test_a_caller_whose_own_deadline_comes_first_leaves_the_line(runtime):
         await Front.work.within(2.0)(front)
     await asyncio.sleep(0.5)
 
-    assert (await usage(manager)).waiting == 0
+    assert (await stats(manager)).waiting == 0
 
 
 async def test_a_token_that_a_cancelled_caller_never_saw_is_back(runtime):
@@ -383,7 +383,7 @@ async def test_a_token_that_a_cancelled_caller_never_saw_is_back(runtime):
     await wait_mailbox_empty(manager)
 
     assert await in_use(manager, "upload") == 0
-    assert (await usage(manager)).abandoned == 1
+    assert (await stats(manager)).abandoned == 1
 
 
 async def test_a_process_that_dies_while_it_waits_leaves_the_line(runtime):
@@ -396,9 +396,9 @@ async def test_a_process_that_dies_while_it_waits_leaves_the_line(runtime):
     await wait_down(waiter)
     await wait_mailbox_empty(manager)
 
-    assert (await usage(manager)).waiting == 0
+    assert (await stats(manager)).waiting == 0
     await release(manager, token)
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.tokens, seen.acquired) == (0, 1)
 
 
@@ -415,7 +415,7 @@ async def test_what_a_dead_owner_waits_for_is_not_granted_out_of_what_it_held(ru
     await wait_down(owner)
     await wait_mailbox_empty(manager)
 
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.acquired, seen.orphaned, seen.waiting, seen.tokens) == (1, 1, 0, 0)
     for waiter in waiters:
         waiter.cancel()
@@ -429,7 +429,7 @@ async def test_more_than_may_wait_are_refused_and_counted(runtime):
 
     with pytest.raises(ResourceDeniedError, match="too many wait already"):
         await acquire(manager, "upload", timeout=60)
-    assert (await usage(manager)).denied == {"waiting_full": 1}
+    assert (await stats(manager)).denied == {"waiting_full": 1}
 
 
 # -- budgets, pressure -----------------------------------------------------------------------
@@ -448,8 +448,8 @@ async def test_types_share_a_budget_of_which_each_takes_what_it_costs(runtime):
 
     with pytest.raises(ResourceDeniedError) as caught:
         await acquire(manager, "agent")
-    assert (caught.value.reason, caught.value.what) == ("budget", "memory")
-    seen = (await usage(manager)).budgets
+    assert (caught.value.why, caught.value.what) == ("budget", "memory")
+    seen = (await stats(manager)).budgets
     assert (seen["memory"].declared, seen["entries"].declared) == (100, 4)
 
 
@@ -462,7 +462,7 @@ async def test_a_caller_may_declare_bytes_beside_what_the_type_costs(runtime):
     with pytest.raises(UnknownResourceError, match="did you mean 'memory'"):
         await acquire(manager, "job", costs={"memori": 1})
     await release(manager, token)
-    assert (await usage(manager)).budgets["memory"].used == 0
+    assert (await stats(manager)).budgets["memory"].used == 0
 
 
 async def test_use_rises_and_falls_as_the_readings_do(runtime):
@@ -475,11 +475,11 @@ async def test_use_rises_and_falls_as_the_readings_do(runtime):
     for reading in (10, 60, 30):
         gauge.used = reading
         await asyncio.sleep(5.1)
-        seen.append((await usage(manager)).budgets["memory"].used)
+        seen.append((await stats(manager)).budgets["memory"].used)
     token = await acquire(manager, "job", 2)
-    seen.append((await usage(manager)).budgets["memory"].used)
+    seen.append((await stats(manager)).budgets["memory"].used)
     await release(manager, token)
-    seen.append((await usage(manager)).budgets["memory"].used)
+    seen.append((await stats(manager)).budgets["memory"].used)
 
     assert seen == [10, 60, 30, 40, 30]
     assert gauge.asked == 4
@@ -546,7 +546,7 @@ async def test_severe_pressure_refuses_the_types_that_say_so_and_no_others(runti
     gauge.used = 60
     await asyncio.sleep(1)
     await acquire(manager, "batch")
-    assert (await usage(manager)).denied == {"pressure": 1}
+    assert (await stats(manager)).denied == {"pressure": 1}
 
 
 async def test_one_that_waits_when_severe_pressure_comes_waits_on_until_it_goes(runtime):
@@ -590,12 +590,12 @@ async def test_a_reader_that_fails_is_counted_and_reported_and_the_last_reading_
     gauge.used = bad
     await asyncio.sleep(4.5)
 
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.budgets["memory"].reading, seen.readings_failed) == (40, 1)
     assert [(f["budget"], text in f["error"]) for _, _, f in heard] == [("memory", True)]
     gauge.used = 70
     await asyncio.sleep(3)
-    assert (await usage(manager)).budgets["memory"].reading == 70
+    assert (await stats(manager)).budgets["memory"].reading == 70
 
 
 async def test_a_reader_that_hangs_does_not_hold_up_the_manager(runtime):
@@ -619,7 +619,7 @@ async def test_a_slow_reader_is_not_asked_again_before_it_has_answered(runtime):
     assert gauge.asked == 1
     await asyncio.sleep(1)
     assert gauge.asked == 2
-    assert (await usage(manager)).readings_failed == 1
+    assert (await stats(manager)).readings_failed == 1
 
 
 async def test_a_reading_can_be_asked_for(runtime):
@@ -633,7 +633,7 @@ async def test_a_reading_can_be_asked_for(runtime):
     ResourceManager.read_now(manager)
     await asyncio.sleep(1)
 
-    assert (await usage(manager)).budgets["memory"].reading == 50
+    assert (await stats(manager)).budgets["memory"].reading == 50
 
 
 async def test_the_memory_of_this_program_is_read_truly(runtime):
@@ -652,7 +652,7 @@ async def test_the_entries_of_tables_are_a_budget(runtime):
     limit = ResourceLimit(10, costs={"entries": 1})
     manager = await ResourceManager.start_link({"row": limit}, budgets={"entries": budget})
     await asyncio.sleep(0.5)
-    assert (await usage(manager)).budgets["entries"].reading == 3
+    assert (await stats(manager)).budgets["entries"].reading == 3
 
     more["d"] = 4
     await asyncio.sleep(1.0)
@@ -670,7 +670,7 @@ async def test_a_table_that_is_gone_fails_the_reading_and_the_last_one_stands(ru
     rows.delete()
     await asyncio.sleep(1.0)
 
-    seen = await usage(manager)
+    seen = await stats(manager)
     assert (seen.budgets["entries"].reading, seen.readings_failed) == (1, 1)
 
 
@@ -701,7 +701,7 @@ async def test_an_alert_is_raised_once_above_the_mark_and_cleared_below_it(runti
     ]
     assert await st.receive(ResourceAlert) == ResourceAlert("raised", "type", "upload", 91, 100)
     assert await st.receive(ResourceAlert) == ResourceAlert("cleared", "type", "upload", 80, 100)
-    assert (await usage(manager)).types["upload"].alert is False
+    assert (await stats(manager)).types["upload"].alert is False
 
 
 async def test_the_alert_of_a_budget_follows_its_level(runtime):
@@ -723,13 +723,13 @@ async def test_a_subscription_ends_with_its_process(runtime):
     await ResourceManager.subscribe(manager)
     other = runtime.spawn(st.receive)
     await ResourceManager.subscribe(manager, other)
-    assert (await usage(manager)).subscribers == 2
+    assert (await stats(manager)).subscribers == 2
 
     st.exit(other, st.KILL)
     await wait_down(other)
     await wait_mailbox_empty(manager)
 
-    assert (await usage(manager)).subscribers == 1
+    assert (await stats(manager)).subscribers == 1
     assert await ResourceManager.unsubscribe(manager)
     assert not await ResourceManager.unsubscribe(manager)
     await acquire(manager, "upload")
@@ -805,7 +805,7 @@ async def test_a_restart_brings_back_the_limits_and_voids_the_tokens(runtime):
     await acquire("resources", "upload")
     with pytest.raises(ResourceDeniedError):
         await acquire("resources", "upload")
-    assert set((await usage("resources")).budgets) == {"memory"}
+    assert set((await stats("resources")).budgets) == {"memory"}
 
 
 async def test_who_waits_when_the_manager_dies_is_told(runtime):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from hypothesis import strategies as some
 
 from suptree.services import After, At, Every, Job, Run, ScheduleError
 from suptree.services.scheduler.triggers import Cron
+
+
+async def forget() -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,20 @@ from suptree.services.scheduler.triggers import Cron
         (lambda: At(math.nan), "moment must be"),
         (lambda: At.time(datetime(2026, 1, 1)), "moment must be a time with a time zone"),
         (lambda: Job(trigger=Every(1.0)), "to must be a pid, a name or via"),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=print),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=[].append),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
+        (lambda: Job(trigger=Every(1.0), to="x", what=partial(print, 1)), "a message, or a Run"),
+        (
+            lambda: Job(trigger=Every(1.0), to="x", what=forget),
+            "Write Run(function, (argument, ...)) to have it",
+        ),
+        (lambda: Job(trigger=Every(1.0), to="x", what=forget()), "without calling it"),
         (lambda: Job(trigger=1.0, to="x"), "trigger must be Every, After, At or Cron"),
         (lambda: Job(trigger=Every(1.0), to="x", id=7), "id must be a string"),
         (lambda: Job(trigger=Every(1.0), to="x", owner=7), "owner must be"),
@@ -40,6 +58,9 @@ from suptree.services.scheduler.triggers import Cron
         (lambda: Job(trigger=Every(1.0), to="x", timeout=-1), "timeout must be"),
         (lambda: Job(trigger=Every(1.0), to="x", max_queued=0), "max_queued must be a whole"),
         (lambda: Job(trigger=Every(1.0), to="x", max_catch_up=1001), "max_catch_up must be"),
+        (lambda: Job(trigger=Every(1.0), what=print, to="x"), "Write Run(function"),
+        (lambda: Job(trigger=Every(1.0), what=Run(print).resolve), "or a Run of a function"),
+        (lambda: Run(print, "midnight"), "args must be a tuple; got 'midnight'"),
         (lambda: Run("no path"), "function must be callable"),
         (lambda: Run(7), "function must be callable"),
         (lambda: Run("no_such_module:f").resolve(), "function must be the import path"),
@@ -91,3 +112,7 @@ def test_what_is_due_of_a_grid_is_every_point_up_to_now(period, origin, steps, l
 )
 def test_a_trigger_reads_well(trigger, text):
     assert str(trigger) == text
+
+
+def test_a_class_is_a_message_as_any_other():
+    assert Job(trigger=Every(1.0), to="x", what=Every).what is Every

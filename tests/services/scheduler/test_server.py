@@ -611,3 +611,11 @@ async def test_a_stray_message_does_not_hurt(scheduler, caplog):
 
     assert (await stats()).jobs == 0
     assert "what?" in caplog.text
+
+
+async def test_an_option_that_there_is_none_of_is_refused_with_the_near_one(runtime):
+    scheduler = await SchedulerManager.start_link()
+
+    with pytest.raises(st.BadArgumentError, match=r"got 'ovrelap', did you mean 'overlap'\?"):
+        await SchedulerManager.every(scheduler, 10.0, "tick", ovrelap="skip")  # type: ignore[call-arg]
+    assert await SchedulerManager.jobs(scheduler) == []

@@ -364,7 +364,7 @@ def test_who_has_publishers_wait_needs_a_place_for_which_they_wait():
         ({"max_dead_letters": 0}, "max_dead_letters must be"),
         ({"max_blocked": -1}, "max_blocked must be"),
         ({"middleware": [print]}, "middleware must be a list of Middleware"),
-        ({"subscriptions": ["a"]}, "subscriptions must be Subscriptions by name"),
+        ({"subscriptions": ["a"]}, "subscriptions must be a list of Subscriptions"),
         ({"subscriptions": [Subscription("a", "x")] * 2}, "unique"),
     ],
 )
@@ -380,7 +380,7 @@ async def test_a_bus_with_a_wrong_option_does_not_start(runtime, options: Any, s
         lambda bus: SignalBus.dead_letters(bus, limit=0),
         lambda bus: SignalBus.dead_letters(bus, subscription=3),
         lambda bus: SignalBus.redrive(bus, subscription=3),
-        lambda bus: SignalBus.clear_dead_letters(bus, subscription=[]),
+        lambda bus: SignalBus.purge_dead_letters(bus, subscription=[]),
         lambda bus: SignalBus.replay(bus, limit=0),
         lambda bus: SignalBus.replay(bus, since=[]),
         lambda bus: SignalBus.replay(bus, since=float("nan")),
@@ -503,3 +503,10 @@ async def test_a_signal_received_is_a_plain_value(runtime):
     await SignalBus.publish(bus, made)
 
     assert await received() == SignalReceived(made, "x", 1, 1, bus, False)
+
+
+async def test_a_type_alone_is_refused_with_the_signal_to_write(runtime):
+    bus = await bus_of()
+
+    with pytest.raises(TypeError, match=r"Write Signal\('shop.order', source="):
+        await SignalBus.publish(bus, "shop.order")  # type: ignore[arg-type]

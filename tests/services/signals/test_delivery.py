@@ -731,8 +731,8 @@ async def test_dead_letters_have_a_bound_and_what_is_lost_by_it_is_counted(runti
 async def test_cleared_dead_letters_are_gone(runtime):
     bus = await with_dead_letters(3)
 
-    assert await SignalBus.clear_dead_letters(bus, subscription="y") == 0
-    assert await SignalBus.clear_dead_letters(bus) == 3
+    assert await SignalBus.purge_dead_letters(bus, subscription="y") == 0
+    assert await SignalBus.purge_dead_letters(bus) == 3
     assert await SignalBus.dead_letters(bus) == []
 
 

@@ -44,15 +44,17 @@ def add_parser(commands: Subparsers) -> None:
         ),
     ):
         action = actions.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
-        action.add_argument("file", metavar="FILE", nargs="?", help="a TOML file")
+        action.add_argument(
+            "file", metavar="FILE", nargs="?", help="a TOML file (default: that of the System)"
+        )
         action.add_argument(
             "--schema",
             metavar="MODULE:SCHEMA",
             default=THE_SETTINGS,
             help="such as shop:Settings, a frozen msgspec.Struct, or shop:system, a System, which "
-            f"knows its flags too (default: {THE_SETTINGS})",
+            f"knows its file and its flags too (default: {THE_SETTINGS})",
         )
-        action.add_argument("--prefix", default="SUPTREE", help="how its variables begin (SUPTREE)")
+        action.add_argument("--prefix", help="how its variables begin (SUPTREE, or as the System)")
         action.add_argument(
             "--no-environ", action="store_true", help="do not look at the environment"
         )
@@ -88,6 +90,7 @@ def check(options: argparse.Namespace) -> int:
             print(plain(one))
         for change in changes:
             print(f"{'fixed' if change.fixed else 'live '}  {plain(change)}")
+    _hint(options, problems)
     return INVALID if problems or any(change.fixed for change in changes) else 0
 
 
@@ -97,6 +100,7 @@ def show(options: argparse.Namespace) -> int:
     if loaded is None or problems:
         for one in problems or ():
             print(plain(one), file=sys.stderr)
+        _hint(options, problems or ())
         return USAGE if problems is None else INVALID
     if options.json:
         print(json.dumps(loaded.as_json(), indent=2))
@@ -120,27 +124,41 @@ def _load(
     )
 
     try:
-        schema, problems = _schema(options.schema)
-        environ: dict[str, str] | None = {} if options.no_environ else None
-        loaded = load_configuration(schema, file=file, environ=environ, prefix=options.prefix)
+        schema, reads, problems = _schema(options.schema)
+        if file is not None:
+            reads["file"] = file
+        if options.prefix is not None:
+            reads["prefix"] = options.prefix
+        if options.no_environ:
+            reads["environ"] = {}
+        loaded = load_configuration(schema, **reads)
     except ConfigurationInvalidError as error:
         return None, error.problems
     except (TargetError, ConfigurationSchemaError, ValueError) as error:
+        if isinstance(error.__cause__, ConfigurationInvalidError):  # that of the system itself
+            return None, error.__cause__.problems
         print(f"suptree config: {error}", file=sys.stderr)
         return None, None
     return loaded, problems(loaded)
 
 
-def _schema(target: str) -> tuple[Any, Callable[[Configuration[Any]], Sequence[Problem]]]:
-    """A schema, and what says more about a configuration of it."""
-    found = find_target(target, "MODULE:SCHEMA", "shop:Settings", _is_schema, "Schemas")
+def _schema(
+    target: str,
+) -> tuple[Any, dict[str, Any], Callable[[Configuration[Any]], Sequence[Problem]]]:
+    """A schema, from where it is read, and what says more about a configuration of it."""
+    found = find_target(
+        target,
+        "MODULE:SCHEMA",
+        "shop:Settings",
+        lambda value: _is_schema(value) or _is_system(value),
+        "Schemas",
+    )
     if _is_schema(found):
-        return found, lambda configuration: ()
-    if "suptree.system.system" in sys.modules:  # else it can be none
-        from suptree.system import System
-
-        if isinstance(found, System):
-            return found.configuration.sources.schema, found.problems
+        return found, {}, lambda configuration: ()
+    if _is_system(found):
+        sources = found.configuration.sources
+        fields = ("file", "environ", "prefix", "overrides")
+        return sources.schema, {of: getattr(sources, of) for of in fields}, found.problems
     raise TargetError(
         f"{target!r} is {kind_of(found)}, no schema. "
         "Write a class derived from msgspec.Struct, with frozen=True."
@@ -151,6 +169,24 @@ def _changes(old: Configuration[Any], new: Configuration[Any]) -> Sequence[Chang
     from suptree.services import diff_configurations
 
     return diff_configurations(old, new)
+
+
+def _hint(options: argparse.Namespace, problems: Sequence[Problem]) -> None:
+    """Say whose settings these are, to who has some of his own and did not name them."""
+    unknown = any(one.kind == "unknown" and "." not in one.path for one in problems)
+    if unknown and options.schema == THE_SETTINGS:
+        print(
+            f"The settings are those of {THE_SETTINGS}; name your own with --schema shop:system.",
+            file=sys.stderr,
+        )
+
+
+def _is_system(value: object) -> bool:
+    if "suptree.system.system" not in sys.modules:  # it can be none
+        return False
+    from suptree.system import System
+
+    return isinstance(value, System)
 
 
 def _is_schema(value: object) -> bool:

@@ -13,6 +13,7 @@ from suptree.services.agent_registry.criteria import (
 from suptree.services.agent_registry.discovery import AgentDiscovery, Utilization
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import (
+    AgentBatchError,
     AgentExistsError,
     AgentMetadataError,
     AgentNotAliveError,
@@ -20,13 +21,12 @@ from suptree.services.agent_registry.errors import (
     AgentRegistryError,
     AgentRegistryFullError,
     AgentRegistryNotRunningError,
-    BatchError,
     CriteriaError,
 )
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -39,6 +39,9 @@ from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.server import AgentRegistryStats
 
 __all__ = [
+    "AgentBatchError",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "AgentDiscovery",
     "AgentEntry",
     "AgentExistsError",
@@ -54,9 +57,6 @@ __all__ = [
     "AgentSchema",
     "All",
     "AnyOf",
-    "BatchError",
-    "BatchFailure",
-    "BatchResult",
     "Compare",
     "Criteria",
     "CriteriaError",

@@ -7,7 +7,7 @@ AgentRegistryError
 ├── AgentNotFoundError            nobody is registered under the id                           .id
 ├── AgentNotAliveError            the process to register has ended                           .id .pid
 ├── AgentMetadataError            fields are missing, or hold what they may not               .id .fields
-├── BatchError                    one operation failed, so none was done                      .index .operation .error
+├── AgentBatchError               one operation failed, so none was done                      .index .operation .error
 └── CriteriaError                 a criterion that means nothing
 """
 
@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suptree.core import Pid
 from suptree.errors import SuptreeError
+
+if TYPE_CHECKING:  # it is made of these errors
+    from suptree.services.agent_registry.operations import Operation
 
 __all__ = [
     "AgentExistsError",
@@ -28,7 +31,7 @@ __all__ = [
     "AgentRegistryError",
     "AgentRegistryFullError",
     "AgentRegistryNotRunningError",
-    "BatchError",
+    "AgentBatchError",
     "CriteriaError",
     "near",
 ]
@@ -124,10 +127,10 @@ class AgentMetadataError(AgentRegistryError):
         return f"AgentRegistry: metadata of agent {self.id!r}: {self.trouble}"
 
 
-class BatchError(AgentRegistryError):
+class AgentBatchError(AgentRegistryError):
     """The operation at *index* was refused with *error*: none of the batch was done."""
 
-    def __init__(self, index: int, operation: object, error: AgentRegistryError) -> None:
+    def __init__(self, index: int, operation: Operation, error: AgentRegistryError) -> None:
         super().__init__(index, operation, error)
         self.index = index
         self.operation = operation

@@ -19,8 +19,8 @@ from suptree.services.agent_registry.values import freeze
 from suptree.services.parts.checks import is_text
 
 __all__ = [
-    "BatchFailure",
-    "BatchResult",
+    "AgentBatchFailure",
+    "AgentBatchResult",
     "OnError",
     "Operation",
     "Register",
@@ -89,7 +89,7 @@ Operation = Register | Update | Replace | Unregister
 
 
 @dataclass(frozen=True, slots=True)
-class BatchFailure:
+class AgentBatchFailure:
     """The operation at *index* was refused."""
 
     index: int
@@ -98,7 +98,7 @@ class BatchFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchResult:
+class AgentBatchResult:
     """What became of a batch.
 
     Attributes:
@@ -108,7 +108,7 @@ class BatchResult:
     """
 
     done: tuple[AgentEntry, ...]
-    failed: tuple[BatchFailure, ...] = ()
+    failed: tuple[AgentBatchFailure, ...] = ()
     skipped: tuple[Operation, ...] = ()
 
 

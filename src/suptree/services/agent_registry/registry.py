@@ -19,7 +19,7 @@ dead.  An id whose process has ended never blocks the one that was started in it
 ['ada']
 
 The entries go with the registry.  Start its agents after it under rest_for_one, so that
-they register again; or use `AgentRegistry.kept`, and they stay registered.
+they register again; or use `AgentRegistry.tree`, and they stay registered.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from suptree.core import Pid, current, safe_repr
-from suptree.otp import ChildSpec, ServerRef, child
+from suptree.otp import ChildSpec, ServerRef, Supervisor, child
 from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import AgentRegistryError, near
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -67,20 +67,39 @@ class AgentRegistry(AgentRegistryServer):
         keeper: The name of a live `AgentKeeper`, which has the entries over a restart.
     """
 
+    # -- a tree of its own -----------------------------------------------------------------------
+
     @classmethod
-    def kept(cls, name: str, schema: AgentSchema | None = None, **options: Any) -> list[ChildSpec]:
-        """The child specs of a keeper and of the registry *name*, for a supervisor of rest_for_one.
+    def tree(
+        cls,
+        *,
+        name: str = "agents",
+        schema: AgentSchema | None = None,
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+        **options: Any,
+    ) -> ChildSpec[Any]:
+        """The child spec of a registry with a keeper, so that agents stay registered if it crashes.
 
         Args:
-            name: The registry is found by it.
-            schema: As for the registry.
-            options: As for the registry.
+            name: The name of the registry; its keeper is at '<name>.keeper', both under '<name>.sup'.
+            schema: See the class.
+            max_restarts: Of the two together, within *max_seconds*; more end the tree.
+            max_seconds: See *max_restarts*.
+            options: As for the class.
         """
         keeper = f"{name}.keeper"
-        return [
-            child(AgentKeeper).with_(id=keeper, name=keeper),
-            cls.child(schema, keeper=keeper, **options).with_(id=name, name=name),
-        ]
+        registry = cls.child(schema, keeper=keeper, **options)
+        return Supervisor.child(
+            [
+                child(AgentKeeper).with_(id=keeper, name=keeper),
+                registry.with_(id=name, name=name),
+            ],
+            strategy="rest_for_one",
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+            name=f"{name}.sup",
+        )
 
     # -- writing: clients ----------------------------------------------------------------
 
@@ -139,7 +158,7 @@ class AgentRegistry(AgentRegistryServer):
         operations: Iterable[Operation],
         *,
         on_error: OnError = "rollback",
-    ) -> BatchResult:
+    ) -> AgentBatchResult:
         """Do many operations in order.
 
         Args:
@@ -150,7 +169,7 @@ class AgentRegistry(AgentRegistryServer):
                 'continue': each for itself.
 
         Raises:
-            BatchError: Mode 'rollback', and one was refused: nothing was done.
+            AgentBatchError: Mode 'rollback', and one was refused: nothing was done.
             AgentRegistryError: A wrong mode or too many operations: nothing was done.
         """
         if not is_text(on_error) or on_error not in _MODES:
@@ -166,16 +185,18 @@ class AgentRegistry(AgentRegistryServer):
         if on_error == "rollback":
             return await AgentRegistry.apply_all(registry, waiting)
         done: list[AgentEntry] = []
-        failed: list[BatchFailure] = []
+        failed: list[AgentBatchFailure] = []
         for start in range(0, len(waiting), _PART):
             part = waiting[start : start + _PART]
             result = await AgentRegistry.apply_each(registry, part, on_error == "stop")
             done += result.done
-            failed += [BatchFailure(start + f.index, f.operation, f.error) for f in result.failed]
+            failed += [
+                AgentBatchFailure(start + f.index, f.operation, f.error) for f in result.failed
+            ]
             if result.failed and on_error == "stop":
                 skipped = (*result.skipped, *waiting[start + _PART :])
-                return BatchResult(tuple(done), tuple(failed), skipped)
-        return BatchResult(tuple(done), tuple(failed))
+                return AgentBatchResult(tuple(done), tuple(failed), skipped)
+        return AgentBatchResult(tuple(done), tuple(failed))
 
     # -- reading: in the caller, without a message -----------------------------------------
 

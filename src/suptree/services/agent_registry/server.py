@@ -14,11 +14,11 @@ from suptree.errors import BadArgumentError
 from suptree.otp import GenServer, call
 from suptree.services.agent_registry import events
 from suptree.services.agent_registry.entry import AgentEntry
-from suptree.services.agent_registry.errors import AgentRegistryError, BatchError
+from suptree.services.agent_registry.errors import AgentBatchError, AgentRegistryError
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
-    BatchFailure,
-    BatchResult,
+    AgentBatchFailure,
+    AgentBatchResult,
     OnError,
     Operation,
     Register,
@@ -29,7 +29,7 @@ from suptree.services.agent_registry.operations import (
 from suptree.services.agent_registry.schema import AgentSchema
 from suptree.services.agent_registry.tables import AgentTables, Change
 from suptree.services.agent_registry.view import AgentView, table_name
-from suptree.services.parts.checks import check_kind
+from suptree.services.parts.checks import check_kind, check_name
 from suptree.services.parts.owners import Owners, stranger
 from suptree.telemetry import Event
 
@@ -59,6 +59,8 @@ class AgentRegistryStats:
 class AgentRegistryServer(GenServer):
     """The entries and their owners; see `AgentRegistry` for the arguments."""
 
+    __front__ = "AgentRegistry"
+
     call_raises = (BadArgumentError, AgentRegistryError)
 
     def __init__(
@@ -74,6 +76,11 @@ class AgentRegistryServer(GenServer):
                 raise AgentRegistryError(
                     f"AgentRegistry: {field} must be an int of at least 1; got {value!r}."
                 )
+        if schema is not None:
+            wanted = "None or an AgentSchema"
+            check_kind("AgentRegistry", "schema", schema, AgentSchema, wanted)
+        if keeper is not None:
+            check_name("AgentRegistry", "keeper", keeper)
         self.schema = AgentSchema() if schema is None else schema
         self.max_agents = max_agents
         self.max_batch = max_batch
@@ -98,7 +105,7 @@ class AgentRegistryServer(GenServer):
         if keeper is None:
             raise AgentRegistryError(
                 f"AgentRegistry: keeper must be the name of a live AgentKeeper; got {self.keeper!r}. "
-                "Start it first, as AgentRegistry.kept does."
+                "Start it first, as AgentRegistry.tree does."
             )
         table = await AgentKeeper.take(keeper)
         if table is None:
@@ -116,7 +123,7 @@ class AgentRegistryServer(GenServer):
         return change.entry
 
     @call
-    def apply_all(self, operations: tuple[Operation, ...]) -> BatchResult:
+    def apply_all(self, operations: tuple[Operation, ...]) -> AgentBatchResult:
         """Do all of them or none; `batch` in mode 'rollback'."""
         _check_operations(operations)
         if len(operations) > self.max_batch:
@@ -127,34 +134,34 @@ class AgentRegistryServer(GenServer):
         checked = [_checked(operation) for operation in operations]
         try:
             changes = self.tables.decide_all(checked, wall_clock())
-        except BatchError as error:
+        except AgentBatchError as error:
             self._refused(error.operation, error.error)
             self._ended("rollback", 0, 1, len(operations) - 1)
             raise
         for change in changes:
             self._commit(change)
         self._ended("rollback", len(changes), 0, 0)
-        return BatchResult(tuple(change.entry for change in changes))
+        return AgentBatchResult(tuple(change.entry for change in changes))
 
     @call
-    def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> BatchResult:
+    def apply_each(self, operations: tuple[Operation, ...], stop: bool) -> AgentBatchResult:
         """Do each for itself; `batch` in the other modes."""
         _check_operations(operations)
         done: list[AgentEntry] = []
-        failed: list[BatchFailure] = []
+        failed: list[AgentBatchFailure] = []
         for index, operation in enumerate(operations):
             if failed and stop:
                 break
             try:
                 change = self._decided(operation)
             except AgentRegistryError as error:
-                failed.append(BatchFailure(index, operation, error.with_traceback(None)))
+                failed.append(AgentBatchFailure(index, operation, error.with_traceback(None)))
             else:
                 self._commit(change)
                 done.append(change.entry)
         skipped = operations[len(done) + len(failed) :]
         self._ended("stop" if stop else "continue", len(done), len(failed), len(skipped))
-        return BatchResult(tuple(done), tuple(failed), skipped)
+        return AgentBatchResult(tuple(done), tuple(failed), skipped)
 
     @call
     def stats(self) -> AgentRegistryStats:

@@ -16,12 +16,12 @@ from suptree.core import EXITING, Pid, Table
 from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
 from suptree.services.agent_registry.errors import (
+    AgentBatchError,
     AgentExistsError,
     AgentNotAliveError,
     AgentNotFoundError,
     AgentRegistryError,
     AgentRegistryFullError,
-    BatchError,
 )
 from suptree.services.agent_registry.matching import compiled
 from suptree.services.agent_registry.operations import (
@@ -124,7 +124,7 @@ class AgentTables:
         """The changes of all of them; the tables are untouched.
 
         Raises:
-            BatchError: One is refused.
+            AgentBatchError: One is refused.
         """
         overlay: dict[str, AgentEntry | None] = {}
         changes: list[Change] = []
@@ -132,7 +132,7 @@ class AgentTables:
             try:
                 change = self.decide(operation, now, overlay)
             except AgentRegistryError as error:
-                raise BatchError(index, operation, error.with_traceback(None)) from None
+                raise AgentBatchError(index, operation, error.with_traceback(None)) from None
             overlay[operation.id] = change.after
             changes.append(change)
         return changes

@@ -4,7 +4,7 @@
 machine itself is `services/parts/breaker.py`.
 """
 
-from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant
+from suptree.services.breakers.entry import BreakerStats, BreakerStatus, Grant
 from suptree.services.breakers.errors import (
     BreakerError,
     BreakerOpenError,
@@ -18,9 +18,9 @@ from suptree.services.breakers.service import CircuitBreakers
 __all__ = [
     "BreakerError",
     "BreakerOpenError",
+    "BreakerStats",
     "BreakerStatus",
     "BreakerTimeoutError",
-    "BreakersStats",
     "CircuitBreakers",
     "Grant",
     "Guard",

@@ -1,6 +1,6 @@
 """One named breaker in the service: the machine, its totals, and who makes its probes.  No clock.
 
-And what can be looked at: `BreakerStatus` of one, `BreakersStats` of all.
+And what can be looked at: `BreakerStatus` of one, `BreakerStats` of all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from suptree.services.parts.breaker import (
 )
 from suptree.services.parts.window import CallOutcome, Counts
 
-__all__ = ["BreakerStatus", "BreakersStats", "Entry", "Grant", "Refusal"]
+__all__ = ["BreakerStatus", "BreakerStats", "Entry", "Grant", "Refusal"]
 
 
 class Grant(NamedTuple):
@@ -77,7 +77,7 @@ class BreakerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakersStats:
+class BreakerStats:
     """What the service has done since it started.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import ServerRef
@@ -18,6 +18,7 @@ __all__ = ["Gate", "Guard", "run_protected"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_WHO: Final = "CircuitBreakers.run"
 
 
 class Gate(NamedTuple):
@@ -67,13 +68,13 @@ async def run_protected(
         raise BreakerOpenError(name, grant.state, grant.retry_after)
     if grant.config.call_timeout is not None:
         async with Guard(gate, server, name, grant):
-            return await awaitable(function, function(*args, **kwargs))
+            return await awaitable(_WHO, function, function(*args, **kwargs))
     now = grant.server.runtime.now
     told = False
     started = now()
     try:
         try:
-            value = await awaitable(function, function(*args, **kwargs))
+            value = await awaitable(_WHO, function, function(*args, **kwargs))
         except NotAsyncError:
             raise
         except Exception as error:

@@ -31,7 +31,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
 from suptree.otp import ServerRef, call, cast
-from suptree.services.breakers.entry import BreakersStats, BreakerStatus, Grant, Refusal
+from suptree.services.breakers.entry import BreakerStats, BreakerStatus, Grant, Refusal
 from suptree.services.breakers.errors import (
     TooManyBreakersError,
     UnknownBreakerError,
@@ -130,14 +130,14 @@ class CircuitBreakers(BreakersState):
         return {name: self._status_of(name, entry) for name, entry in self._entries.items()}
 
     @call
-    def stats(self) -> BreakersStats:
+    def stats(self) -> BreakerStats:
         """What the service as a whole has done."""
         now = self._now()
         states: list[BreakerState] = []
         for name, entry in self._entries.items():
             self._note(name, entry, entry.breaker.look(now))
             states.append(entry.breaker.state)
-        return BreakersStats(
+        return BreakerStats(
             breakers=len(states),
             open=states.count(BreakerState.OPEN),
             half_open=states.count(BreakerState.HALF_OPEN),

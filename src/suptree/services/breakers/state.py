@@ -13,10 +13,10 @@ from suptree.services.breakers.events import (
     BREAKER_STATE_CHANGED,
 )
 from suptree.services.parts.breaker import Breaker, BreakerConfig, Permit, Transition
-from suptree.services.parts.checks import check_count, check_kind, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name, checked_by_name
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.plain import from_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 
 __all__ = ["HELD_SPACE", "SPACE", "BreakersState", "ByHand", "check_breaker"]
 
@@ -38,7 +38,7 @@ class BreakersState(GenServer):
         max_breakers: int = 1000,
     ) -> None:
         check_count("CircuitBreakers", "max_breakers", max_breakers)
-        self._store = store
+        self._store = checked_store("CircuitBreakers", store)
         self._limit = max_breakers
         self._owners: Owners[tuple[str, Permit]] = Owners()
         self._entries: dict[str, Entry] = {}
@@ -49,7 +49,9 @@ class BreakersState(GenServer):
         self._ended = runtime.telemetry.slot(BREAKER_CALL_ENDED)
         self._rejected = runtime.telemetry.slot(BREAKER_CALL_REJECTED)
         self._telemetry = runtime.telemetry
-        for name, config in (breakers or {}).items():
+        for name, config in checked_by_name(
+            "CircuitBreakers", "breakers", breakers, "BreakerConfig"
+        ).items():
             check_breaker("CircuitBreakers", name, config)
             self._add(name, config)
 

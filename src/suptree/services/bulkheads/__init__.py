@@ -4,7 +4,7 @@
 `services/parts/permits.py`.
 """
 
-from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus
+from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadStats, BulkheadStatus
 from suptree.services.bulkheads.errors import (
     BulkheadError,
     BulkheadFullError,
@@ -17,9 +17,9 @@ __all__ = [
     "BulkheadConfig",
     "BulkheadError",
     "BulkheadFullError",
+    "BulkheadStats",
     "BulkheadStatus",
     "Bulkheads",
-    "BulkheadsStats",
     "TooManyBulkheadsError",
     "UnknownBulkheadError",
 ]

@@ -8,7 +8,7 @@ from suptree.services.parts.checks import check_count, check_number
 from suptree.services.parts.permits import Permits
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["BulkheadConfig", "BulkheadStatus", "BulkheadsStats", "Entry"]
+__all__ = ["BulkheadConfig", "BulkheadStatus", "BulkheadStats", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class BulkheadStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BulkheadsStats:
+class BulkheadStats:
     """What the service as a whole has done.
 
     Attributes:

@@ -31,7 +31,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 from suptree.core import ReplyTo
 from suptree.errors import CallTimeoutError
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
-from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadsStats, BulkheadStatus, Entry
+from suptree.services.bulkheads.entry import BulkheadConfig, BulkheadStats, BulkheadStatus, Entry
 from suptree.services.bulkheads.errors import (
     BulkheadError,
     BulkheadFullError,
@@ -46,11 +46,17 @@ from suptree.services.bulkheads.events import (
     BULKHEAD_REMOVED,
 )
 from suptree.services.parts.awaited import awaitable
-from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
+from suptree.services.parts.checks import (
+    check_callable,
+    check_count,
+    check_kind,
+    check_name,
+    checked_by_name,
+)
 from suptree.services.parts.hold import Hold
 from suptree.services.parts.permits import Entered
 from suptree.services.parts.plain import from_plain, to_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.parts.turnstile import Place, Ticket, Turnstile
 
 __all__ = ["Bulkheads"]
@@ -104,7 +110,7 @@ class Bulkheads(GenServer):
         max_bulkheads: int = 1000,
     ) -> None:
         check_count("Bulkheads", "max_bulkheads", max_bulkheads)
-        self._store = store
+        self._store = checked_store("Bulkheads", store)
         self._limit = max_bulkheads
         runtime = self._process.runtime
         self._now = runtime.now
@@ -114,7 +120,9 @@ class Bulkheads(GenServer):
         self._rejected = runtime.telemetry.slot(BULKHEAD_CALL_REJECTED)
         self._turnstile: Turnstile[Entry] = Turnstile(self._now, self._let_in)
         self._entries: dict[str, Entry] = {}
-        for name, config in (bulkheads or {}).items():
+        for name, config in checked_by_name(
+            "Bulkheads", "bulkheads", bulkheads, "BulkheadConfig"
+        ).items():
             _check("Bulkheads", name, config)
             self._entries[name] = Entry(name, config)
 
@@ -151,7 +159,7 @@ class Bulkheads(GenServer):
         """
         check_callable("Bulkheads.run", "function", function)
         async with Bulkheads.guard(server, name):
-            return await awaitable(function, function(*args, **kwargs))
+            return await awaitable("Bulkheads.run", function, function(*args, **kwargs))
 
     @staticmethod
     def guard(server: ServerRef[Bulkheads], name: str) -> Hold:
@@ -177,9 +185,9 @@ class Bulkheads(GenServer):
         return {name: entry.status() for name, entry in self._entries.items()}
 
     @call
-    def stats(self) -> BulkheadsStats:
+    def stats(self) -> BulkheadStats:
         """What the service as a whole has done."""
-        return BulkheadsStats(
+        return BulkheadStats(
             bulkheads=len(self._entries),
             owners=self._turnstile.owners(),
             released=self._turnstile.released,

@@ -5,7 +5,7 @@ CommandError                      .command
 ├── ArgumentsNotAllowedError      it is allowed, but not so          .what .given .allowed
 ├── TooManyCommandsError          so many run, and so many wait      .running .queued
 ├── CommandLaunchError            it could not be started            .step .errno
-├── CommandTimeoutError           it took too long, and was ended    .limit .began .stdout .stderr .gone
+├── CommandTimeoutError           it took too long, and was ended    .timeout .began .stdout .stderr .gone
 ├── CommandOutputError            it wrote too much, and was ended   .max_output .stdout .stderr
 └── CommandLostError              nobody knows how it ended          .why
 """
@@ -100,7 +100,7 @@ class TooManyCommandsError(CommandError):
     def __str__(self) -> str:
         return (
             f"command {self.command!r}: {self.running} commands run and {self.queued} wait, which "
-            "is all. Nothing was run: try later, or raise max_concurrent or max_queued."
+            "is all. Nothing was run: try later, or raise max_concurrency or max_queued."
         )
 
 
@@ -132,7 +132,7 @@ class CommandTimeoutError(CommandError):
     """It took longer than it may have, or than whoever asked still waits.
 
     Attributes:
-        limit: Seconds that there were, from when it was asked for.
+        timeout: Seconds that there were, from when it was asked for.
         began: Whether it had begun; else it waited for its turn all the time.
         stdout: What it had written until then.
         stderr: The same of its errors.
@@ -143,16 +143,16 @@ class CommandTimeoutError(CommandError):
     def __init__(
         self,
         command: str,
-        limit: float,
+        timeout: float,
         *,
         began: bool,
         stdout: bytes = b"",
         stderr: bytes = b"",
         gone: bool = True,
     ) -> None:
-        super().__init__(command, limit)
+        super().__init__(command, timeout)
         self.command = command
-        self.limit = limit
+        self.timeout = timeout
         self.began = began
         self.stdout = stdout
         self.stderr = stderr
@@ -161,13 +161,13 @@ class CommandTimeoutError(CommandError):
     def __str__(self) -> str:
         if not self.began:
             return (
-                f"command {self.command!r}: its turn did not come within {self.limit:g} s. "
-                "Nothing was run: try later, or raise max_concurrent."
+                f"command {self.command!r}: its turn did not come within {self.timeout:g} s. "
+                "Nothing was run: try later, or raise max_concurrency."
             )
         wrote = f"{len(self.stdout)} bytes of output and {len(self.stderr)} of errors"
         end = "It was ended with all that it had started." if self.gone else "It is not ended yet."
         return (
-            f"command {self.command!r}: not done within {self.limit:g} s; it had written {wrote}. "
+            f"command {self.command!r}: not done within {self.timeout:g} s; it had written {wrote}. "
             f"{end} Raise the timeout, or ask for less."
         )
 

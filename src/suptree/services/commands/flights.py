@@ -123,7 +123,7 @@ def result_of(flight: Flight, outcome: RunOutcome) -> CommandResult:
         stderr=captured.stderr,
         exit_code=outcome.code,
         signal=outcome.signal,
-        duration=outcome.duration,
+        duration_s=outcome.duration_s,
         stdout_truncated=captured.stdout_bytes > len(captured.stdout),
         stderr_truncated=captured.stderr_bytes > len(captured.stderr),
         swept=outcome.swept,

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -95,7 +94,7 @@ class SystemCommandManager(Supervisor):
         *,
         name: str = "commands",
         allowed: Mapping[str, CommandRule] | None = None,
-        max_concurrent: int = 5,
+        max_concurrency: int = 5,
         max_queued: int = 100,
         timeout: float = 10.0,
         cache_ttl: float = 30.0,
@@ -107,7 +106,7 @@ class SystemCommandManager(Supervisor):
         Args:
             name: Its registered name.
             allowed: See the class; these take the place of the default.
-            max_concurrent: So many commands may run at once.
+            max_concurrency: So many commands may run at once.
             max_queued: So many may wait for their turn; one more is refused.
             timeout: Seconds that a command may take, the wait for its turn included.
             cache_ttl: Seconds for which a result is good, if its rule does not say.
@@ -119,7 +118,7 @@ class SystemCommandManager(Supervisor):
         """
         check_name("SystemCommandManager", "name", name)
         options = CommandOptions(
-            max_concurrent=max_concurrent,
+            max_concurrency=max_concurrency,
             max_queued=max_queued,
             timeout=timeout,
             cache_ttl=cache_ttl,
@@ -210,10 +209,10 @@ class SystemCommandManager(Supervisor):
             ValueError: A rule or a name will not do.
         """
         rules = _rules(_UPDATE, {} if allow is None else allow)
-        if isinstance(forbid, str):
-            raise ValueError(
-                f"{_UPDATE}: forbid must be a list; got {forbid!r}. Write [{forbid!r}]."
-            )
+        given: Any = forbid
+        if isinstance(given, str) or not isinstance(given, Collection):
+            hint = f"Write [{given!r}]." if isinstance(given, str) else "Write ['df']."
+            raise ValueError(f"{_UPDATE}: forbid must be a list of names; got {given!r}. {hint}")
         for name in forbid:
             check_name(_UPDATE, "forbid", name)
         answer: tuple[str, ...] | CommandError
@@ -226,7 +225,7 @@ class SystemCommandManager(Supervisor):
     async def reconfigure(
         manager: str,
         *,
-        max_concurrent: int | None = None,
+        max_concurrency: int | None = None,
         max_queued: int | None = None,
         timeout: float | None = None,
         cache_ttl: float | None = None,
@@ -241,7 +240,7 @@ class SystemCommandManager(Supervisor):
             ValueError: One of them is out of bounds; nothing was changed.
         """
         given = {
-            "max_concurrent": max_concurrent,
+            "max_concurrency": max_concurrency,
             "max_queued": max_queued,
             "timeout": timeout,
             "cache_ttl": cache_ttl,
@@ -251,9 +250,8 @@ class SystemCommandManager(Supervisor):
         changes: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
         }
-        server = _server(manager)
-        options = replace(await CommandServer.options(server), **changes)
-        await CommandServer.reconfigure(server, options)
+        CommandOptions(**changes)  # each of them is checked by itself
+        await CommandServer.reconfigure(_server(manager), changes)
 
     @staticmethod
     async def stats(manager: str) -> CommandStats:

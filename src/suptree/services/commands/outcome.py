@@ -19,7 +19,7 @@ class CommandResult:
         stderr: The errors that it wrote, as far as they were kept.
         exit_code: Its exit code; None: a signal ended it.
         signal: The number of that signal; None: it ended by itself.
-        duration: Seconds from its start until nothing of it was left.
+        duration_s: Seconds from its start until nothing of it was left.
         stdout_truncated: Whether it wrote more than was kept.
         stderr_truncated: The same of its errors.
         swept: Processes that it had left behind, and that were ended.
@@ -33,7 +33,7 @@ class CommandResult:
     stderr: bytes
     exit_code: int | None
     signal: int | None
-    duration: float
+    duration_s: float
     stdout_truncated: bool
     stderr_truncated: bool
     swept: int
@@ -80,7 +80,7 @@ class RunOutcome:
         errno: With which of the system's errors.
         code: Its exit code.
         signal: The signal that ended it.
-        duration: Seconds from its start.
+        duration_s: Seconds from its start.
         captured: What it wrote.
         swept: Processes that it had left behind.
         left: Processes that could not be ended.
@@ -92,7 +92,7 @@ class RunOutcome:
     errno: int = 0
     code: int | None = None
     signal: int | None = None
-    duration: float = 0.0
+    duration_s: float = 0.0
     captured: Captured = Captured()
     swept: int = 0
     left: int = 0
@@ -106,7 +106,7 @@ class CommandStats:
         running: Commands that run.
         queued: Commands that wait for their turn.
         waiting: Callers that wait for a result.
-        max_concurrent: So many may run.
+        max_concurrency: So many may run.
         allowed: The names of the commands that may be run.
         isolation: How far the reach of the guardian goes: "subreaper": it finds whatever a
             command has started; "session": only its session and group; "none": nothing has run.
@@ -129,7 +129,7 @@ class CommandStats:
     running: int
     queued: int
     waiting: int
-    max_concurrent: int
+    max_concurrency: int
     allowed: tuple[str, ...]
     isolation: str
     started: int

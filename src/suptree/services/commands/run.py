@@ -233,7 +233,7 @@ class _Course:
             why=_LOST if how == "lost" else "",
             code=ended.code,
             signal=ended.signal,
-            duration=duration,
+            duration_s=duration,
             captured=self.channel.captured(),
             swept=ended.swept,
             left=ended.left,
@@ -242,4 +242,4 @@ class _Course:
     def _lost(self, why: str) -> RunOutcome:
         captured = self.channel.captured()
         duration = self.now() - self.began
-        return RunOutcome(how="lost", why=why, captured=captured, duration=duration)
+        return RunOutcome(how="lost", why=why, captured=captured, duration_s=duration)

@@ -7,7 +7,7 @@ It starts no program and runs no code of anybody's: each run has a process of it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from suptree.core import Down, Pid, monitor, safe_repr, send
@@ -76,6 +76,8 @@ class CommandServer(GenServer):
         conduct: What a run does in its process.
     """
 
+    __front__ = "SystemCommandManager"
+
     def __init__(
         self,
         rules: Mapping[str, CommandRule],
@@ -141,7 +143,7 @@ class CommandServer(GenServer):
             flight.ttl = max(flight.ttl, request.ttl)
             self._wait(request, flight, now, shared=True)
             return NoReply()
-        if self._running >= self._options.now.max_concurrent:
+        if self._running >= self._options.now.max_concurrency:
             queued = self._queued()
             if queued >= self._options.now.max_queued:
                 error = TooManyCommandsError(command.name, self._running, queued)
@@ -185,16 +187,11 @@ class CommandServer(GenServer):
         return count
 
     @call
-    def reconfigure(self, options: CommandOptions) -> None:
-        """Go by other bounds."""
-        self._options.now = options
+    def reconfigure(self, changes: Mapping[str, Any]) -> None:
+        """Go by other bounds, by field; the others stay as they are at this moment."""
+        options = self._options.now = replace(self._options.now, **changes)
         self._cache.resize(options.cache_entries, options.cache_bytes, self._now())
         self._start_next()
-
-    @call
-    def options(self) -> CommandOptions:
-        """The bounds that hold."""
-        return self._options.now
 
     @call
     def stats(self) -> CommandStats:
@@ -203,7 +200,7 @@ class CommandServer(GenServer):
             running=self._running,
             queued=self._queued(),
             waiting=len(self._waiters),
-            max_concurrent=self._options.now.max_concurrent,
+            max_concurrency=self._options.now.max_concurrency,
             allowed=tuple(sorted(self._rules)),
             isolation=self._isolation,
             cached=len(self._cache),
@@ -282,7 +279,7 @@ class CommandServer(GenServer):
 
     def _start_next(self) -> None:
         """Begin what waits, as far as there is room."""
-        if self._running >= self._options.now.max_concurrent:
+        if self._running >= self._options.now.max_concurrency:
             return
         for flight in self._flights.values():
             if flight.state is FlightState.QUEUED:
@@ -290,7 +287,7 @@ class CommandServer(GenServer):
                 self._running += 1
                 job = Job(flight.run, flight.command, flight.rule)
                 self.start_task(self._begin(job), name=f"start of {job.command.name}")
-                if self._running >= self._options.now.max_concurrent:
+                if self._running >= self._options.now.max_concurrency:
                     return
 
     async def _begin(self, job: Job) -> None:

@@ -17,7 +17,7 @@ class CommandOptions:
         ValueError: A field is out of bounds.
     """
 
-    max_concurrent: int = 5
+    max_concurrency: int = 5
     max_queued: int = 100
     timeout: float = 10.0
     cache_ttl: float = 30.0
@@ -26,7 +26,7 @@ class CommandOptions:
 
     def __post_init__(self) -> None:
         who = "SystemCommandManager"
-        check_count(who, "max_concurrent", self.max_concurrent)
+        check_count(who, "max_concurrency", self.max_concurrency)
         check_count(who, "max_queued", self.max_queued, least=0)
         check_number(who, "timeout", self.timeout, above=0)
         check_number(who, "cache_ttl", self.cache_ttl, least=0)

@@ -69,7 +69,7 @@ class Teller:
         """A run is over."""
         if self._finished.handlers:
             numbers = {
-                "duration_s": outcome.duration,
+                "duration_s": outcome.duration_s,
                 "stdout_bytes": outcome.captured.stdout_bytes,
                 "stderr_bytes": outcome.captured.stderr_bytes,
                 "swept_count": outcome.swept,

@@ -7,7 +7,7 @@ leaves the queue.
 
 >>> for letter in await DeadLetterQueue.letters("dead_letters"):
 ...     print(letter.to, letter.reason)
->>> await CoordinationManager.redeliver("router", "dead_letters")
+>>> await CoordinationManager.redrive("router", "dead_letters")
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class DeadLetterQueue(GenServer):
     """Keeps dead letters.
 
     Args:
-        limit: How many, at most.
+        max_letters: How many, at most.
         max_age: For how many seconds; a day.
         store: Where the letters outlive this process; it must keep references.  None: nowhere.
         space: Its space in the store; two queues need two.
@@ -70,15 +70,15 @@ class DeadLetterQueue(GenServer):
     def __init__(
         self,
         *,
-        limit: int = 10_000,
+        max_letters: int = 10_000,
         max_age: float = 86_400.0,
         store: Store | None = None,
         space: str = "dead_letters",
     ) -> None:
-        check_count("DeadLetterQueue", "limit", limit)
+        check_count("DeadLetterQueue", "max_letters", max_letters)
         check_number("DeadLetterQueue", "max_age", max_age, above=0)
         check_store("DeadLetterQueue", store)
-        self._limit = limit
+        self._max_letters = max_letters
         self._max_age = max_age
         self._store = store
         self._space = name_asked("DeadLetterQueue", "space", space)
@@ -90,7 +90,7 @@ class DeadLetterQueue(GenServer):
         self._runtime: Runtime = find_runtime("DeadLetterQueue")
         self._added = self._runtime.telemetry.slot(events.DEAD_LETTER_ADDED)
         self._dropped = self._runtime.telemetry.slot(events.DEAD_LETTER_DROPPED)
-        self._redelivered = self._runtime.telemetry.slot(events.DEAD_LETTER_REDELIVERED)
+        self._redriven = self._runtime.telemetry.slot(events.DEAD_LETTER_REDRIVEN)
 
     async def init(self) -> None:
         """Go on with the letters of the queue before this one."""
@@ -167,7 +167,7 @@ class DeadLetterQueue(GenServer):
                 {"letters_count": len(self._letters)},
                 {"to": to, "number": number, "reason": reason},
             )
-        if len(self._letters) > self._limit:  # not more than came in, though the limit was lowered
+        if len(self._letters) > self._max_letters:  # not more than came in, though it was lowered
             self._drop(next(iter(self._letters)), "full")
         self._arm()
 
@@ -283,11 +283,11 @@ class DeadLetterQueue(GenServer):
                 continue
             if letter.number in loan.taken:
                 del self._letters[letter.number]
-                self._stats.redelivered += 1
-                if self._redelivered.handlers:
+                self._stats.redriven += 1
+                if self._redriven.handlers:
                     age = self._runtime.now() - letter.given_up_at
                     facts = {"to": letter.to, "number": letter.number}
-                    self._redelivered.emit({"age_s": age}, facts)
+                    self._redriven.emit({"age_s": age}, facts)
             elif tried and letter.number not in loan.kept_back:
                 self._letters[letter.number] = replace(letter, returns=letter.returns + 1)
 
@@ -327,25 +327,25 @@ class DeadLetterQueue(GenServer):
     async def reconfigure(
         queue: ServerRef[DeadLetterQueue],
         *,
-        limit: int | None = None,
+        max_letters: int | None = None,
         max_age: float | None = None,
     ) -> None:
         """Go by other bounds from now on; what is not given stays as it is.
 
-        A smaller *limit* throws nothing away: the letters that are too many stay, and each new
-        one pushes one out.  Another *max_age* holds for all: what is older goes, and is counted.
+        A smaller *max_letters* throws nothing away: the letters that are too many stay, and each
+        new one pushes one out.  Another *max_age* holds for all: what is older goes, and is counted.
 
         Raises:
             BadArgumentError: One of them is out of bounds; nothing was changed.
         """
         who = "DeadLetterQueue.reconfigure"
-        check_count(who, "limit", limit, optional=True)
+        check_count(who, "max_letters", max_letters, optional=True)
         check_number(who, "max_age", max_age, above=0, optional=True)
-        await DeadLetterQueue._reconfigure(queue, limit, max_age)
+        await DeadLetterQueue._reconfigure(queue, max_letters, max_age)
 
     @call
-    def _reconfigure(self, limit: int | None, max_age: float | None) -> None:
-        self._limit = limit or self._limit
+    def _reconfigure(self, max_letters: int | None, max_age: float | None) -> None:
+        self._max_letters = max_letters or self._max_letters
         if max_age is not None and max_age != self._max_age:
             self._max_age = max_age
             if self._sweeping and self._sweep_timer is not None:

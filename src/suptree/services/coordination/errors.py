@@ -126,6 +126,6 @@ class LetterNotFoundError(CoordinationError):
 
     def __str__(self) -> str:
         return (
-            f"dead letter {self.number}: there is none. It was redelivered, purged, or pushed out "
+            f"dead letter {self.number}: there is none. It was redriven, purged, or pushed out "
             "by newer ones; look at DeadLetterQueue.letters."
         )

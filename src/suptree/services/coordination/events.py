@@ -15,7 +15,7 @@ __all__ = [
     "DEAD_LETTERED",
     "DEAD_LETTER_ADDED",
     "DEAD_LETTER_DROPPED",
-    "DEAD_LETTER_REDELIVERED",
+    "DEAD_LETTER_REDRIVEN",
     "EXPIRED",
     "REJECTED",
     "RETRIED",
@@ -103,8 +103,8 @@ DEAD_LETTER_ADDED: Final = Event(
     metadata={"to": "whom it was for", "number": "the number of the letter", "reason": "why"},
     doc="The dead-letter queue keeps one letter more.",
 )
-DEAD_LETTER_REDELIVERED: Final = Event(
-    "suptree.coordination.dead_letter.redelivered",
+DEAD_LETTER_REDRIVEN: Final = Event(
+    "suptree.coordination.dead_letter.redriven",
     measurements={"age_s": "seconds since it was given up"},
     metadata={"to": "whom it is for", "number": "the number of the letter"},
     doc="A router has taken a letter in again, which leaves the queue.",

@@ -24,6 +24,8 @@ __all__ = ["Groups"]
 class Groups(RouterServer):
     """See the module text."""
 
+    __front__ = "CoordinationManager"
+
     @call
     def open_context(
         self,

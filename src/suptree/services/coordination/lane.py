@@ -296,6 +296,8 @@ class Lane:
     def what_holds_it(self) -> str:
         """Why the next message waits, for people."""
         if self.in_flight is not None:
+            if self.failures:
+                return "the last attempt found nobody, or failed; another one is under way"
             return "the receiver has not answered yet"
         if self.breaker is not None and self.breaker.state == "open":
             return "the receiver keeps failing: its breaker is open"
@@ -312,20 +314,20 @@ class LaneInfo:
 
     Attributes:
         to: The receiver.
-        waiting_count: Messages that wait, parked ones included.
+        waiting: Messages that wait, parked ones included.
         in_flight: The id of the message that the receiver has; None: it has none.
         in_flight_s: Seconds since it was delivered; 0.0 without one.
         breaker: 'closed', 'open', 'half_open', or 'none'.
-        failures_count: Attempts in a row that failed or found nobody.
+        failures: Attempts in a row that failed or found nobody.
         oldest_s: Seconds since the oldest of its messages was accepted; 0.0 without one.
     """
 
     to: Receiver
-    waiting_count: int
+    waiting: int
     in_flight: int | None
     in_flight_s: float
     breaker: str
-    failures_count: int
+    failures: int
     oldest_s: float
 
 
@@ -333,10 +335,10 @@ def info_of(lane: Lane, now: float) -> LaneInfo:
     """*lane* as people see it."""
     return LaneInfo(
         to=lane.to,
-        waiting_count=len(lane.waiting) + len(lane.parked),
+        waiting=len(lane.waiting) + len(lane.parked),
         in_flight=None if lane.in_flight is None else lane.in_flight.id,
         in_flight_s=0.0 if lane.in_flight is None else now - lane.sent_at,
         breaker="none" if lane.breaker is None else lane.breaker.state.value,
-        failures_count=lane.failures,
+        failures=lane.failures,
         oldest_s=max((now - entry.accepted_at for entry in lane.entries()), default=0.0),
     )

@@ -57,7 +57,7 @@ class Lanes(Endings):
         """What to say when there are."""
         return (
             "buffer_full",
-            f"{len(self.lanes)} lanes are in use, and there may be no more. Raise `lanes`.",
+            f"{len(self.lanes)} lanes are in use, and there may be no more. Raise `max_lanes`.",
         )
 
     def load(self, to: Receiver) -> int:

@@ -94,23 +94,23 @@ class RedrivePolicy:
 class DeadLetterStats:
     """What a queue has done since it was started, and how many letters it holds.
 
-    At every moment ``added + taken_over == redelivered + purged + dropped_full +
+    At every moment ``added + taken_over == redriven + purged + dropped_full +
     dropped_expired + held``.
 
     Attributes:
         added: Letters that came in.
         taken_over: Letters that it has from the queue before it.
-        redelivered: Letters that the router took back.
+        redriven: Letters that the router took back.
         purged: Letters thrown away by hand.
         dropped_full: Letters pushed out by newer ones.
         dropped_expired: Letters that were too old.
         held: Letters now.
-        on_loan: Those that are being redelivered now.
+        on_loan: Those that are being redriven now.
     """
 
     added: int = 0
     taken_over: int = 0
-    redelivered: int = 0
+    redriven: int = 0
     purged: int = 0
     dropped_full: int = 0
     dropped_expired: int = 0

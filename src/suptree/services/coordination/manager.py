@@ -50,7 +50,7 @@ from suptree.services.coordination.errors import UnknownMessageError
 from suptree.services.coordination.gathering import Gathering, Strategy
 from suptree.services.coordination.lane import Lane, LaneInfo
 from suptree.services.coordination.outcomes import Broadcast, Outcome, Receiver, Rejected
-from suptree.services.coordination.redelivery import REDRIVE, Redelivering
+from suptree.services.coordination.redriving import REDRIVE, Redriving
 from suptree.services.coordination.server import SWEEP, TICK, WAIT
 from suptree.services.coordination.stats import CoordinationStats
 from suptree.services.parts.checks import check_word
@@ -59,7 +59,7 @@ from suptree.services.parts.later import LATER
 __all__ = ["CoordinationManager"]
 
 
-class CoordinationManager(Redelivering):
+class CoordinationManager(Redriving):
     """Routes messages; see the module text.
 
     Args:
@@ -70,7 +70,7 @@ class CoordinationManager(Redelivering):
         store: Where messages outlive the router; it must keep references, as `MemoryStore` does.
             None: nowhere.
         space: Its space in the store; two routers need two.
-        lanes: How many receivers may have a lane at once.
+        max_lanes: How many receivers may have a lane at once.
         max_contexts: How many groups there may be.
         idle_after: Seconds after which the lane of a receiver that nobody writes to is forgotten.
         history: How many outcomes of buffered messages are kept for `outcome`.

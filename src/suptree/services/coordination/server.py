@@ -60,6 +60,8 @@ SWEEP: Final = _Sweep()
 class RouterServer(GenServer):
     """Routes messages; see `CoordinationManager` for the arguments."""
 
+    __front__ = "CoordinationManager"
+
     call_raises = ANSWERS
 
     def __init__(
@@ -71,7 +73,7 @@ class RouterServer(GenServer):
         redrive: RedrivePolicy | None = None,
         store: Store | None = None,
         space: str = "coordination",
-        lanes: int = 100_000,
+        max_lanes: int = 100_000,
         max_contexts: int = 10_000,
         idle_after: float = 60.0,
         history: int = 10_000,
@@ -98,7 +100,7 @@ class RouterServer(GenServer):
                     "Name the queue, or leave both.",
                 )
         check_store(who, store)
-        check_count(who, "lanes", lanes)
+        check_count(who, "max_lanes", max_lanes)
         check_count(who, "max_contexts", max_contexts)
         check_number(who, "idle_after", idle_after, above=0)
         check_count(who, "history", history, least=0)
@@ -117,7 +119,7 @@ class RouterServer(GenServer):
             self._runtime,
             policy=policy,
             policies=dict(own),
-            lanes_at_most=lanes,
+            lanes_at_most=max_lanes,
             history=history,
             bury=self._bury,
             chance=random.random,
@@ -179,7 +181,7 @@ class RouterServer(GenServer):
         router: ServerRef[Any],
         *,
         policy: LanePolicy | None = None,
-        lanes: int | None = None,
+        max_lanes: int | None = None,
         idle_after: float | None = None,
         history: int | None = None,
     ) -> None:
@@ -191,7 +193,7 @@ class RouterServer(GenServer):
         Args:
             router: The router.
             policy: For the lanes of all receivers that have none of their own.
-            lanes, idle_after, history: As for the class.
+            max_lanes, idle_after, history: As for the class.
 
         Raises:
             BadArgumentError: One of them is out of bounds; nothing was changed.
@@ -199,20 +201,20 @@ class RouterServer(GenServer):
         who = "CoordinationManager.reconfigure"
         if policy is not None:
             check_class(who, "policy", policy, LanePolicy, "LanePolicy(buffer=500)")
-        check_count(who, "lanes", lanes, optional=True)
+        check_count(who, "max_lanes", max_lanes, optional=True)
         check_number(who, "idle_after", idle_after, above=0, optional=True)
         check_count(who, "history", history, least=0, optional=True)
-        await RouterServer._reconfigure(router, policy, lanes, idle_after, history)
+        await RouterServer._reconfigure(router, policy, max_lanes, idle_after, history)
 
     @call
     def _reconfigure(
         self,
         policy: LanePolicy | None,
-        lanes: int | None,
+        max_lanes: int | None,
         idle_after: float | None,
         history: int | None,
     ) -> None:
-        self._router.reconfigure(policy, lanes, history)
+        self._router.reconfigure(policy, max_lanes, history)
         if idle_after is not None and idle_after != self._idle_after:
             self._idle_after = idle_after
             if self._sweeping and self._sweep_timer is not None:

@@ -29,7 +29,7 @@ class CoordinationStats:
         rejected: Messages that were not taken in.
         buffered: Times that a sender was told to look later.
         retried: Attempts that failed and were followed by another.
-        redelivered: Dead letters that were taken in again; `accepted` has them too.
+        redriven: Dead letters that were taken in again; `accepted` has them too.
         letters_lost: Dead letters that no queue was there to take.
         waiting: Messages taken in and not ended, those with receivers included.
         in_flight: Those of them that receivers have.
@@ -47,7 +47,7 @@ class CoordinationStats:
     rejected: int = 0
     buffered: int = 0
     retried: int = 0
-    redelivered: int = 0
+    redriven: int = 0
     letters_lost: int = 0
     waiting: int = 0
     in_flight: int = 0

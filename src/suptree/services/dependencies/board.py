@@ -65,20 +65,20 @@ class ReadinessStats:
     """What the board has done since it started.
 
     Attributes:
-        waiters_count: Who wait now.
-        served_count: Who waited, and the service became ready.
-        expired_count: Who waited in vain.
-        refused_count: Who found too many waiters.
-        changes_count: How often a service became ready or ceased to be.
-        deaths_count: How often the process of a service ended.
+        waiters: Who wait now.
+        served: Who waited, and the service became ready.
+        expired: Who waited in vain.
+        refused: Who found too many waiters.
+        changes: How often a service became ready or ceased to be.
+        deaths: How often the process of a service ended.
     """
 
-    waiters_count: int
-    served_count: int
-    expired_count: int
-    refused_count: int
-    changes_count: int
-    deaths_count: int
+    waiters: int
+    served: int
+    expired: int
+    refused: int
+    changes: int
+    deaths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +261,12 @@ class ReadinessBoard(GenServer):
     def stats(self) -> ReadinessStats:
         """What the board has done."""
         return ReadinessStats(
-            waiters_count=sum(not one.reply_to.done() for one in self._waiters),
-            served_count=self._served,
-            expired_count=self._expired,
-            refused_count=self._refused,
-            changes_count=self._changes,
-            deaths_count=self._deaths,
+            waiters=sum(not one.reply_to.done() for one in self._waiters),
+            served=self._served,
+            expired=self._expired,
+            refused=self._refused,
+            changes=self._changes,
+            deaths=self._deaths,
         )
 
     # -- waiting -----------------------------------------------------------------------------

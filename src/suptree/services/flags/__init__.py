@@ -3,7 +3,7 @@
 `FeatureFlags` holds flags and migrations; `MigrationControl` gives up stages that do badly.
 """
 
-from suptree.services.flags.control import ControlStats, MigrationControl, Readiness
+from suptree.services.flags.control import MigrationControl, MigrationReadiness, MigrationStats
 from suptree.services.flags.declared import (
     START,
     Flag,
@@ -18,20 +18,21 @@ from suptree.services.flags.errors import (
     FlagError,
     FlagListFullError,
     FlagOwnedError,
+    FlagsNotRunningError,
     FlagStateError,
     FlagValueError,
     StageOrderError,
     UnknownFlagError,
 )
-from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMoved
+from suptree.services.flags.messages import FlagChanged, FlagStats, MigrationMoved
 from suptree.services.flags.rollout import bucket
 from suptree.services.flags.server import FeatureFlags
-from suptree.services.flags.standing import FlagState, Move, Progress
-from suptree.services.flags.watch import Guard, Report
+from suptree.services.flags.standing import FlagState, MigrationMove, MigrationProgress
+from suptree.services.flags.watch import MigrationGuard, Report
 
 __all__ = [
     "START",
-    "ControlStats",
+    "MigrationStats",
     "FeatureFlags",
     "Flag",
     "FlagChanged",
@@ -44,14 +45,15 @@ __all__ = [
     "FlagStateError",
     "FlagValue",
     "FlagValueError",
-    "FlagsStats",
-    "Guard",
+    "FlagStats",
+    "FlagsNotRunningError",
+    "MigrationGuard",
     "Migration",
     "MigrationControl",
     "MigrationMoved",
-    "Move",
-    "Progress",
-    "Readiness",
+    "MigrationMove",
+    "MigrationProgress",
+    "MigrationReadiness",
     "Report",
     "Stage",
     "StageOrderError",

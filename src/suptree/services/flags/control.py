@@ -1,17 +1,18 @@
 """`MigrationControl`: watches how the stages of migrations do, and gives up those that do badly.
 
 Whoever runs the new path reports how it went, without waiting: `report`, and `restarted`.
-When a `Guard` finds more errors, more restarts or longer response times than it allows, the
-migration goes back by one stage; if that one does badly too, by another.  The request is
-repeated until the stage has changed, so none is lost while `FeatureFlags` is down.
+When a `MigrationGuard` finds more errors, more restarts or longer response times than it
+allows, the migration goes back by one stage; if that one does badly too, by another.  The
+request is repeated until the stage has changed, so none is lost while `FeatureFlags` is down.
 
 What was reported is lost when this server is started again: a window of a minute is full
 again in a minute.
 
->>> control = await MigrationControl.start_link(flags, {"routing": Guard(max_error_rate=0.05)})
+>>> guard = MigrationGuard(max_error_rate=0.05)
+>>> control = await MigrationControl.start_link(flags, {"routing": guard})
 >>> MigrationControl.report(control, "routing", ok=False, duration_s=0.2)
 >>> await MigrationControl.readiness(control, "routing")
-Readiness(ready=False, missing=('1 calls in 60 s; 20 say something',), ...)
+MigrationReadiness(ready=False, missing=('1 calls in 60 s; 20 say something',), ...)
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from suptree.services.flags.errors import FlagDeclarationError, UnknownFlagError
 from suptree.services.flags.events import GUARD_TRIPPED
 from suptree.services.flags.reading import TABLE, migrations_of
 from suptree.services.flags.server import FeatureFlags
-from suptree.services.flags.standing import Progress
-from suptree.services.flags.watch import Guard, Report, Watch
+from suptree.services.flags.standing import MigrationProgress
+from suptree.services.flags.watch import MigrationGuard, Report, Watch
 from suptree.services.parts.checks import check_count, check_flag, check_name, check_seconds
 
-__all__ = ["ControlStats", "MigrationControl", "Readiness"]
+__all__ = ["MigrationStats", "MigrationControl", "MigrationReadiness"]
 
 _LOOK: Final = "look"
 _WHO: Final = "MigrationControl"
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class MigrationReadiness:
     """Whether the next stage of a migration may be enabled.
 
     Attributes:
@@ -54,7 +55,7 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlStats:
+class MigrationStats:
     """What a server has done since it started.
 
     Attributes:
@@ -89,22 +90,25 @@ class MigrationControl(GenServer):
     def __init__(
         self,
         flags: ServerRef[FeatureFlags],
-        guards: Mapping[str, Guard],
+        guards: Mapping[str, MigrationGuard],
         *,
         table: str = TABLE,
         look_every: float = 1.0,
     ) -> None:
         check_delay("MigrationControl", "look_every", look_every, above_zero=True)
         for name, guard in guards.items():
-            if not isinstance(guard, Guard):
+            if not isinstance(guard, MigrationGuard):
                 raise FlagDeclarationError(
-                    f"MigrationControl: the guard of {name!r} must be a Guard; got {guard!r}."
+                    f"MigrationControl: the guard of {name!r} must be a MigrationGuard; "
+                    f"got {guard!r}."
                 )
         self._flags = flags
         self._table = migrations_of(table)
         self._watches = {name: Watch(guard) for name, guard in guards.items()}
-        self._seen: dict[str, Progress] = {}  # where each stood when we last looked
-        self._asked: dict[str, Progress] = {}  # where it stood when it was asked to go back
+        self._seen: dict[str, MigrationProgress] = {}  # where each stood when we last looked
+        self._asked: dict[
+            str, MigrationProgress
+        ] = {}  # where it stood when it was asked to go back
         self._reports = self._unknown = self._tripped = 0
         self.send_interval(look_every, _LOOK)
 
@@ -166,7 +170,7 @@ class MigrationControl(GenServer):
     # -- asking ------------------------------------------------------------------------------
 
     @call(raises=UnknownFlagError)
-    def readiness(self, migration: str) -> Readiness:
+    def readiness(self, migration: str) -> MigrationReadiness:
         """Whether the next stage of a migration may be enabled.
 
         Raises:
@@ -179,12 +183,12 @@ class MigrationControl(GenServer):
         self._follow(migration, watch)
         now = self._now()
         missing = tuple(watch.missing(now))
-        return Readiness(not missing, missing, watch.report(now))
+        return MigrationReadiness(not missing, missing, watch.report(now))
 
     @call
-    def stats(self) -> ControlStats:
+    def stats(self) -> MigrationStats:
         """What the server has done since it started."""
-        return ControlStats(self._reports, self._unknown, self._tripped)
+        return MigrationStats(self._reports, self._unknown, self._tripped)
 
     # -- watching ------------------------------------------------------------------------------
 
@@ -245,9 +249,9 @@ class MigrationControl(GenServer):
         except MailboxFullError:  # it is asked again at the next look, as one that was lost is
             return
 
-    def _progress(self, migration: str) -> Progress | None:
+    def _progress(self, migration: str) -> MigrationProgress | None:
         try:
-            found: Progress | None = Table.lookup(self._table).get(migration)
+            found: MigrationProgress | None = Table.lookup(self._table).get(migration)
         except NoTableError:  # the server of the flags is being started again
             return None
         return found

@@ -2,6 +2,7 @@
 
 SuptreeError
 └── FlagError
+    ├── FlagsNotRunningError     nobody has the flags now (also a NoTableError)  .table
     ├── FlagDeclarationError     flags or migrations are declared wrongly
     ├── UnknownFlagError         no such flag, migration or stage          .name, .near
     ├── FlagValueError           no percentage, no id, or no reason
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from suptree.errors import SuptreeError
+from suptree.errors import NoTableError, SuptreeError
 from suptree.services.parts.near import did_you_mean, near
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "FlagOwnedError",
     "FlagStateError",
     "FlagValueError",
+    "FlagsNotRunningError",
     "StageOrderError",
     "UnknownFlagError",
 ]
@@ -45,6 +47,23 @@ class FlagValueError(FlagError):
 
 class FlagStateError(FlagError):
     """What is in the store cannot be used.  Nothing starts with a guess instead."""
+
+
+class FlagsNotRunningError(FlagError, NoTableError):
+    """No server shows its flags under *table*: it was not started, or is being started again.
+
+    What a server showed ends with it: flags that nobody can change any more are no flags.
+    """
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table, "no FeatureFlags server shows its flags there")
+        self.args = (table,)  # what makes it again
+
+    def __str__(self) -> str:
+        return (
+            f"FeatureFlags: table must be that of a server that runs; got {self.table!r}. Start "
+            "one, or, while it may be starting again, give `enabled` a fallback or ask later."
+        )
 
 
 class UnknownFlagError(FlagError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suptree.services.flags.standing import FlagState, Move
+from suptree.services.flags.standing import FlagState, MigrationMove
 
-__all__ = ["FlagChanged", "FlagsStats", "MigrationMoved"]
+__all__ = ["FlagChanged", "FlagStats", "MigrationMoved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class MigrationMoved:
     """A message to subscribers: a migration came to another stage."""
 
     migration: str
-    move: Move
+    move: MigrationMove
 
 
 @dataclass(frozen=True, slots=True)
-class FlagsStats:
+class FlagStats:
     """What a server knows of itself.
 
     Attributes:

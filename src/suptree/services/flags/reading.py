@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from suptree.core import Table, find_runtime
-from suptree.errors import NoTableError
-from suptree.services.flags.errors import UnknownFlagError
+from suptree.services.flags.errors import FlagsNotRunningError, UnknownFlagError
 from suptree.services.flags.events import FLAG_EVALUATED
-from suptree.services.flags.standing import FlagState, Progress
+from suptree.services.flags.standing import FlagState, MigrationProgress
 from suptree.services.parts.checks import check_name
 
 __all__ = ["TABLE", "FlagReading", "migrations_of"]
@@ -35,13 +34,13 @@ class FlagReading:
 
         Raises:
             UnknownFlagError: It is not declared.
-            NoTableError: No such server runs, and there is no *fallback*.
+            FlagsNotRunningError: No such server runs, and there is no *fallback*.
         """
         runtime = find_runtime("FeatureFlags.enabled")
         flags: Table[str, FlagState] | None = runtime.tables.get(table)
         if flags is None:
             if fallback is None:
-                raise NoTableError(table, "no FeatureFlags server has a table of that name")
+                raise FlagsNotRunningError(table)
             return fallback
         try:
             state = flags[flag]
@@ -58,7 +57,7 @@ class FlagReading:
     def state(flag: str, *, table: str = TABLE) -> FlagState:
         """A flag as it stands; raises as `enabled` does."""
         check_name("FeatureFlags", "flag", flag)
-        flags: Table[str, FlagState] = Table.lookup(table)
+        flags: Table[str, FlagState] = _shown(table)
         if flag not in flags:
             raise UnknownFlagError(flag, flags)
         return flags[flag]
@@ -66,16 +65,25 @@ class FlagReading:
     @staticmethod
     def list_all(*, table: str = TABLE) -> dict[str, FlagState]:
         """Every flag as it stands, in the order in which they were declared."""
-        return dict(Table.lookup(table))
+        return dict(_shown(table))
 
     @staticmethod
-    def progress(migration: str, *, table: str = TABLE) -> Progress:
+    def progress(migration: str, *, table: str = TABLE) -> MigrationProgress:
         """How far a migration is, with its last moves; raises as `enabled` does."""
         check_name("FeatureFlags", "migration", migration)
-        migrations: Table[str, Progress] = Table.lookup(migrations_of(table))
+        migrations: Table[str, MigrationProgress] = _shown(table, migrations_of(table))
         if migration not in migrations:
             raise UnknownFlagError(migration, migrations, "migration")
         return migrations[migration]
+
+
+def _shown(table: str, part: str | None = None) -> Table[str, Any]:
+    found: Table[str, Any] | None = find_runtime("FeatureFlags").tables.get(
+        table if part is None else part
+    )
+    if found is None:
+        raise FlagsNotRunningError(table)
+    return found
 
 
 def migrations_of(table: str) -> str:

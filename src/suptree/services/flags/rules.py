@@ -27,10 +27,10 @@ from suptree.services.flags.rollout import percentage_of
 from suptree.services.flags.standing import (
     HISTORY_LEN,
     FlagState,
-    Move,
+    MigrationMove,
+    MigrationProgress,
     MoveKind,
     Override,
-    Progress,
     Standing,
 )
 from suptree.services.parts.checks import check_name, check_text, is_text
@@ -82,7 +82,7 @@ class Flags:
                 return percentage_of(stage.sets[flag])
         return None
 
-    def progress(self, standing: Standing, migration: str) -> Progress:
+    def progress(self, standing: Standing, migration: str) -> MigrationProgress:
         """How far a declared migration is."""
         return standing.migrations.get(migration, _NOT_BEGUN)
 
@@ -254,8 +254,8 @@ class Flags:
         now: float,
     ) -> Standing:
         old = self.progress(standing, name)
-        move = Move(kind, old.stage, to, reason, by, now)
-        new = Progress(to, now, (*old.history, move)[-HISTORY_LEN:])
+        move = MigrationMove(kind, old.stage, to, reason, by, now)
+        new = MigrationProgress(to, now, (*old.history, move)[-HISTORY_LEN:])
         return Standing(standing.flags, {**standing.migrations, name: new})
 
     def _reached(self, standing: Standing, name: str) -> tuple[Migration, int]:
@@ -299,5 +299,5 @@ def _ids(flag: str, ids: Collection[str]) -> frozenset[str]:
 
 
 _NOTHING_SET: Final = Override()
-_NOT_BEGUN: Final = Progress()
+_NOT_BEGUN: Final = MigrationProgress()
 _EMPTY: Final = FlagSetting(False)

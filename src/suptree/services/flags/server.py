@@ -43,10 +43,10 @@ from suptree.services.flags.events import (
     MIGRATION_ADVANCED,
     MIGRATION_ROLLED_BACK,
 )
-from suptree.services.flags.messages import FlagChanged, FlagsStats, MigrationMoved
+from suptree.services.flags.messages import FlagChanged, FlagStats, MigrationMoved
 from suptree.services.flags.reading import TABLE, FlagReading, migrations_of
 from suptree.services.flags.rules import Flags
-from suptree.services.flags.standing import FlagState, Progress, Standing
+from suptree.services.flags.standing import FlagState, MigrationProgress, Standing
 from suptree.services.parts.checks import (
     bad_argument,
     check_count,
@@ -54,10 +54,10 @@ from suptree.services.parts.checks import (
     check_name,
     check_text,
 )
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.parts.subscribers import Subscribers
 
-__all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagsStats", "MigrationMoved", "migrations_of"]
+__all__ = ["TABLE", "FeatureFlags", "FlagChanged", "FlagStats", "MigrationMoved", "migrations_of"]
 
 EVERYTHING: Final = ""
 _WHO: Final = "FeatureFlags"
@@ -102,7 +102,7 @@ class FeatureFlags(FlagReading, GenServer):
         check_delay("FeatureFlags", "store_timeout", store_timeout, above_zero=True)
         self._rules = Flags(Declared.of(flags, migrations, settings), max_ids)
         self._standing = Standing()
-        self._store = store
+        self._store = checked_store("FeatureFlags", store)
         self._space = space
         self._store_timeout = store_timeout
         self._table_name = table
@@ -119,7 +119,7 @@ class FeatureFlags(FlagReading, GenServer):
                 self._rules.check(self._standing)
         # The tables come last: whoever finds them finds what was set.
         self._flags: Table[str, FlagState] = Table(self._table_name)
-        self._migrations: Table[str, Progress] = Table(migrations_of(self._table_name))
+        self._migrations: Table[str, MigrationProgress] = Table(migrations_of(self._table_name))
         self._show()
 
     # -- flags -------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class FeatureFlags(FlagReading, GenServer):
     # -- migrations ----------------------------------------------------------------------------
 
     @call
-    async def advance(self, migration: str, stage: str) -> Progress:
+    async def advance(self, migration: str, stage: str) -> MigrationProgress:
         """Enable the next stage of a migration, by its name.
 
         Raises:
@@ -217,7 +217,9 @@ class FeatureFlags(FlagReading, GenServer):
         )
 
     @call
-    async def rollback(self, migration: str, to: str = START, reason: str = "") -> Progress:
+    async def rollback(
+        self, migration: str, to: str = START, reason: str = ""
+    ) -> MigrationProgress:
         """Go back to an earlier stage; "" is the start, before the first one.
 
         Raises:
@@ -235,7 +237,7 @@ class FeatureFlags(FlagReading, GenServer):
     @call
     async def emergency_rollback(
         self, reason: str, migration: str | None = None
-    ) -> dict[str, Progress]:
+    ) -> dict[str, MigrationProgress]:
         """Go back to the start, of one migration or of all; no id stays allowed its flags.
 
         Args:
@@ -269,7 +271,7 @@ class FeatureFlags(FlagReading, GenServer):
 
     @staticmethod
     def give_up(
-        server: ServerRef[FeatureFlags], migration: str, seen: Progress, reason: str
+        server: ServerRef[FeatureFlags], migration: str, seen: MigrationProgress, reason: str
     ) -> None:
         """Go back by one stage, if the migration still stands as it was *seen*: a guard's request.
 
@@ -277,12 +279,12 @@ class FeatureFlags(FlagReading, GenServer):
             BadArgumentError: A wrong value.
         """
         check_name(_WHO, "migration", migration)
-        check_kind(_WHO, "seen", seen, Progress, "a Progress")
+        check_kind(_WHO, "seen", seen, MigrationProgress, "a MigrationProgress")
         check_text(_WHO, "reason", reason)
         FeatureFlags._give_up(server, migration, seen, reason)
 
     @cast
-    async def _give_up(self, migration: str, seen: Progress, reason: str) -> None:
+    async def _give_up(self, migration: str, seen: MigrationProgress, reason: str) -> None:
         known = migration in self._rules.declared.migrations
         if not known or seen.stage == START or self._migrations[migration] != seen:
             return
@@ -325,10 +327,10 @@ class FeatureFlags(FlagReading, GenServer):
             self._subscribers.discard(pid, name)
 
     @call
-    def stats(self) -> FlagsStats:
+    def stats(self) -> FlagStats:
         """What the server knows of itself."""
         states = self._flags.values()
-        return FlagsStats(
+        return FlagStats(
             len(self._flags),
             self._changed,
             self._refused,
@@ -375,7 +377,7 @@ class FeatureFlags(FlagReading, GenServer):
             flag, lambda now: self._rules.list_ids(self._standing, flag, ids, to)
         )
 
-    async def _move(self, migration: str, decide: Callable[[float], Standing]) -> Progress:
+    async def _move(self, migration: str, decide: Callable[[float], Standing]) -> MigrationProgress:
         await self._commit(decide)
         return self._migrations[migration]
 
@@ -433,7 +435,7 @@ class FeatureFlags(FlagReading, GenServer):
         facts = {"flag": new.name, "old": old, "new": new, "by": by}
         find_runtime("FeatureFlags").telemetry.emit(FLAG_CHANGED, {"count": 1}, facts)
 
-    def _migration_moved(self, name: str, progress: Progress) -> None:
+    def _migration_moved(self, name: str, progress: MigrationProgress) -> None:
         move = progress.history[-1]
         self._subscribers.tell(MigrationMoved(name, move), EVERYTHING, name)
         numbers = {"stage_count": self._rules.declared.migrations[name].position(move.new) or 0}

@@ -14,10 +14,10 @@ from suptree.services.flags.rollout import is_in
 __all__ = [
     "HISTORY_LEN",
     "FlagState",
-    "Move",
+    "MigrationMove",
     "MoveKind",
     "Override",
-    "Progress",
+    "MigrationProgress",
     "Standing",
 ]
 
@@ -65,7 +65,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: float = 0.0
 
 
-class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MigrationMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One step of a migration, forward or back.
 
     Attributes:
@@ -86,7 +86,7 @@ class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: float
 
 
-class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MigrationProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a migration is.
 
     Attributes:
@@ -97,7 +97,7 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     stage: str = START
     since: float = 0.0
-    history: tuple[Move, ...] = ()
+    history: tuple[MigrationMove, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +107,7 @@ class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     flags: dict[str, Override] = {}
-    migrations: dict[str, Progress] = {}
+    migrations: dict[str, MigrationProgress] = {}
 
     def to_plain(self) -> Any:
         """As plain data."""

@@ -5,7 +5,7 @@ each stage: the part of calls that failed, restarts, and the response time.  The
 compared with a baseline, the median of the stage before: it has doubled when more than
 half of the calls take more than twice the baseline.
 
->>> watch = Watch(Guard(min_calls=2))
+>>> watch = Watch(MigrationGuard(min_calls=2))
 >>> watch.enter("half", 0.0, forward=True)
 >>> watch.record(False, None, 1.0)
 >>> watch.record(True, None, 2.0)
@@ -21,11 +21,11 @@ from suptree.services.parts.checks import check_count, check_number
 from suptree.services.parts.distribution import Distribution
 from suptree.services.parts.window import CallOutcome, TimeWindow
 
-__all__ = ["Guard", "Report", "Watch"]
+__all__ = ["MigrationGuard", "Report", "Watch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class MigrationGuard:
     """When a stage is given up.
 
     Args:
@@ -51,13 +51,13 @@ class Guard:
     bake_s: float = 0.0
 
     def __post_init__(self) -> None:
-        check_number("Guard", "max_error_rate", self.max_error_rate, least=0, most=1)
-        check_count("Guard", "min_calls", self.min_calls)
-        check_count("Guard", "max_restarts", self.max_restarts, least=0)
-        check_number("Guard", "max_slowdown", self.max_slowdown, least=1)
-        check_number("Guard", "baseline_s", self.baseline_s, above=0, optional=True)
-        check_number("Guard", "window_s", self.window_s, above=0)
-        check_number("Guard", "bake_s", self.bake_s, least=0)
+        check_number("MigrationGuard", "max_error_rate", self.max_error_rate, least=0, most=1)
+        check_count("MigrationGuard", "min_calls", self.min_calls)
+        check_count("MigrationGuard", "max_restarts", self.max_restarts, least=0)
+        check_number("MigrationGuard", "max_slowdown", self.max_slowdown, least=1)
+        check_number("MigrationGuard", "baseline_s", self.baseline_s, above=0, optional=True)
+        check_number("MigrationGuard", "window_s", self.window_s, above=0)
+        check_number("MigrationGuard", "bake_s", self.bake_s, least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Watch:
 
     __slots__ = ("_calls", "_durations", "_restarts", "_since", "baseline", "guard", "stage")
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: MigrationGuard) -> None:
         self.guard = guard
         self.baseline = guard.baseline_s
         self._calls = TimeWindow(guard.window_s)

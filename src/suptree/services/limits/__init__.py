@@ -4,7 +4,7 @@
 server.  `passing.py` is its side for who wants to pass, `service.py` the rest of it.
 """
 
-from suptree.services.limits.book import LimiterStats, LimitsStats, LimitStatus, LimitVerdict
+from suptree.services.limits.book import LimiterStats, LimitStats, LimitStatus, LimitVerdict
 from suptree.services.limits.errors import (
     CostTooHighError,
     LimiterKindError,
@@ -26,7 +26,7 @@ __all__ = [
     "LimitStatus",
     "LimiterKindError",
     "LimiterStats",
-    "LimitsStats",
+    "LimitStats",
     "RateLimiter",
     "SlidingWindow",
     "TokenBucket",

@@ -19,7 +19,7 @@ __all__ = [
     "Limiter",
     "LimiterStats",
     "LimitVerdict",
-    "LimitsStats",
+    "LimitStats",
     "Waiter",
 ]
 
@@ -91,7 +91,7 @@ class LimiterStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsStats:
+class LimitStats:
     """What the service has done since it started.
 
     Attributes:

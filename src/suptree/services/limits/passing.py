@@ -20,6 +20,8 @@ __all__ = ["Passing", "check_key"]
 class Passing(LimitsState):
     """Passing, or holding a permit: at once, or when it is one's turn."""
 
+    __front__ = "RateLimiter"
+
     @staticmethod
     async def check(
         server: ServerRef[Passing], limiter: str, who: str = "", *, cost: int = 1
@@ -80,8 +82,10 @@ class Passing(LimitsState):
             wait = Passing._wait.within(timeout)
             verdict = await wait(server, limiter, who, cost, ticket)
             answered = True
-        except CallTimeoutError:
-            raise LimitExceededError(limiter, who, "timeout", None) from None
+        except CallTimeoutError as late:
+            left = verdict.retry_after - late.timeout  # 0 or less: others have passed meanwhile
+            retry_after = left if left > 0 else None
+            raise LimitExceededError(limiter, who, "timeout", retry_after) from None
         finally:
             if not answered:
                 Passing._withdraw(server, ticket)

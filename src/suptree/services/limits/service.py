@@ -20,7 +20,7 @@ the constructor, and with a `store` those configured at run time), and every key
 from __future__ import annotations
 
 from suptree.otp import NoReply, ServerRef, call
-from suptree.services.limits.book import Key, Limiter, LimitsStats, LimitStatus
+from suptree.services.limits.book import Key, Limiter, LimitStats, LimitStatus
 from suptree.services.limits.errors import (
     LimitExceededError,
     TooManyLimitersError,
@@ -93,9 +93,9 @@ class RateLimiter(Passing):
         return {name: limiter.limit for name, limiter in self._limiters.items()}
 
     @call
-    def stats(self) -> LimitsStats:
+    def stats(self) -> LimitStats:
         """What the service has done."""
-        return LimitsStats(
+        return LimitStats(
             limiters={name: limiter.stats() for name, limiter in self._limiters.items()},
             owners=self._lines.owners() + self._turnstile.owners(),
             released=self._lines.released + self._turnstile.released,

@@ -21,9 +21,15 @@ from suptree.services.limits.events import LIMIT_ALLOWED, LIMIT_CLEANED, LIMIT_D
 from suptree.services.limits.lines import Lines, ServeDue
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
 from suptree.services.limits.sweep import Sweep
-from suptree.services.parts.checks import check_count, check_kind, check_name, check_number
+from suptree.services.parts.checks import (
+    check_count,
+    check_kind,
+    check_name,
+    check_number,
+    checked_by_name,
+)
 from suptree.services.parts.plain import from_plain, is_mapping
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.parts.turnstile import Turnstile
 
 __all__ = ["SPACE", "LimitsState", "check_limit"]
@@ -63,7 +69,7 @@ class LimitsState(GenServer):
         self._max_waiting = max_waiting
         self._max_limiters = max_limiters
         self._cleanup_interval = cleanup_interval
-        self._store = store
+        self._store = checked_store("RateLimiter", store)
         runtime = self._process.runtime
         self._now = runtime.now
         self._telemetry = runtime.telemetry
@@ -74,7 +80,7 @@ class LimitsState(GenServer):
         self._turnstile: Turnstile[Key] = Turnstile(self._now, self._let_in)
         self._sweep = Sweep()
         self._clean_waiters: list[ReplyTo] = []
-        for name, limit in (limiters or {}).items():
+        for name, limit in checked_by_name("RateLimiter", "limiters", limiters, "Limit").items():
             check_limit("RateLimiter", name, limit)
             self._limiters[name] = Limiter(name, limit)
 

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from itertools import count
+from sys import maxsize
 from typing import Any, Final
 
 from suptree.core import (
@@ -39,6 +40,7 @@ from suptree.services.monitoring.jobs import Jobs
 from suptree.services.monitoring.lanes import Lanes
 from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
 from suptree.services.monitoring.watch import check_part, check_seconds
+from suptree.services.parts.checks import checked_all
 from suptree.services.parts.deadlines import Deadlines
 from suptree.services.parts.owners import Owners
 
@@ -55,7 +57,7 @@ class Checklist(GenServer):
         checks: Iterable[HealthCheck] = (),
         *,
         table: str | None = None,
-        max_concurrent: int = 64,
+        max_concurrency: int = 64,
         max_checks: int = 10_000,
         history: int = 20,
         jitter: float = 0.1,
@@ -63,7 +65,7 @@ class Checklist(GenServer):
         max_dead: int = 100,
     ) -> None:
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
             ("max_dead", max_dead),
@@ -80,7 +82,7 @@ class Checklist(GenServer):
         self._dead: dict[int, Entry] = {}  # in order of death
         self._numbers = count()
         self._agenda: Deadlines[Entry] = Deadlines()
-        self._queue: Lanes[int] = Lanes(max_concurrent)
+        self._queue: Lanes[int] = Lanes(max_concurrency)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
         self._timer: tuple[float, Timer] | None = None
@@ -102,7 +104,7 @@ class Checklist(GenServer):
     def _add(self, spec: HealthCheck, owner: Pid[Any] | None) -> None:
         due = find_runtime("HealthMonitor").now()
         due += spec.interval * self._jitter * random.random()
-        history: deque[CheckRecord] = deque(maxlen=self._history)
+        history: deque[CheckRecord] = deque(maxlen=min(self._history, maxsize))
         entry = Entry(next(self._numbers), spec, owner, history, due)
         self._entries[spec.name] = self._by_number[entry.number] = entry
         if owner is not None:
@@ -174,7 +176,7 @@ class Checklist(GenServer):
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
             self._bus.emit(
                 AGENT_HEALTH_CHANGED,
-                {"changes_count": track.changes_count},
+                {"changes_count": track.changes},
                 {"monitor": self.pid, "subject": entry.spec.name, **facts},
             )
             self._weights.remove(before.health, entry.spec.critical)
@@ -210,9 +212,7 @@ class Checklist(GenServer):
 
 def _by_name(checks: Iterable[HealthCheck]) -> dict[str, tuple[HealthCheck, Pid[Any] | None]]:
     found: dict[str, tuple[HealthCheck, Pid[Any] | None]] = {}
-    for spec in checks:
-        if not isinstance(spec, HealthCheck):
-            raise wrong("HealthMonitor", "checks", "HealthChecks", spec)
+    for spec in checked_all("HealthMonitor", "checks", checks, HealthCheck):
         if spec.name in found:
             got = f"{spec.name!r} twice"
             raise WatchError("HealthMonitor", "checks", "of one name each", got)

@@ -115,13 +115,13 @@ class CheckStatus:
         process: The process that is watched; None without one, or when there is none now.
         last: What the last look found.
         checked_at: When, in seconds since 1970; None: never.
-        checks_count: Looks that were begun.
+        checks: Looks that were begun.
         failures: Looks in a row that found it down.
         suspended: It is tried more rarely, after too many failures in a row.
         stuck: A look is still running although its time is over.
-        changes_count: Changes of its health.
-        flaps_count: Changes that went back the way of the one before.
-        deaths_count: Ends of its process.
+        changes: Changes of its health.
+        flaps: Changes that went back the way of the one before.
+        deaths: Ends of its process.
     """
 
     name: str
@@ -131,13 +131,13 @@ class CheckStatus:
     process: Pid[Any] | None
     last: Finding
     checked_at: float | None
-    checks_count: int
+    checks: int
     failures: int
     suspended: bool
     stuck: bool
-    changes_count: int
-    flaps_count: int
-    deaths_count: int
+    changes: int
+    flaps: int
+    deaths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +145,29 @@ class HealthStats:
     """What a `HealthMonitor` has done, and has under way.
 
     Attributes:
-        checks_count: Checks that are registered, those of dead processes included.
+        checks: Checks that are registered, those of dead processes included.
         by_health: How many of them are how.
-        dead_count: Processes that died and are still shown.
-        running_count: Looks that run and have time.
-        waiting_count: Looks that wait for a place.
-        stuck_count: Looks that run although their time is over.
-        looks_count: Looks that have ended, or have had their time.
-        timeouts_count: Those that were not in time.
-        abandoned_count: Those that went on a second after they were cancelled.
-        deaths_count: Processes that died.
-        forgotten_count: Dead processes that are shown no more.
-        verdicts_count: Changes of the verdict.
+        dead: Processes that died and are still shown.
+        running: Looks that run and have time.
+        waiting: Looks that wait for a place.
+        stuck: Looks that run although their time is over.
+        looks: Looks that have ended, or have had their time.
+        timeouts: Those that were not in time.
+        abandoned: Those that went on a second after they were cancelled.
+        deaths: Processes that died.
+        forgotten: Dead processes that are shown no more.
+        verdicts: Changes of the verdict.
     """
 
-    checks_count: int
+    checks: int
     by_health: Mapping[Health, int]
-    dead_count: int
-    running_count: int
-    waiting_count: int
-    stuck_count: int
-    looks_count: int
-    timeouts_count: int
-    abandoned_count: int
-    deaths_count: int
-    forgotten_count: int
-    verdicts_count: int
+    dead: int
+    running: int
+    waiting: int
+    stuck: int
+    looks: int
+    timeouts: int
+    abandoned: int
+    deaths: int
+    forgotten: int
+    verdicts: int

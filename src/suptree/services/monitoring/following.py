@@ -128,7 +128,7 @@ class Following(GenServer):
                 if late and agent is self._agent:  # an answer at last: what does it say now?
                     self._look()
             case Abandoned():
-                self._tell(CHECK_ABANDONED, {"abandoned_count": self._jobs.abandoned_count})
+                self._tell(CHECK_ABANDONED, {"abandoned_count": self._jobs.abandoned})
             case None:
                 return
 
@@ -157,9 +157,9 @@ class Following(GenServer):
 
     def _move(self, track: Track) -> None:
         before, self._track = self._track, track
-        if track.changes_count != before.changes_count:
+        if track.changes != before.changes:
             facts = {"health": track.health, "previous": before.health, "reason": track.reason}
-            self._tell(AGENT_HEALTH_CHANGED, {"changes_count": track.changes_count}, facts)
+            self._tell(AGENT_HEALTH_CHANGED, {"changes_count": track.changes}, facts)
         self._write()
 
     def _answer(self) -> None:
@@ -248,7 +248,7 @@ class Following(GenServer):
 
     def _write_failed(self, error: str) -> None:
         assert self._writer is not None
-        counted = {"failures_count": self._writer.failures_count}
+        counted = {"failures_count": self._writer.failures}
         self._tell(SINK_WRITE_FAILED, counted, {"error": error})
 
     def _begin_end(self) -> None:
@@ -269,17 +269,17 @@ class Following(GenServer):
             written=Health.UNKNOWN if writer is None else writer.written,
             last=self._last,
             checked_at=self._checked_at,
-            checks_count=self._checks,
-            failures_count=self._failures,
-            timeouts_count=self._timeouts,
-            abandoned_count=self._jobs.abandoned_count,
-            stuck_count=self._jobs.stuck_count,
-            changes_count=track.changes_count,
-            flaps_count=track.flaps_count,
-            deaths_count=self._deaths,
-            rebinds_count=self._rebinds,
-            writes_count=0 if writer is None else writer.writes_count,
-            write_failures_count=0 if writer is None else writer.failures_count,
+            checks=self._checks,
+            failures=self._failures,
+            timeouts=self._timeouts,
+            abandoned=self._jobs.abandoned,
+            stuck=self._jobs.stuck,
+            changes=track.changes,
+            flaps=track.flaps,
+            deaths=self._deaths,
+            rebinds=self._rebinds,
+            writes=0 if writer is None else writer.writes,
+            write_failures=0 if writer is None else writer.failures,
         )
 
     def _tell(

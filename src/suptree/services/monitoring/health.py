@@ -122,15 +122,15 @@ class Track:
     Attributes:
         health: What it counts as.
         reason: Why it is not healthy; "" if it is.
-        changes_count: How often the health changed.
-        flaps_count: How often it turned back: down after it had come up, or up after down.
+        changes: How often the health changed.
+        flaps: How often it turned back: down after it had come up, or up after down.
         failures: Looks in a row that found it down, whatever it counts as.
     """
 
     health: Health = Health.UNKNOWN
     reason: str = ""
-    changes_count: int = 0
-    flaps_count: int = 0
+    changes: int = 0
+    flaps: int = 0
     failures: int = 0
     _run: int = 0  # looks in a row on one side of `health`
     _side: int = 0  # 1: worse, -1: better, 0: as it is
@@ -172,8 +172,8 @@ class Track:
             self,
             health=found.health,
             reason=found.reason,
-            changes_count=self.changes_count + changed,
-            flaps_count=self.flaps_count + flapped,
+            changes=self.changes + changed,
+            flaps=self.flaps + flapped,
             _run=0,
             _side=0,
             _last_side=side or self._last_side,

@@ -1,6 +1,6 @@
 """`HealthMonitor`: looks at everything that is registered, and says how the system is.
 
-Checks run beside it, many at once (`max_concurrent`), each with its timeout; those that
+Checks run beside it, many at once (`max_concurrency`), each with its timeout; those that
 hung the last time have at most half of the places, so that they delay nobody else.
 First looks are spread by a random delay, and then come on a grid of their own.
 
@@ -27,6 +27,7 @@ Verdict(health=<Health.DEGRADED: 'degraded'>, reasons=('disk is degraded: its ch
 from __future__ import annotations
 
 from collections import Counter, deque
+from sys import maxsize
 from typing import Any
 
 from suptree.core import (
@@ -63,7 +64,7 @@ class HealthMonitor(Looking):
         checks: Those that are there from the start, and after every restart.
         table: Name of a public table that keeps what is registered later; None: a restart
             forgets it.
-        max_concurrent: How many looks may run at a time.
+        max_concurrency: How many looks may run at a time.
         max_checks: How many checks there may be.
         history: How many looks are remembered of each.
         jitter: The part of its interval (0 to 1) within which a check is first looked at.
@@ -189,18 +190,18 @@ class HealthMonitor(Looking):
     def stats(self) -> HealthStats:
         """What was done, and is under way."""
         return HealthStats(
-            checks_count=len(self._entries),
+            checks=len(self._entries),
             by_health=dict(Counter(one.track.health for one in self._entries.values())),
-            dead_count=len(self._dead),
-            running_count=self._jobs.running_count,
-            waiting_count=self._queue.waiting_count,
-            stuck_count=self._jobs.stuck_count,
-            looks_count=self._looks,
-            timeouts_count=self._timeouts,
-            abandoned_count=self._jobs.abandoned_count,
-            deaths_count=self._deaths,
-            forgotten_count=self._forgotten,
-            verdicts_count=self._verdicts,
+            dead=len(self._dead),
+            running=self._jobs.running,
+            waiting=self._queue.waiting,
+            stuck=self._jobs.stuck,
+            looks=self._looks,
+            timeouts=self._timeouts,
+            abandoned=self._jobs.abandoned,
+            deaths=self._deaths,
+            forgotten=self._forgotten,
+            verdicts=self._verdicts,
         )
 
     # -- looking now ---------------------------------------------------------------------
@@ -240,7 +241,7 @@ class HealthMonitor(Looking):
     async def reconfigure(
         server: ServerRef[HealthMonitor],
         *,
-        max_concurrent: int | None = None,
+        max_concurrency: int | None = None,
         max_checks: int | None = None,
         history: int | None = None,
     ) -> None:
@@ -253,22 +254,22 @@ class HealthMonitor(Looking):
             BadArgumentError: One of them is no whole number above 0; nothing was changed.
         """
         for name, value in (
-            ("max_concurrent", max_concurrent),
+            ("max_concurrency", max_concurrency),
             ("max_checks", max_checks),
             ("history", history),
         ):
             check_count("HealthMonitor.reconfigure", name, value, optional=True)
-        await HealthMonitor._reconfigure(server, max_concurrent, max_checks, history)
+        await HealthMonitor._reconfigure(server, max_concurrency, max_checks, history)
 
     @call
     def _reconfigure(
-        self, max_concurrent: int | None, max_checks: int | None, history: int | None
+        self, max_concurrency: int | None, max_checks: int | None, history: int | None
     ) -> None:
         self._max_checks = max_checks or self._max_checks
         if history is not None and history != self._history:
             self._history = history
             for entry in self._entries.values():
-                entry.history = deque(entry.history, maxlen=history)
-        if max_concurrent is not None:
-            self._queue.resize(max_concurrent)
+                entry.history = deque(entry.history, maxlen=min(history, maxsize))
+        if max_concurrency is not None:
+            self._queue.resize(max_concurrency)
             self._pump()

@@ -102,26 +102,26 @@ class Jobs:
     """The jobs of one server.
 
     Attributes:
-        abandoned_count: How many were ever abandoned.
+        abandoned: How many were ever abandoned.
     """
 
-    __slots__ = ("_jobs", "_server", "_stuck_count", "abandoned_count")
+    __slots__ = ("_jobs", "_server", "_stuck", "abandoned")
 
     def __init__(self, server: GenServer) -> None:
         self._server = server
         self._jobs: dict[Hashable, _Job] = {}
-        self._stuck_count = 0
-        self.abandoned_count = 0
+        self._stuck = 0
+        self.abandoned = 0
 
     @property
-    def running_count(self) -> int:
+    def running(self) -> int:
         """How many run and still have time."""
-        return len(self._jobs) - self._stuck_count
+        return len(self._jobs) - self._stuck
 
     @property
-    def stuck_count(self) -> int:
+    def stuck(self) -> int:
         """How many run although their time is over."""
-        return self._stuck_count
+        return self._stuck
 
     def is_running(self, key: Hashable) -> bool:
         """Whether the job runs and still has time."""
@@ -177,7 +177,7 @@ class Jobs:
         job.timer = None
         if job.stuck:
             job.abandoned = True
-            self.abandoned_count += 1
+            self.abandoned += 1
             return Abandoned(job.key)
         self._give_up(job)
         return Done(job.key, None, "", True, find_runtime("Jobs").now() - job.since)
@@ -187,7 +187,7 @@ class Jobs:
         if job.timer is not None:
             self._server.cancel_timer(job.timer)
         if job.stuck:
-            self._stuck_count -= 1
+            self._stuck -= 1
             return Freed(job.key, job.patient or job.abandoned)
         took = find_runtime("Jobs").now() - job.since
         return Done(job.key, job.value, job.error, False, took)
@@ -199,7 +199,7 @@ class Jobs:
             job.timer = None
         if not job.stuck:
             job.stuck = True
-            self._stuck_count += 1
+            self._stuck += 1
         if not job.patient:
             assert job.task is not None
             job.task.cancel()

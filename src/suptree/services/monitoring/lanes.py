@@ -66,7 +66,7 @@ class Lanes(Generic[K]):
         self._slow_places = max(1, places // 2)
 
     @property
-    def waiting_count(self) -> int:
+    def waiting(self) -> int:
         """How many wait."""
         return sum(map(len, self._waiting))
 

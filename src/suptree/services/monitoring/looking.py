@@ -129,7 +129,7 @@ class Looking(Checklist):
                 entry = self._by_number.get(number)
                 subject = "a check that is gone" if entry is None else entry.spec.name
                 facts = {"monitor": self.pid, "subject": subject}
-                counted = {"abandoned_count": self._jobs.abandoned_count}
+                counted = {"abandoned_count": self._jobs.abandoned}
                 self._bus.emit(CHECK_ABANDONED, counted, facts)
             case _:
                 return

@@ -85,24 +85,24 @@ class MonitorStats:
     """The monitors that run, together.
 
     Attributes:
-        monitors_count: How many there are.
+        monitors: How many there are.
         by_health: How many of what they watch are how.
-        checks_count: Looks that were begun; the other counts are as in `MonitorStatus`.
+        checks: Looks that were begun; the other counts are as in `MonitorStatus`.
     """
 
-    monitors_count: int
+    monitors: int
     by_health: Mapping[Health, int]
-    checks_count: int
-    failures_count: int
-    timeouts_count: int
-    abandoned_count: int
-    stuck_count: int
-    changes_count: int
-    flaps_count: int
-    deaths_count: int
-    rebinds_count: int
-    writes_count: int
-    write_failures_count: int
+    checks: int
+    failures: int
+    timeouts: int
+    abandoned: int
+    stuck: int
+    changes: int
+    flaps: int
+    deaths: int
+    rebinds: int
+    writes: int
+    write_failures: int
 
 
 class MonitorSupervisor:
@@ -286,11 +286,11 @@ class MonitorSupervisor:
         statuses = _statuses(monitors).values()
         counts = {
             field.name: sum(getattr(one, field.name) for one in statuses)
-            for field in fields(MonitorStatus)
-            if field.name.endswith("_count")
+            for field in fields(MonitorStats)
+            if field.name not in ("monitors", "by_health")
         }
         by_health = Counter(one.health for one in statuses)
-        return MonitorStats(monitors_count=len(statuses), by_health=dict(by_health), **counts)
+        return MonitorStats(monitors=len(statuses), by_health=dict(by_health), **counts)
 
     @staticmethod
     def health_check(monitors: str) -> bool:

@@ -193,17 +193,17 @@ class MonitorStatus:
         written: What the sink was last told; unknown: nothing yet.
         last: What the last look found, which may not count yet.
         checked_at: When that was, in seconds since 1970; None: never.
-        checks_count: Looks that were begun.
-        failures_count: Looks that found it down.
-        timeouts_count: Looks that were not in time.
-        abandoned_count: Checks and writes that went on after they were cancelled.
-        stuck_count: Those and others that still run although their time is over.
-        changes_count: Changes of the health.
-        flaps_count: Changes that went back the way of the one before.
-        deaths_count: Ends of the process, or of those that had the name.
-        rebinds_count: Next processes of the name that were found.
-        writes_count: Writes to the sink.
-        write_failures_count: Writes that failed.
+        checks: Looks that were begun.
+        failures: Looks that found it down.
+        timeouts: Looks that were not in time.
+        abandoned: Checks and writes that went on after they were cancelled.
+        stuck: Those and others that still run although their time is over.
+        changes: Changes of the health.
+        flaps: Changes that went back the way of the one before.
+        deaths: Ends of the process, or of those that had the name.
+        rebinds: Next processes of the name that were found.
+        writes: Writes to the sink.
+        write_failures: Writes that failed.
     """
 
     target: Target
@@ -213,14 +213,14 @@ class MonitorStatus:
     written: Health
     last: Finding
     checked_at: float | None
-    checks_count: int
-    failures_count: int
-    timeouts_count: int
-    abandoned_count: int
-    stuck_count: int
-    changes_count: int
-    flaps_count: int
-    deaths_count: int
-    rebinds_count: int
-    writes_count: int
-    write_failures_count: int
+    checks: int
+    failures: int
+    timeouts: int
+    abandoned: int
+    stuck: int
+    changes: int
+    flaps: int
+    deaths: int
+    rebinds: int
+    writes: int
+    write_failures: int

@@ -41,8 +41,8 @@ class HealthWriter:
 
     Attributes:
         written: What the sink was last told; unknown: nothing yet.
-        writes_count: Writes that succeeded.
-        failures_count: Writes that failed.
+        writes: Writes that succeeded.
+        failures: Writes that failed.
     """
 
     __slots__ = (
@@ -55,8 +55,8 @@ class HealthWriter:
         "_timer",
         "_wanted",
         "_writing",
-        "failures_count",
-        "writes_count",
+        "failures",
+        "writes",
         "written",
     )
 
@@ -74,7 +74,7 @@ class HealthWriter:
         self._writing = self.written = Health.UNKNOWN
         self._timer: Timer | None = None
         self._failed = 0  # in a row
-        self.writes_count = self.failures_count = 0
+        self.writes = self.failures = 0
 
     def want(self, target: Target, process: Pid[Any] | None, health: Health, reason: str) -> None:
         """Have that written, if it is not known yet; unknown is no news."""
@@ -88,7 +88,7 @@ class HealthWriter:
                 self._fail(f"not written within {self._timeout:g} s")
             case Done(key="write", error=""):
                 self._failed = 0
-                self.writes_count += 1
+                self.writes += 1
                 self.written = self._writing
                 self._write()
             case Done(key="write", error=error):
@@ -130,7 +130,7 @@ class HealthWriter:
 
     def _fail(self, error: str) -> None:
         self._failed += 1
-        self.failures_count += 1
+        self.failures += 1
         wait = min(_LONGEST_S, 2.0 ** min(self._failed - 1, 10))
         self._timer = self._server.send_after(wait, Rewrite())
         self._on_failure(error)

@@ -105,18 +105,18 @@ class Batches:
         batches: How to batch which event; those not named go by `Batch()`.
 
     Attributes:
-        refused_count: Measurements that were no finite numbers, or made none of a sum, and so
+        refused: Measurements that were no finite numbers, or made none of a sum, and so
             were not added.
-        early_count: Batches that were closed for want of room.
+        early: Batches that were closed for want of room.
     """
 
-    __slots__ = ("_chosen", "_kinds", "early_count", "refused_count")
+    __slots__ = ("_chosen", "_kinds", "early", "refused")
 
     def __init__(self, batches: Mapping[Event, Batch] | None = None) -> None:
         self._chosen = {event.name: batch for event, batch in (batches or {}).items()}
         self._kinds: dict[str, _Kind] = {}
-        self.refused_count = 0
-        self.early_count = 0
+        self.refused = 0
+        self.early = 0
 
     def add(
         self, event: Event, numbers: Mapping[str, float], facts: Mapping[str, object], now: float
@@ -132,7 +132,7 @@ class Batches:
         if group is None:
             oldest = kind.oldest()
             if oldest is not None and len(kind.groups) >= kind.batch.max_groups:
-                self.early_count += 1
+                self.early += 1
                 full.append(kind.close(oldest))
             group = kind.groups[values] = _Group(event, values, now + kind.batch.timeout)
         self._sum(group, numbers)
@@ -149,7 +149,7 @@ class Batches:
             if isinstance(value, (int, float)) and abs(value) <= _LARGEST - abs(total):  # pyright: ignore[reportUnnecessaryIsInstance]
                 sums[key] = total + value
             else:
-                self.refused_count += 1
+                self.refused += 1
 
     def due(self, now: float) -> list[Batched]:
         """Close and give what is due."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from suptree.otp import GenServer, ServerRef, call
 from suptree.services.observing.metric import Metric, platform_metrics
 from suptree.services.observing.metrics_table import MetricsSnapshot, MetricsTable
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import check_count, checked_all
 
 __all__ = ["Metrics"]
 
@@ -27,14 +27,18 @@ class Metrics(GenServer):
     Args:
         metrics: What is kept; default: `platform_metrics()`.
         max_series: Combinations of tag values for each metric; what is too many goes to the
-            series `__other__` and is counted in `overflow_count`.
+            series `__other__` and is counted in `overflow`.
 
     Raises:
         MetricError: Two metrics have one name.
     """
 
     def __init__(self, metrics: Iterable[Metric] | None = None, *, max_series: int = 1000) -> None:
-        kept = platform_metrics() if metrics is None else metrics
+        kept = (
+            platform_metrics()
+            if metrics is None
+            else checked_all("Metrics", "metrics", metrics, Metric)
+        )
         self._table = MetricsTable(kept, max_series=max_series)
         bus = self._process.runtime.telemetry
         id = f"suptree.metrics {self.pid!r}"

@@ -65,14 +65,14 @@ class MetricsSnapshot:
     Attributes:
         metrics: All that are kept, also those without a number yet, in order.
         series: What is known, in order of the metrics, oldest first.
-        overflow_count: Numbers that went to a series of `OTHER`.
-        refused_count: Numbers that were none, or negative where that makes no sense.
+        overflow: Numbers that went to a series of `OTHER`.
+        refused: Numbers that were none, or negative where that makes no sense.
     """
 
     metrics: tuple[Metric, ...]
     series: tuple[MetricSeries, ...]
-    overflow_count: int
-    refused_count: int
+    overflow: int
+    refused: int
 
     def get(self, name: str, **tags: str) -> float | MetricSummary | None:
         """The value of one series; None while there is none."""
@@ -121,8 +121,8 @@ class MetricsTable:
         return MetricsSnapshot(
             tuple(family.metric for family in families),
             tuple(series for family in families for series in family.read()),
-            sum(family.overflow_count for family in families),
-            sum(family.refused_count for family in families),
+            sum(family.overflow for family in families),
+            sum(family.refused for family in families),
         )
 
     def reset(self) -> None:
@@ -139,7 +139,7 @@ class MetricsTable:
 class _Family:
     """The series of one metric."""
 
-    __slots__ = ("_series", "limit", "metric", "overflow_count", "refused_count")
+    __slots__ = ("_series", "limit", "metric", "overflow", "refused")
 
     def __init__(self, metric: Metric, max_series: int) -> None:
         self.metric = metric
@@ -147,15 +147,15 @@ class _Family:
         self.reset()
 
     def reset(self) -> None:
-        self.overflow_count = 0
-        self.refused_count = 0
+        self.overflow = 0
+        self.refused = 0
         self._series: dict[tuple[str, ...], _Number | _Spread] = {}
 
     def record(self, numbers: Mapping[str, float], facts: Mapping[str, object]) -> None:
         metric = self.metric
         value = metric.value_of(numbers)
         if value is None:
-            self.refused_count += 1
+            self.refused += 1
             return
         key = tag_values(facts, metric.tags)
         series = self._series.get(key)
@@ -168,7 +168,7 @@ class _Family:
 
     def _new_series(self, key: tuple[str, ...]) -> _Number | _Spread:
         if len(self._series) >= self.limit:
-            self.overflow_count += 1
+            self.overflow += 1
             key = (OTHER,) * len(self.metric.tags)
             found = self._series.get(key)
             if found is not None:

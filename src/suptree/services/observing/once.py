@@ -20,13 +20,13 @@ class OncePer:
 
     Args:
         max_keys: How many are remembered; for one more, the one that would be forgotten
-            first is forgotten early (`evicted_count`), so that it may come too soon.
+            first is forgotten early (`evicted`), so that it may come too soon.
         forget_after: The longest interval that is accepted, in seconds: no key is remembered
             for longer.
 
     Attributes:
-        suppressed_count: Events that were not the first of their kind.
-        evicted_count: Keys that were forgotten early for want of room.
+        suppressed: Events that were not the first of their kind.
+        evicted: Keys that were forgotten early for want of room.
     """
 
     __slots__ = (
@@ -35,8 +35,8 @@ class OncePer:
         "_keys",
         "_max_keys",
         "_number",
-        "evicted_count",
-        "suppressed_count",
+        "evicted",
+        "suppressed",
     )
 
     def __init__(self, *, max_keys: int = 10_000, forget_after: float = 300.0) -> None:
@@ -47,8 +47,8 @@ class OncePer:
         self._keys: set[Hashable] = set()
         self._heap: list[tuple[float, int, Hashable]] = []  # until when; one for each key
         self._number = 0  # so that keys are never compared
-        self.suppressed_count = 0
-        self.evicted_count = 0
+        self.suppressed = 0
+        self.evicted = 0
 
     def is_first(self, key: Hashable, interval: float, now: float) -> bool:
         """Whether *key* did not come within the last *interval* seconds; then it has now.
@@ -66,11 +66,11 @@ class OncePer:
             )
         self.forget(now)
         if key in self._keys:
-            self.suppressed_count += 1
+            self.suppressed += 1
             return False
         if len(self._keys) >= self._max_keys:
             self._forget_one()
-            self.evicted_count += 1
+            self.evicted += 1
         self._number += 1
         self._keys.add(key)
         heappush(self._heap, (now + interval, self._number, key))

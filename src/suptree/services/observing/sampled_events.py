@@ -52,24 +52,24 @@ class SampledEventsStats:
     """What a `SampledEvents` did.
 
     Attributes:
-        emitted_count: Events emitted, a batch being one.
-        suppressed_count: Not emitted, because one of their kind was within the interval.
-        keys_count: Keys remembered now.
-        evicted_count: Keys forgotten early for want of room.
-        batched_count: Events that went into batches.
-        held_count: Of those, in batches that are open now.
-        early_count: Batches closed early because too many were open.
-        refused_count: Intervals that are too long, and measurements that are no numbers.
+        emitted: Events emitted, a batch being one.
+        suppressed: Not emitted, because one of their kind was within the interval.
+        keys: Keys remembered now.
+        evicted: Keys forgotten early for want of room.
+        batched: Events that went into batches.
+        held: Of those, in batches that are open now.
+        early: Batches closed early because too many were open.
+        refused: Intervals that are too long, and measurements that are no numbers.
     """
 
-    emitted_count: int
-    suppressed_count: int
-    keys_count: int
-    evicted_count: int
-    batched_count: int
-    held_count: int
-    early_count: int
-    refused_count: int
+    emitted: int
+    suppressed: int
+    keys: int
+    evicted: int
+    batched: int
+    held: int
+    early: int
+    refused: int
 
 
 class SampledEvents(GenServer):
@@ -112,7 +112,7 @@ class SampledEvents(GenServer):
         """Emit *event*, unless one with the same *key* was emitted within *interval* seconds.
 
         Returns at once.  With an interval that is longer than `forget_after` it is emitted,
-        and counted in `refused_count`.
+        and counted in `refused`.
 
         Raises:
             ValueError: An argument is not what it should be; nothing was sent.
@@ -150,14 +150,14 @@ class SampledEvents(GenServer):
         """What was done so far."""
         self._once.forget(self._now())
         return SampledEventsStats(
-            emitted_count=self._emitted,
-            suppressed_count=self._once.suppressed_count,
-            keys_count=len(self._once),
-            evicted_count=self._once.evicted_count,
-            batched_count=self._batched,
-            held_count=self._batches.held_count(),
-            early_count=self._batches.early_count,
-            refused_count=self._refused + self._batches.refused_count,
+            emitted=self._emitted,
+            suppressed=self._once.suppressed,
+            keys=len(self._once),
+            evicted=self._once.evicted,
+            batched=self._batched,
+            held=self._batches.held_count(),
+            early=self._batches.early,
+            refused=self._refused + self._batches.refused,
         )
 
     # -- requests of the functions above ------------------------------------------------

@@ -2,7 +2,7 @@
 
 A value that whoever attaches it owns; no process, so that none can be down.  It is put
 around a handler that would cost too much for every event, such as an exporter's.  A strategy that
-raises loses nothing: the event is passed on, and counted in `failed_count`.
+raises loses nothing: the event is passed on, and counted in `failed`.
 
 >>> from suptree.telemetry import Event, TelemetryBus
 >>> HIT = Event("app.cache.hit", doc="Found.")
@@ -12,7 +12,7 @@ raises loses nothing: the event is passed on, and counted in `failed_count`.
 >>> bus.attach("exporter", "app.*", sampler)
 >>> for _ in range(5):
 ...     bus.emit(HIT, {}, {})
->>> len(heard), sampler.stats()["app.cache.hit"].dropped_count
+>>> len(heard), sampler.stats()["app.cache.hit"].dropped
 (2, 3)
 """
 
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeAlias
 
-from suptree.clock import monotonic
+from suptree.clock import time_here
 from suptree.services.observing.strategies import Always, Gate, Pool, Reservoir, SamplingStrategy
 from suptree.telemetry import Event, Handler
 
@@ -41,24 +41,24 @@ class SampleStats:
     """What became of the events of one name: seen = kept + dropped + held, at every moment.
 
     Attributes:
-        seen_count: Heard since the start, or the last `reset_stats`.
-        kept_count: Passed on.
-        dropped_count: Not passed on.
-        held_count: In the reservoir, not passed on yet.
-        failed_count: Of those passed on, how many because the strategy raised.
+        seen: Heard since the start, or the last `reset_stats`.
+        kept: Passed on.
+        dropped: Not passed on.
+        held: In the reservoir, not passed on yet.
+        failed: Of those passed on, how many because the strategy raised.
     """
 
-    seen_count: int = 0
-    kept_count: int = 0
-    dropped_count: int = 0
-    held_count: int = 0
-    failed_count: int = 0
+    seen: int = 0
+    kept: int = 0
+    dropped: int = 0
+    held: int = 0
+    failed: int = 0
 
     @property
     def kept_part(self) -> float:
         """The part passed on, 0 to 1, of those decided about; 1.0 while there are none."""
-        decided = self.kept_count + self.dropped_count
-        return self.kept_count / decided if decided else 1.0
+        decided = self.kept + self.dropped
+        return self.kept / decided if decided else 1.0
 
 
 class Sampler:
@@ -69,7 +69,8 @@ class Sampler:
         default: The strategy for events that have none of their own; each name is
             sampled by itself.
         events: Strategies by event, by name, or by prefix ("shop.*"; the longest one that fits).
-        clock: Reads the time in seconds, `rt.now` in a runtime; default: real monotonic time.
+        clock: Reads the time in seconds; default: the clock of the event loop that runs where the
+            event is emitted, which is the runtime's, and real monotonic time where none runs.
         seed: Throws the same dice each time, for tests.
     """
 
@@ -79,12 +80,12 @@ class Sampler:
         *,
         default: SamplingStrategy = ALWAYS,
         events: Mapping[Event | str, SamplingStrategy] | None = None,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] | None = None,
         seed: int | None = None,
     ) -> None:
         self._handler = handler
         self._default = default
-        self._clock = clock
+        self._clock = time_here if clock is None else clock
         self._dice = Random(seed)
         self._chosen: dict[str, SamplingStrategy] = {}
         self._streams: dict[str, _Stream] = {}

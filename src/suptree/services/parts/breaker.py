@@ -78,7 +78,7 @@ class BreakerConfig:
         failure_threshold: It opens at that many failures in the window; None: only the rates count.
         failure_rate: It opens at that part of failed calls, above 0 to 1; None: only the number counts.
         minimum_calls: The rates mean nothing with fewer calls in the window than that.
-        window_seconds: How far the window looks back; see `TimeWindow` for how exact it is.
+        window_s: How far the window looks back; see `TimeWindow` for how exact it is.
         window_calls: Count the last so many calls instead of some seconds.
         reset_timeout: Seconds from opening to the first probe.
         probes: How many probes may be under way at once.
@@ -100,7 +100,7 @@ class BreakerConfig:
     failure_threshold: int | None = 5
     failure_rate: float | None = None
     minimum_calls: int = 10
-    window_seconds: float = 60.0
+    window_s: float = 60.0
     window_calls: int | None = None
     reset_timeout: float = 60.0
     probes: int = 1
@@ -117,7 +117,7 @@ class BreakerConfig:
         check_count(who, "failure_threshold", self.failure_threshold, optional=True)
         check_number(who, "failure_rate", self.failure_rate, above=0, most=1, optional=True)
         check_count(who, "minimum_calls", self.minimum_calls)
-        check_number(who, "window_seconds", self.window_seconds, above=0)
+        check_number(who, "window_s", self.window_s, above=0)
         check_count(who, "window_calls", self.window_calls, optional=True)
         check_number(who, "reset_timeout", self.reset_timeout, above=0)
         check_count(who, "probes", self.probes)
@@ -409,4 +409,4 @@ class Breaker:
 def _window_of(config: BreakerConfig) -> Window:
     if config.window_calls is not None:
         return CountWindow(config.window_calls)
-    return TimeWindow(config.window_seconds)
+    return TimeWindow(config.window_s)

@@ -7,9 +7,10 @@ A service calls them before it changes anything, and declares BadArgumentError a
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeGuard, TypeVar
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
@@ -30,6 +31,8 @@ __all__ = [
     "check_server",
     "check_text",
     "check_word",
+    "checked_all",
+    "checked_by_name",
     "checked_items",
     "did_you_mean",
     "is_server",
@@ -37,6 +40,8 @@ __all__ = [
 ]
 
 _LARGEST: Final = sys.float_info.max
+V = TypeVar("V")
+
 _SHOWN: Final = 200  # characters of a wrong value in the text
 
 
@@ -271,6 +276,20 @@ def check_kind(
         raise bad_argument(who, field, wanted, value, advice)
 
 
+def checked_by_name(
+    who: str, field: str, value: Mapping[str, V] | None, what: str
+) -> Mapping[str, V]:
+    """*value*, in which each *what* stands under its name; None: there are none.
+
+    Raises:
+        BadArgumentError: It is no mapping.
+    """
+    if value is None:
+        return {}
+    check_kind(who, field, value, Mapping, f"a mapping of names to a {what} each")
+    return value
+
+
 def checked_items(
     who: str,
     field: str,
@@ -296,12 +315,29 @@ def checked_items(
     return items
 
 
+def checked_all(who: str, field: str, value: Iterable[V], kind: type[V]) -> tuple[V, ...]:
+    """*value* as a tuple, in which each is a *kind*; there may be none.
+
+    Raises:
+        BadArgumentError: It cannot be gone through, or holds something else.
+    """
+    name = kind.__name__
+    wanted = f"a list of {name}" + ("es" if name.endswith(("s", "x", "ch")) else "s")
+    return checked_items(
+        who, field, value, wanted, lambda one: isinstance(one, kind), may_be_empty=True
+    )
+
+
 def check_callable(who: str, field: str, value: Any) -> Callable[..., Any]:
     """Refuse what cannot be called; returns it.
 
     Raises:
         BadArgumentError: It will not do.
     """
+    if inspect.iscoroutine(value):
+        value.close()  # it will never run, and is not to warn of that
+        advice = "Give the function itself, without calling it; its arguments come after it."
+        raise bad_argument(who, field, "a function", value, advice)
     if not callable(value):
         raise bad_argument(who, field, "a function", value)
     return value  # type: ignore[no-any-return]

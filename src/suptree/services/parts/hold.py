@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from suptree.errors import BadRequestError
 from suptree.services.parts.turnstile import Ticket
 
 __all__ = ["Hold"]
@@ -24,12 +25,15 @@ class Hold:
 
     async def __aenter__(self) -> None:
         ticket = self._ticket = Ticket()
-        entered = False
+        settled = False
         try:
             await self.enter(ticket)
-            entered = True
+            settled = True
+        except BadRequestError:  # it is another server: there is nothing to give back
+            settled = True
+            raise
         finally:
-            if not entered:  # cancelled in the line, or with an answer under way
+            if not settled:  # cancelled in the line, or with an answer under way
                 self.leave(ticket)
 
     async def __aexit__(

@@ -7,9 +7,13 @@ floor, `MemoryStore`, outlives the service; one on a disk outlives the program t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-__all__ = ["Store"]
+from suptree.services.parts.checks import bad_argument
+
+__all__ = ["Store", "checked_store"]
+
+S = TypeVar("S", bound="Store | None")
 
 
 class Store(Protocol):
@@ -32,3 +36,17 @@ class Store(Protocol):
     async def delete(self, space: str, key: str) -> None:
         """Forget *key*; one that is not there is no error."""
         ...
+
+
+def checked_store(who: str, store: S) -> S:
+    """*store*, if it is one, or None.
+
+    Raises:
+        BadArgumentError: It is neither.
+    """
+    names = ("load", "put", "delete")
+    missing = [name for name in names if not callable(getattr(store, name, None))]
+    if store is not None and missing:
+        wanted = f"a Store, with async {', '.join(missing)}"
+        raise bad_argument(who, "store", wanted, store, "Give it a MemoryStore, or None.")
+    return store

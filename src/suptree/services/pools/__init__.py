@@ -6,25 +6,25 @@ connection lives in, and `policy.py` what is opened and closed when, as pure fun
 """
 
 from suptree.services.pools.errors import (
-    PoolClosedError,
-    PoolError,
-    PoolOverloadedError,
-    PoolTimeoutError,
+    ConnectionPoolClosedError,
+    ConnectionPoolError,
+    ConnectionPoolOverloadedError,
+    ConnectionPoolTimeoutError,
 )
-from suptree.services.pools.lease import Borrowed, PoolLease
+from suptree.services.pools.lease import Borrowed, ConnectionPoolLease
 from suptree.services.pools.pool import ConnectionPool
-from suptree.services.pools.spec import PoolSpec
-from suptree.services.pools.stats import PoolClosing, PoolStats
+from suptree.services.pools.spec import ConnectionPoolSpec
+from suptree.services.pools.stats import ConnectionPoolClosing, ConnectionPoolStats
 
 __all__ = [
     "Borrowed",
     "ConnectionPool",
-    "PoolLease",
-    "PoolClosedError",
-    "PoolClosing",
-    "PoolError",
-    "PoolOverloadedError",
-    "PoolSpec",
-    "PoolStats",
-    "PoolTimeoutError",
+    "ConnectionPoolLease",
+    "ConnectionPoolClosedError",
+    "ConnectionPoolClosing",
+    "ConnectionPoolError",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolSpec",
+    "ConnectionPoolStats",
+    "ConnectionPoolTimeoutError",
 ]

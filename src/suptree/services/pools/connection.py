@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from suptree.core import Pid, current, own, receive, safe_repr, send
-from suptree.services.pools.spec import PoolSpec
+from suptree.services.pools.spec import ConnectionPoolSpec
 
 __all__ = ["Checked", "CloseFailed", "ConnectFailed", "Opened", "Order", "Started", "tend"]
 
@@ -72,7 +72,7 @@ class CloseFailed:
     error: str
 
 
-async def tend(pool: Pid[Any], number: int, spec: PoolSpec[Any]) -> None:
+async def tend(pool: Pid[Any], number: int, spec: ConnectionPoolSpec[Any]) -> None:
     """The life of one connection.
 
     No wait stands between the end of `connect` and `own`: nothing can come in between.
@@ -93,7 +93,7 @@ async def tend(pool: Pid[Any], number: int, spec: PoolSpec[Any]) -> None:
     await _close(pool, number, kept)
 
 
-async def _obey(pool: Pid[Any], number: int, spec: PoolSpec[C], connection: C) -> None:
+async def _obey(pool: Pid[Any], number: int, spec: ConnectionPoolSpec[C], connection: C) -> None:
     """Do what the pool says, until it is to be closed."""
     while True:
         order = await receive(Order)
@@ -105,7 +105,7 @@ async def _obey(pool: Pid[Any], number: int, spec: PoolSpec[C], connection: C) -
             return
 
 
-async def _what_is_wrong(spec: PoolSpec[C], connection: C) -> str:
+async def _what_is_wrong(spec: ConnectionPoolSpec[C], connection: C) -> str:
     assert spec.check is not None
     check = spec.check
     try:
@@ -138,7 +138,7 @@ class _Kept(Generic[C]):
 
     __slots__ = ("_closed", "_connection", "_spec")
 
-    def __init__(self, connection: C, spec: PoolSpec[C]) -> None:
+    def __init__(self, connection: C, spec: ConnectionPoolSpec[C]) -> None:
         self._connection = connection
         self._spec = spec
         self._closed = False

@@ -1,19 +1,24 @@
 """What a pool raises in its borrowers.
 
-PoolError
-├── PoolTimeoutError      no connection in time    (also a TimeoutError)
-├── PoolOverloadedError   too many wait already
-└── PoolClosedError       it is being closed, or is closed
+ConnectionPoolError
+├── ConnectionPoolTimeoutError      no connection in time    (also a TimeoutError)
+├── ConnectionPoolOverloadedError   too many wait already
+└── ConnectionPoolClosedError       it is being closed, or is closed
 """
 
 from __future__ import annotations
 
 from suptree.errors import SuptreeError
 
-__all__ = ["PoolClosedError", "PoolError", "PoolOverloadedError", "PoolTimeoutError"]
+__all__ = [
+    "ConnectionPoolClosedError",
+    "ConnectionPoolError",
+    "ConnectionPoolOverloadedError",
+    "ConnectionPoolTimeoutError",
+]
 
 
-class PoolError(SuptreeError):
+class ConnectionPoolError(SuptreeError):
     """Base of what a pool raises.  `pool` is its name."""
 
     def __init__(self, pool: str, *facts: object) -> None:
@@ -21,7 +26,7 @@ class PoolError(SuptreeError):
         self.pool = pool
 
 
-class PoolTimeoutError(PoolError, TimeoutError):
+class ConnectionPoolTimeoutError(ConnectionPoolError, TimeoutError):
     """No connection became free in the time that was waited.
 
     Attributes:
@@ -62,7 +67,7 @@ class PoolTimeoutError(PoolError, TimeoutError):
         return f"{text}. Hold connections for less time, raise max_size, or wait longer."
 
 
-class PoolOverloadedError(PoolError):
+class ConnectionPoolOverloadedError(ConnectionPoolError):
     """So many wait that one more is refused at once.  `waiting` is how many."""
 
     def __init__(self, pool: str, waiting: int) -> None:
@@ -76,7 +81,7 @@ class PoolOverloadedError(PoolError):
         )
 
 
-class PoolClosedError(PoolError):
+class ConnectionPoolClosedError(ConnectionPoolError):
     """The pool is being closed, or is closed: it lends nothing any more."""
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""`PoolLease`: a connection that is lent; `Borrowed`: the same for one `async with` block."""
+"""`ConnectionPoolLease`: a connection that is lent; `Borrowed`: that for one `async with`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suptree.core import Pid
 from suptree.errors import UsageError
 from suptree.services.parts.checks import bad_argument
 
-__all__ = ["Borrowed", "Outcome", "PoolLease", "check_lease"]
+__all__ = ["Borrowed", "Outcome", "ConnectionPoolLease", "check_lease"]
 
 C_co = TypeVar("C_co", covariant=True)
 C = TypeVar("C")
@@ -20,7 +20,7 @@ Outcome = Literal["returned", "discarded", "interrupted", "abandoned"]
 
 
 @dataclass(frozen=True, slots=True)
-class PoolLease(Generic[C_co]):
+class ConnectionPoolLease(Generic[C_co]):
     """The right to use *connection* until it is given back.
 
     Attributes:
@@ -48,19 +48,19 @@ class Borrowed(Generic[C]):
     """``async with borrowed as connection``: lent when the block begins, given back when it ends.
 
     It runs in the borrower, and never waits at the end of the block.  After an error of
-    `PoolSpec.broken_on`, or `discard()`, the connection is closed and not lent again.
+    `ConnectionPoolSpec.broken_on`, or `discard()`, the connection is closed and not lent again.
     """
 
     __slots__ = ("_checkout", "_discarded", "_give_back", "_lease")
 
     def __init__(
         self,
-        checkout: Callable[[], Awaitable[PoolLease[C]]],
-        give_back: Callable[[PoolLease[C], Outcome], object],
+        checkout: Callable[[], Awaitable[ConnectionPoolLease[C]]],
+        give_back: Callable[[ConnectionPoolLease[C], Outcome], object],
     ) -> None:
         self._checkout = checkout
         self._give_back = give_back
-        self._lease: PoolLease[C] | None = None
+        self._lease: ConnectionPoolLease[C] | None = None
         self._discarded = False
 
     def discard(self) -> None:
@@ -95,12 +95,14 @@ def check_lease(who: str, lease: Any) -> None:
         ValueError: It will not do.
     """
     if not (
-        isinstance(lease, PoolLease) and isinstance(lease.id, int) and isinstance(lease.pool, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
+        isinstance(lease, ConnectionPoolLease)
+        and isinstance(lease.id, int)
+        and isinstance(lease.pool, Pid)  # pyright: ignore[reportUnnecessaryIsInstance]
     ):
         raise bad_argument(
             who,
             "lease",
-            "the PoolLease that checkout returned",
+            "the ConnectionPoolLease that checkout returned",
             lease,  # pyright: ignore[reportUnknownArgumentType]
             "Keep the lease, or use `connection`, which does.",
         )

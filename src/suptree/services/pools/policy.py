@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from suptree.services.pools.shelf import Entry
-from suptree.services.pools.spec import PoolSpec
+from suptree.services.pools.spec import ConnectionPoolSpec
 
 __all__ = ["Look", "look", "next_look", "retires_at", "shortfall"]
 
@@ -21,7 +21,13 @@ class Look(StrEnum):
 
 
 def shortfall(
-    spec: PoolSpec[Any], *, size: int, closing: int, opening: int, waiting: int, failing: bool
+    spec: ConnectionPoolSpec[Any],
+    *,
+    size: int,
+    closing: int,
+    opening: int,
+    waiting: int,
+    failing: bool,
 ) -> int:
     """How many more are to be opened now.
 
@@ -39,14 +45,14 @@ def shortfall(
     return max(0, min(wanted, spec.max_size - size))
 
 
-def retires_at(spec: PoolSpec[Any], now: float, chance: float) -> float:
+def retires_at(spec: ConnectionPoolSpec[Any], now: float, chance: float) -> float:
     """When a connection that is opened now is too old; *chance* is random, 0 to 1."""
     if spec.max_age is None:
         return float("inf")
     return now + spec.max_age * (1 - spec.age_jitter * chance)
 
 
-def look(spec: PoolSpec[Any], entry: Entry[Any], now: float, *, spare: bool) -> Look:
+def look(spec: ConnectionPoolSpec[Any], entry: Entry[Any], now: float, *, spare: bool) -> Look:
     """What to do with an idle connection; *spare*: there are more than `min_size`.
 
     It adds where `next_look` adds: a difference rounds otherwise, and one that is due could
@@ -61,7 +67,7 @@ def look(spec: PoolSpec[Any], entry: Entry[Any], now: float, *, spare: bool) -> 
     return Look.KEEP
 
 
-def next_look(spec: PoolSpec[Any], entry: Entry[Any], now: float) -> float | None:
+def next_look(spec: ConnectionPoolSpec[Any], entry: Entry[Any], now: float) -> float | None:
     """When to look at an idle connection next; None: never."""
     times = [entry.retires_at]
     if spec.max_idle is not None:

@@ -10,10 +10,10 @@ It does not wait for its first connection to start, so a program starts while th
 side is down; its borrowers wait.
 
 >>> import asyncio, suptree as st
->>> from suptree.services import ConnectionPool, PoolSpec
+>>> from suptree.services import ConnectionPool, ConnectionPoolSpec
 >>> async def connect() -> list[str]:
 ...     return []
->>> LISTS = PoolSpec(name="lists", connect=connect, close=list.clear)
+>>> LISTS = ConnectionPoolSpec(name="lists", connect=connect, close=list.clear)
 >>> async def main():
 ...     async with st.Runtime():
 ...         await ConnectionPool.start_link(LISTS)
@@ -34,11 +34,11 @@ from suptree.core import current_process, find_runtime
 from suptree.errors import CallTimeoutError
 from suptree.otp import ChildSpec, ServerRef, ServerStart, Supervisor, TaskSupervisor, child
 from suptree.services.parts.checks import check_number
-from suptree.services.pools.errors import PoolError
-from suptree.services.pools.lease import Borrowed, Outcome, PoolLease, check_lease
+from suptree.services.pools.errors import ConnectionPoolError
+from suptree.services.pools.lease import Borrowed, ConnectionPoolLease, Outcome, check_lease
 from suptree.services.pools.server import PoolServer, Wish
-from suptree.services.pools.spec import PoolSpec
-from suptree.services.pools.stats import PoolClosing, PoolStats
+from suptree.services.pools.spec import ConnectionPoolSpec
+from suptree.services.pools.stats import ConnectionPoolClosing, ConnectionPoolStats
 
 __all__ = ["ConnectionPool"]
 
@@ -54,7 +54,7 @@ class ConnectionPool(Supervisor):
 
     strategy = "one_for_all"
 
-    def __init__(self, spec: PoolSpec[Any]) -> None:
+    def __init__(self, spec: ConnectionPoolSpec[Any]) -> None:
         self.spec = spec
 
     def children(self) -> Sequence[ChildSpec[Any]]:
@@ -66,7 +66,7 @@ class ConnectionPool(Supervisor):
         ]
 
     @classmethod
-    def child(cls, spec: PoolSpec[Any]) -> ChildSpec[Any]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def child(cls, spec: ConnectionPoolSpec[Any]) -> ChildSpec[Any]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """The child spec of a pool; its id is the name of the pool."""
         start = ServerStart(cls, (spec,), {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         return ChildSpec(start=start, id=spec.name, type="supervisor", modules=(cls,))
@@ -75,26 +75,27 @@ class ConnectionPool(Supervisor):
 
     @overload
     @staticmethod
-    def connection(pool: PoolSpec[C], *, timeout: float | None = None) -> Borrowed[C]: ...
+    def connection(pool: ConnectionPoolSpec[C], *, timeout: float | None = None) -> Borrowed[C]: ...
     @overload
     @staticmethod
     def connection(pool: ServerRef[Any], *, timeout: float | None = None) -> Borrowed[Any]: ...
     @staticmethod
     def connection(
-        pool: PoolSpec[Any] | ServerRef[Any], *, timeout: float | None = None
+        pool: ConnectionPoolSpec[Any] | ServerRef[Any], *, timeout: float | None = None
     ) -> Borrowed[Any]:
         """A connection for one block: ``async with ConnectionPool.connection(pool) as conn:``.
 
         When the block ends the connection is given back; it is closed instead after
-        `Borrowed.discard`, after an error of `PoolSpec.broken_on`, and, as
-        `PoolSpec.interrupted` says, if the block was cancelled or its process has died.
+        `Borrowed.discard`, after an error of `ConnectionPoolSpec.broken_on`, and, as
+        `ConnectionPoolSpec.interrupted` says, if the block was cancelled or its process has died.
 
         Args:
             pool: Its spec, which knows the type of the connection, or its name.
             timeout: Seconds to wait; None: as the spec says; 0 does not wait.
 
         Raises:
-            PoolTimeoutError, PoolOverloadedError, PoolClosedError: When the block begins; see `checkout`.
+            ConnectionPoolTimeoutError, ConnectionPoolOverloadedError, ConnectionPoolClosedError:
+                When the block begins; see `checkout`.
         """
         check_number("ConnectionPool.connection", "timeout", timeout, least=0, optional=True)
         return Borrowed(
@@ -103,14 +104,18 @@ class ConnectionPool(Supervisor):
 
     @overload
     @staticmethod
-    async def checkout(pool: PoolSpec[C], *, timeout: float | None = None) -> PoolLease[C]: ...
+    async def checkout(
+        pool: ConnectionPoolSpec[C], *, timeout: float | None = None
+    ) -> ConnectionPoolLease[C]: ...
     @overload
     @staticmethod
-    async def checkout(pool: ServerRef[Any], *, timeout: float | None = None) -> PoolLease[Any]: ...
+    async def checkout(
+        pool: ServerRef[Any], *, timeout: float | None = None
+    ) -> ConnectionPoolLease[Any]: ...
     @staticmethod
     async def checkout(
-        pool: PoolSpec[Any] | ServerRef[Any], *, timeout: float | None = None
-    ) -> PoolLease[Any]:
+        pool: ConnectionPoolSpec[Any] | ServerRef[Any], *, timeout: float | None = None
+    ) -> ConnectionPoolLease[Any]:
         """A connection until `checkin` or `discard`; `connection` is safer, and does both.
 
         Args:
@@ -118,9 +123,10 @@ class ConnectionPool(Supervisor):
             timeout: Seconds to wait; None: as the spec says; 0 does not wait.
 
         Raises:
-            PoolTimeoutError: None became free in time; says how many there are, and why no more.
-            PoolOverloadedError: Too many wait already.
-            PoolClosedError: The pool was closed.
+            ConnectionPoolTimeoutError: None became free in time; says how many there are, and why
+                no more.
+            ConnectionPoolOverloadedError: Too many wait already.
+            ConnectionPoolClosedError: The pool was closed.
             NoProcessError, ServerExitError: There is no such pool, or it was restarted meanwhile.
         """
         who = "ConnectionPool.checkout"
@@ -130,22 +136,24 @@ class ConnectionPool(Supervisor):
         wish = Wish(find_runtime(who).next_id(), owner, timeout)
         server = _server(pool)
         try:
-            answer: PoolLease[Any] | PoolError = await PoolServer.checkout(server, wish)
+            answer: ConnectionPoolLease[Any] | ConnectionPoolError = await PoolServer.checkout(
+                server, wish
+            )
         except (asyncio.CancelledError, CallTimeoutError):
             PoolServer.give_back(server, wish.id, "abandoned")
             raise
-        if isinstance(answer, PoolError):
+        if isinstance(answer, ConnectionPoolError):
             raise answer
         return answer
 
     @staticmethod
-    def checkin(lease: PoolLease[Any]) -> None:
+    def checkin(lease: ConnectionPoolLease[Any]) -> None:
         """Give the connection back.  A second time is no error, and is counted."""
         check_lease("ConnectionPool.checkin", lease)
         ConnectionPool._give_back(lease, "returned")
 
     @staticmethod
-    def discard(lease: PoolLease[Any]) -> None:
+    def discard(lease: ConnectionPoolLease[Any]) -> None:
         """Give the connection back to be closed: it is broken."""
         check_lease("ConnectionPool.discard", lease)
         ConnectionPool._give_back(lease, "discarded")
@@ -153,15 +161,17 @@ class ConnectionPool(Supervisor):
     # -- the pool -------------------------------------------------------------------------------
 
     @staticmethod
-    async def stats(pool: PoolSpec[Any] | ServerRef[Any]) -> PoolStats:
+    async def stats(pool: ConnectionPoolSpec[Any] | ServerRef[Any]) -> ConnectionPoolStats:
         """What there is now, and the totals."""
         return await PoolServer.stats(_server(pool))
 
     @staticmethod
-    async def close(pool: PoolSpec[Any] | ServerRef[Any], *, timeout: float = 5.0) -> PoolClosing:
+    async def close(
+        pool: ConnectionPoolSpec[Any] | ServerRef[Any], *, timeout: float = 5.0
+    ) -> ConnectionPoolClosing:
         """Lend nothing more, and close every connection when it comes back.
 
-        Those who wait get PoolClosedError.  The pool stays closed until it is restarted.
+        Those who wait get ConnectionPoolClosedError.  The pool stays closed until it is restarted.
 
         Args:
             pool: Its spec, or its name.
@@ -171,13 +181,13 @@ class ConnectionPool(Supervisor):
             How many were closed, and how many of them in use.
         """
         check_number("ConnectionPool.close", "timeout", timeout, least=0)
-        closing: PoolClosing = await PoolServer.close(_server(pool), timeout)
+        closing: ConnectionPoolClosing = await PoolServer.close(_server(pool), timeout)
         return closing
 
     @staticmethod
-    def _give_back(lease: PoolLease[Any], outcome: Outcome) -> None:
+    def _give_back(lease: ConnectionPoolLease[Any], outcome: Outcome) -> None:
         PoolServer.give_back(lease.pool, lease.id, outcome)
 
 
-def _server(pool: PoolSpec[Any] | ServerRef[Any]) -> ServerRef[Any]:
-    return pool.name if isinstance(pool, PoolSpec) else pool
+def _server(pool: ConnectionPoolSpec[Any] | ServerRef[Any]) -> ServerRef[Any]:
+    return pool.name if isinstance(pool, ConnectionPoolSpec) else pool

@@ -20,15 +20,15 @@ from suptree.services.pools.connection import (
     Started,
 )
 from suptree.services.pools.errors import (
-    PoolClosedError,
-    PoolError,
-    PoolOverloadedError,
-    PoolTimeoutError,
+    ConnectionPoolClosedError,
+    ConnectionPoolError,
+    ConnectionPoolOverloadedError,
+    ConnectionPoolTimeoutError,
 )
-from suptree.services.pools.lease import Outcome, PoolLease
+from suptree.services.pools.lease import ConnectionPoolLease, Outcome
 from suptree.services.pools.shelf import Entry, EntryState
-from suptree.services.pools.spec import PoolSpec
-from suptree.services.pools.stats import PoolClosing, PoolStats
+from suptree.services.pools.spec import ConnectionPoolSpec
+from suptree.services.pools.stats import ConnectionPoolClosing, ConnectionPoolStats
 from suptree.services.pools.stock import Due, Stock
 
 __all__ = ["PoolServer", "Wish"]
@@ -66,7 +66,9 @@ class PoolServer(Stock):
         spec: What it is a pool of.
     """
 
-    def __init__(self, spec: PoolSpec[Any]) -> None:
+    __front__ = "ConnectionPool"
+
+    def __init__(self, spec: ConnectionPoolSpec[Any]) -> None:
         super().__init__(spec)
         self.waiting: dict[int, _Waiting] = {}
         self.lent: dict[int, _Lent] = {}
@@ -84,9 +86,12 @@ class PoolServer(Stock):
 
     @call(timeout=None)  # it is answered within the timeout of the wish
     def checkout(self, wish: Wish) -> Any:
-        """A lease, a PoolError, or either later: a refusal has to be cheap, so it is a value, raised by the caller."""
+        """A lease, a ConnectionPoolError, or either later.
+
+        A refusal has to be cheap, so it is a value, raised by the caller.
+        """
         if self.closing:
-            return self._refused(wish, "closed", PoolClosedError(self.spec.name), 0.0)
+            return self._refused(wish, "closed", ConnectionPoolClosedError(self.spec.name), 0.0)
         now = self._now()
         entry = self._take_idle(now)
         if entry is not None:  # then nobody waits: `_settle` leaves none free while somebody does
@@ -95,7 +100,7 @@ class PoolServer(Stock):
         if timeout == 0:
             return self._too_late(wish, 0.0)
         if len(self.waiting) >= self.spec.max_waiting:
-            error = PoolOverloadedError(self.spec.name, len(self.waiting))
+            error = ConnectionPoolOverloadedError(self.spec.name, len(self.waiting))
             return self._refused(wish, "overloaded", error, 0.0)
         self.waiting[wish.id] = _Waiting(wish, self.sender, now)
         self.due.set(("wait", wish.id), now + timeout)
@@ -136,11 +141,11 @@ class PoolServer(Stock):
         return NoReply()
 
     @call
-    def stats(self) -> PoolStats:
+    def stats(self) -> ConnectionPoolStats:
         """What there is now, and the totals."""
         count = self.shelf.count
         waited = self.waits.count > 0
-        return PoolStats(
+        return ConnectionPoolStats(
             size=len(self.shelf),
             idle=count(EntryState.IDLE),
             in_use=count(EntryState.LENT),
@@ -158,7 +163,9 @@ class PoolServer(Stock):
         )
 
     # -- lending ------------------------------------------------------------------------------
-    def _lend(self, entry: Entry[Any], wish: Wish, waited: float, now: float) -> PoolLease[Any]:
+    def _lend(
+        self, entry: Entry[Any], wish: Wish, waited: float, now: float
+    ) -> ConnectionPoolLease[Any]:
         self.shelf.move(entry, EntryState.LENT)
         self.due.discard(("look", entry.number))
         entry.lease = wish.id
@@ -170,7 +177,7 @@ class PoolServer(Stock):
         self.tell.checked_out(
             wish.owner, waited, self.shelf.count(EntryState.LENT), len(self.waiting)
         )
-        return PoolLease(wish.id, entry.connection, self.pid, self.spec.broken_on)
+        return ConnectionPoolLease(wish.id, entry.connection, self.pid, self.spec.broken_on)
 
     def _take_back(self, lent: _Lent, outcome: Outcome | Literal["lost"]) -> None:
         """It is not lent any more; what becomes of the connection is as it came back."""
@@ -220,12 +227,12 @@ class PoolServer(Stock):
     def _send_away(self, id: int) -> None:
         waiting = self._leave(id)
         if waiting is not None:
-            error = PoolClosedError(self.spec.name)
+            error = ConnectionPoolClosedError(self.spec.name)
             waited = self._now() - waiting.since
             self.reply(waiting.sender, self._refused(waiting.wish, "closed", error, waited))
 
-    def _too_late(self, wish: Wish, waited: float) -> PoolError:
-        error = PoolTimeoutError(
+    def _too_late(self, wish: Wish, waited: float) -> ConnectionPoolError:
+        error = ConnectionPoolTimeoutError(
             self.spec.name,
             waited,
             size=len(self.shelf),
@@ -236,7 +243,9 @@ class PoolServer(Stock):
         )
         return self._refused(wish, "timeout", error, waited)
 
-    def _refused(self, wish: Wish, reason: str, error: PoolError, waited: float) -> PoolError:
+    def _refused(
+        self, wish: Wish, reason: str, error: ConnectionPoolError, waited: float
+    ) -> ConnectionPoolError:
         self.totals.refused += 1
         self.tell.refused(wish.owner, waited, len(self.waiting), reason)
         return error
@@ -280,8 +289,8 @@ class PoolServer(Stock):
             for sender in closers:
                 self.reply(sender, self._closed())
 
-    def _closed(self) -> PoolClosing:
-        return PoolClosing(self.totals.closed - self.closed_before, self.forced)
+    def _closed(self) -> ConnectionPoolClosing:
+        return ConnectionPoolClosing(self.totals.closed - self.closed_before, self.forced)
 
     # -- what happens by itself --------------------------------------------------------------------
 

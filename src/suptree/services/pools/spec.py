@@ -1,8 +1,10 @@
-"""`PoolSpec`: what the user of a pool gives.  A value; it is also how the pool is addressed.
+"""`ConnectionPoolSpec`: what the user of a pool gives.
+
+A value; it is also how the pool is addressed.
 
 >>> async def connect() -> list[str]:
 ...     return []
->>> LISTS = PoolSpec(name="lists", connect=connect, close=list.clear, max_size=4)
+>>> LISTS = ConnectionPoolSpec(name="lists", connect=connect, close=list.clear, max_size=4)
 >>> LISTS.connections
 'lists.connections'
 """
@@ -23,7 +25,7 @@ from suptree.services.parts.checks import (
     check_number,
 )
 
-__all__ = ["PoolSpec"]
+__all__ = ["ConnectionPoolSpec"]
 
 C = TypeVar("C")
 
@@ -34,7 +36,7 @@ _REFILL: Final = RetryPolicy.exponential(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSpec(Generic[C]):
+class ConnectionPoolSpec(Generic[C]):
     """A kind of connection, and how many of it are kept.
 
     The three functions run in the process of their connection, never in the pool's, each
@@ -87,7 +89,7 @@ class PoolSpec(Generic[C]):
     interrupted: Literal["discard", "check"] = "discard"
 
     def __post_init__(self) -> None:
-        check_name("PoolSpec", "name", self.name)
+        check_name("ConnectionPoolSpec", "name", self.name)
         who = f"pool {self.name!r}"
         check_callable(who, "connect", self.connect)
         check_callable(who, "close", self.close)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PoolClosing", "PoolStats", "Totals"]
+__all__ = ["ConnectionPoolClosing", "ConnectionPoolStats", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
-class PoolStats:
+class ConnectionPoolStats:
     """A pool now, and its totals since it was started.
 
     Attributes:
@@ -65,7 +65,7 @@ class PoolStats:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolClosing:
+class ConnectionPoolClosing:
     """What `ConnectionPool.close` came to.
 
     Attributes:
@@ -79,7 +79,7 @@ class PoolClosing:
 
 @dataclass(slots=True)
 class Totals:
-    """What the server of a pool counts; each is explained with `PoolStats`."""
+    """What the server of a pool counts; each is explained with `ConnectionPoolStats`."""
 
     opened: int = 0
     closed: int = 0

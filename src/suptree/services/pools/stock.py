@@ -17,7 +17,7 @@ from suptree.services.parts.alarm import Alarm
 from suptree.services.pools.connection import Checked, Opened, Order, Started, tend
 from suptree.services.pools.policy import Look, look, next_look, retires_at, shortfall
 from suptree.services.pools.shelf import Entry, EntryState, Shelf
-from suptree.services.pools.spec import PoolSpec
+from suptree.services.pools.spec import ConnectionPoolSpec
 from suptree.services.pools.stats import Totals
 from suptree.services.pools.telling import Teller
 
@@ -36,7 +36,7 @@ class Stock(GenServer):
         spec: What it is a pool of.
     """
 
-    def __init__(self, spec: PoolSpec[Any]) -> None:
+    def __init__(self, spec: ConnectionPoolSpec[Any]) -> None:
         self.spec = spec
         self.shelf: Shelf[Any] = Shelf()
         self.watched: dict[Ref, int] = {}

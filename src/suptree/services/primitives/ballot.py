@@ -38,7 +38,7 @@ class Decision:
         ballot: Its id.
         proposal: What was asked.
         choice: The choice that got the quorum; None if none did.
-        cause: Why it ended: 'quorum', 'out of reach', 'deadline', or 'withdrawn': the
+        why: It ended by 'quorum', 'out of reach', 'deadline', or 'withdrawn': the
             proposer died.
         votes: How many for each choice.
         abstained, silent: Who abstained, and who neither did nor voted.
@@ -47,7 +47,7 @@ class Decision:
     ballot: str
     proposal: object
     choice: Hashable | None
-    cause: Cause
+    why: Cause
     votes: Mapping[Hashable, int]
     abstained: tuple[Pid[Any], ...]
     silent: tuple[Pid[Any], ...]
@@ -55,7 +55,7 @@ class Decision:
     @property
     def decided(self) -> bool:
         """Whether a choice got the quorum."""
-        return self.cause == "quorum"
+        return self.why == "quorum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +186,12 @@ class Ballot:
             return self.decision("out of reach")
         return None
 
-    def decision(self, cause: Cause, choice: Hashable | None = None) -> Decision:
-        """The vote as it stands, ended by *cause*."""
+    def decision(self, why: Cause, choice: Hashable | None = None) -> Decision:
+        """The vote as it stands, ended by *why*."""
         silent = [p for p in self.participants if p not in self.votes and p not in self.abstained]
         votes = MappingProxyType(self.counts())
         abstained = tuple(self.abstained)
-        return Decision(self.id, self.proposal, choice, cause, votes, abstained, tuple(silent))
+        return Decision(self.id, self.proposal, choice, why, votes, abstained, tuple(silent))
 
     def _check(self, voter: Pid[Any]) -> None:
         if voter not in self.participants:

@@ -110,8 +110,10 @@ class Consensus(Primitive[str]):
         """Vote, once, as the current process or for *voter*.
 
         Raises:
-            BallotNotFoundError, BallotClosedError, NotAParticipantError, AlreadyVotedError,
-            BadArgumentError: It does not count.
+            BallotClosedError: It was decided before.  A voter who may be late catches that;
+                `result` says what was decided.
+            BallotNotFoundError, NotAParticipantError, AlreadyVotedError, BadArgumentError:
+                It does not count.
         """
         await Consensus._count(consensus, ballot, current() if voter is None else voter, (choice,))
 
@@ -167,7 +169,7 @@ class Consensus(Primitive[str]):
         check_name("Consensus", "ballot", ballot)
         check_process("Consensus", "voter", voter)
         if ballot in self.closed:
-            raise BallotClosedError(ballot, self.closed[ballot].cause)
+            raise BallotClosedError(ballot, self.closed[ballot].why)
         if ballot not in self.open:
             raise BallotNotFoundError(ballot)
         found = self.open[ballot].ballot
@@ -218,5 +220,5 @@ class Consensus(Primitive[str]):
             "silent_count": len(decision.silent),
             "duration_s": self.now() - found.since,
         }
-        facts = {"ballot": id, "choice": decision.choice, "cause": decision.cause}
+        facts = {"ballot": id, "choice": decision.choice, "cause": decision.why}
         self.emit(events.BALLOT_CLOSED, numbers, facts)

@@ -26,7 +26,7 @@ from typing import Any
 from suptree.core import Pid, current
 from suptree.otp import ServerRef, call
 from suptree.services.parts.checks import check_name, check_process
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.primitives import events
 from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.epochs import first_number
@@ -75,7 +75,7 @@ class Elections(Primitive[str]):
 
     def __init__(self, *, store: Store | None = None, space: str = "elections") -> None:
         super().__init__()
-        self.store, self.space = store, space
+        self.store, self.space = checked_store("Elections", store), space
         self.table: dict[str, _Election] = {}
         self.changes = 0
 

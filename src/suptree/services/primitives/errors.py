@@ -6,14 +6,14 @@ PrimitiveError
 │   ├── LeaseLostError          it was released, has expired, or is another's .name .token .holder
 │   └── LeaseQueueFullError     as many wait as may                          .name .limit
 ├── BarrierError
-│   ├── BarrierBrokenError      a party died, or not all came in time         .name .generation .cause
+│   ├── BarrierBrokenError      a party died, or not all came in time         .name .generation .why
 │   ├── AlreadyArrivedError     this party waits there                        .name .party
 │   ├── NotAPartyError          it is not one of those named                  .name .party
 │   └── BarrierMismatchError    others said other parties                     .name .parties .given
 ├── ElectionError
 └── ConsensusError
     ├── BallotNotFoundError     never opened, or forgotten                    .ballot
-    ├── BallotClosedError       it is decided                                 .ballot .cause
+    ├── BallotClosedError       it is decided                                 .ballot .why
     ├── AlreadyVotedError       one vote each                                 .ballot .voter
     └── NotAParticipantError    not one of those asked                        .ballot .voter
 """
@@ -105,17 +105,17 @@ class BarrierError(PrimitiveError):
 
 
 class BarrierBrokenError(BarrierError):
-    """This generation will never be complete: *cause* says why; the next arrival begins another."""
+    """This generation is never complete: *why* says what happened; the next arrival begins another."""
 
-    def __init__(self, name: str, generation: int, cause: str) -> None:
-        super().__init__(name, generation, cause)
+    def __init__(self, name: str, generation: int, why: str) -> None:
+        super().__init__(name, generation, why)
         self.name = name
         self.generation = generation
-        self.cause = cause
+        self.why = why
 
     def __str__(self) -> str:
         return (
-            f"Barriers: barrier {self.name!r}, generation {self.generation}, is broken: {self.cause}. "
+            f"Barriers: barrier {self.name!r}, generation {self.generation}, is broken: {self.why}. "
             "Arrive again to begin a new generation."
         )
 
@@ -183,15 +183,18 @@ class BallotNotFoundError(ConsensusError):
 
 
 class BallotClosedError(ConsensusError):
-    """The ballot is decided, by *cause*."""
+    """The ballot was decided, by *why*, before this vote came: to be late is no mistake of a voter."""
 
-    def __init__(self, ballot: str, cause: str) -> None:
-        super().__init__(ballot, cause)
+    def __init__(self, ballot: str, why: str) -> None:
+        super().__init__(ballot, why)
         self.ballot = ballot
-        self.cause = cause
+        self.why = why
 
     def __str__(self) -> str:
-        return f"Consensus: ballot {self.ballot!r} is closed: {self.cause}. Ask for its result."
+        return (
+            f"Consensus: ballot {self.ballot!r} is closed: {self.why}; the vote came too late. "
+            "Catch this error where a voter may be late, and ask for its result."
+        )
 
 
 class AlreadyVotedError(ConsensusError):

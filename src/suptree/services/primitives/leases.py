@@ -25,10 +25,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
 from suptree.core import Pid, current
-from suptree.errors import CallTimeoutError
+from suptree.errors import BadRequestError, CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.parts.checks import check_count, check_name, check_seconds
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.primitives import events
 from suptree.services.primitives.base import Primitive
 from suptree.services.primitives.epochs import first_number
@@ -64,7 +64,8 @@ class Leases(Primitive[tuple[str, object]]):
     ) -> None:
         super().__init__()
         check_count("Leases", "max_waiters", max_waiters)
-        self.max_waiters, self.store, self.space = max_waiters, store, space
+        self.max_waiters, self.space = max_waiters, space
+        self.store = checked_store("Leases", store)
 
     async def init(self) -> None:
         """Tokens go on above all that there were."""
@@ -100,16 +101,19 @@ class Leases(Primitive[tuple[str, object]]):
         check_name("Leases", "name", name)
         check_seconds("Leases", "timeout", timeout, zero=True, optional=True)
         pid = current() if holder is None else holder
-        key, got, wait = object(), False, timeout != 0
+        key, settled, wait = object(), False, timeout != 0
         request = Leases._request.within(timeout if wait else Leases.call_timeout)
         try:
             lease = await request(leases, name, ttl, key, pid, wait)
-            got = True
+            settled = True
             return lease
+        except BadRequestError:  # it is no Leases: there is nothing to leave
+            settled = True
+            raise
         except CallTimeoutError as late:
             raise LeaseTimeoutError(name, late.timeout) from None
         finally:
-            if not got:  # given up, cancelled or killed: it must not be ours unseen
+            if not settled:  # given up, cancelled or killed: it must not be ours unseen
                 Leases._leave(leases, name, key)
 
     @staticmethod

@@ -26,8 +26,8 @@ from suptree.services.resources.usage import (
     BudgetUsage,
     PressureChanged,
     ResourceAlert,
+    ResourceStats,
     ResourceToken,
-    ResourceUsage,
     TypeUsage,
 )
 
@@ -43,10 +43,10 @@ __all__ = [
     "ResourceError",
     "ResourceLimit",
     "ResourceManager",
+    "ResourceStats",
     "ResourceTimeoutError",
     "ResourceToken",
     "ResourceTokenError",
-    "ResourceUsage",
     "Thresholds",
     "TypeUsage",
     "UnknownResourceError",

@@ -3,7 +3,7 @@
 ResourceError
 ├── UnknownResourceError     no such type or budget, and no default  .near
 ├── ResourceTokenError       what was to be released is no token
-└── ResourceDeniedError      it is all in use                        .reason .used .limit
+└── ResourceDeniedError      it is all in use                        .why .used .limit
     ├── ResourceTimeoutError it was so all the time that was waited  (also a TimeoutError)
     └── BackPressureError    the pressure is severe
 """
@@ -75,7 +75,7 @@ class ResourceDeniedError(ResourceError):
     Attributes:
         type: What was asked for.
         amount: How much of it.
-        reason: 'limit', 'budget', 'pressure', 'queue' (others wait already), 'waiting_full',
+        why: 'limit', 'budget', 'pressure', 'queue' (others wait already), 'waiting_full',
             'too_large' (it can never be had), 'timeout'.
         what: The type or the budget that has too little left.
         used: How much of *what* is used.
@@ -87,32 +87,32 @@ class ResourceDeniedError(ResourceError):
         self,
         type: str,
         amount: int,
-        reason: str,
+        why: str,
         what: str,
         used: int,
         limit: int,
         *,
         waited: float = 0.0,
     ) -> None:
-        super().__init__(type, amount, reason, what, used, limit)
+        super().__init__(type, amount, why, what, used, limit)
         self.type = type
         self.amount = amount
-        self.reason = reason
+        self.why = why
         self.what = what
         self.used = used
         self.limit = limit
         self.waited = waited
 
     def __str__(self) -> str:
-        if self.reason == "too_large":
+        if self.why == "too_large":
             return (
                 f"ResourceManager: {self.amount} of {self.type!r} is more than there is of "
                 f"{self.what!r} ({self.limit}). Ask for less, or raise the limit."
             )
         why = f"{self.what!r} has {self.used} of {self.limit} in use"
-        if self.reason == "queue":
+        if self.why == "queue":
             why += ", and others wait before it"
-        elif self.reason == "waiting_full":
+        elif self.why == "waiting_full":
             why += ", and too many wait already"
         return (
             f"ResourceManager: {self.amount} of {self.type!r} cannot be acquired: {why}. "

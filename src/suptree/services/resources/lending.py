@@ -16,7 +16,7 @@ from suptree.errors import MailboxFullError
 from suptree.otp import GenServer
 from suptree.services.parts.agenda import Agenda
 from suptree.services.parts.alarm import Alarm
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import check_count, checked_by_name
 from suptree.services.parts.owners import Owners
 from suptree.services.resources.errors import (
     BackPressureError,
@@ -50,9 +50,14 @@ class Lending(GenServer):
     ) -> None:
         check_count("ResourceManager", "max_waiting", max_waiting, least=0)
         self.max_waiting = max_waiting
-        self.budgets = dict(budgets or {})
+        self.budgets = dict(checked_by_name("ResourceManager", "budgets", budgets, "Budget"))
         self.ledger = Ledger(
-            {type: _limit(limit) for type, limit in (limits or {}).items()},
+            {
+                type: _limit(limit)
+                for type, limit in checked_by_name(
+                    "ResourceManager", "limits", limits, "ResourceLimit"
+                ).items()
+            },
             self.budgets,
             None if default is None else _limit(default),
         )

@@ -15,7 +15,7 @@ what is truly used shows in the readings.
 ...     async with st.Runtime():
 ...         manager = await ResourceManager.start_link({"upload": 2})
 ...         async with ResourceManager.hold(manager, "upload") as token:
-...             return token.amount, (await ResourceManager.usage(manager)).types["upload"].in_use
+...             return token.amount, (await ResourceManager.stats(manager)).types["upload"].in_use
 >>> asyncio.run(main())
 (1, 1)
 """
@@ -48,7 +48,7 @@ from suptree.services.resources.errors import (
 from suptree.services.resources.lending import Lending
 from suptree.services.resources.limits import PressureLevel
 from suptree.services.resources.records import Wish
-from suptree.services.resources.usage import ResourceToken, ResourceUsage
+from suptree.services.resources.usage import ResourceStats, ResourceToken
 
 __all__ = ["ResourceManager"]
 
@@ -96,7 +96,7 @@ class ResourceManager(Lending):
             The token, to be given to `release`.
 
         Raises:
-            ResourceDeniedError: There is not enough left; `reason` says of what.
+            ResourceDeniedError: There is not enough left; `why` says of what.
             ResourceTimeoutError: There was not, all the time.
             BackPressureError: The pressure is severe, and the type gives way.
             UnknownResourceError: No such type or budget.
@@ -188,10 +188,10 @@ class ResourceManager(Lending):
         return self.ledger.pressure
 
     @call
-    def usage(self) -> ResourceUsage:
+    def stats(self) -> ResourceStats:
         """Everything that can be looked at."""
         totals = self.totals
-        return ResourceUsage(
+        return ResourceStats(
             pressure=self.ledger.pressure,
             types=self.ledger.types(),
             budgets=self.ledger.budgets(),

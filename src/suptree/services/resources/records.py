@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Totals:
-    """What the manager counts; each is explained with `ResourceUsage`."""
+    """What the manager counts; each is explained with `ResourceStats`."""
 
     acquired: int = 0
     released: int = 0

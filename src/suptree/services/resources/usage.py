@@ -15,7 +15,7 @@ __all__ = [
     "PressureChanged",
     "ResourceAlert",
     "ResourceToken",
-    "ResourceUsage",
+    "ResourceStats",
     "TypeUsage",
 ]
 
@@ -81,7 +81,7 @@ class BudgetUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceUsage:
+class ResourceStats:
     """Everything that can be looked at.  What is held falls as it rises; totals only rise.
 
     Attributes:

@@ -78,6 +78,7 @@ class Run:
         runtime: Whose clock and telemetry it uses.
         spend: Asked before each retry; False when the budget is spent.
         reject: Says that an answer counts as a failure; None: none does.
+        who: What was called, for errors about its arguments.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Run:
     runtime: Runtime
     spend: Callable[[], Awaitable[bool]] = _free
     reject: Callable[[Any], bool] | None = None
+    who: str = "retry"
     started: float = field(init=False)
     attempts: int = field(init=False, default=0)
     ended: Ended = field(init=False, default="cancelled")
@@ -175,10 +177,10 @@ async def _attempt(
 ) -> R:
     limit = run.policy.attempt_timeout
     if limit is None:
-        answer = await awaitable(function, function(*args, **kwargs))
+        answer = await awaitable(run.who, function, function(*args, **kwargs))
     else:
         async with asyncio.timeout(limit):
-            answer = await awaitable(function, function(*args, **kwargs))
+            answer = await awaitable(run.who, function, function(*args, **kwargs))
     if run.reject is not None and run.reject(answer):
         raise RejectedAnswerError(answer)
     return answer

@@ -30,9 +30,15 @@ from suptree.core import Pid
 from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
 from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.parts.backoff import RetryPolicy
-from suptree.services.parts.checks import check_callable, check_count, check_kind, check_name
+from suptree.services.parts.checks import (
+    check_callable,
+    check_count,
+    check_kind,
+    check_name,
+    checked_by_name,
+)
 from suptree.services.parts.plain import from_plain, to_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.retries.budget import Purse, RetryBudget
 from suptree.services.retries.errors import TooManyRetryPoliciesError, UnknownRetryPolicyError
 from suptree.services.retries.events import RETRY_CONFIGURED
@@ -126,13 +132,17 @@ class RetryService(GenServer):
         max_policies: int = 1000,
     ) -> None:
         check_count("RetryService", "max_policies", max_policies)
-        self._store = store
+        self._store = checked_store("RetryService", store)
         self._limit = max_policies
         self._number = 0
         self._now = self._process.runtime.now
-        self._purse = Purse(budget or RetryBudget(), self._now())
+        budget = RetryBudget() if budget is None else budget
+        check_kind("RetryService", "budget", budget, RetryBudget, "a RetryBudget")
+        self._purse = Purse(budget, self._now())
         self._entries: dict[str, _Entry] = {}
-        for name, policy in (policies or {}).items():
+        for name, policy in checked_by_name(
+            "RetryService", "policies", policies, "RetryPolicy"
+        ).items():
             _check("RetryService", name, policy)
             self._set(name, policy)
 
@@ -333,7 +343,7 @@ class Checked:
             except (NoProcessError, ServerExitError, CallTimeoutError):
                 return False  # who cannot ask has nothing to spend
 
-        run = Run(name, plan.policy, server.runtime, spend, self._reject)
+        run = Run(name, plan.policy, server.runtime, spend, self._reject, "RetryService.run")
         try:
             return await run_retried(run, function, *args, **kwargs)
         finally:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict
 from suptree.core import Pid, ViaName
 from suptree.services.parts.checks import is_server, is_text
 from suptree.services.scheduler.errors import ScheduleError
+from suptree.services.scheduler.message import check_message
 from suptree.services.scheduler.triggers import Every, Trigger, check_seconds
 
 __all__ = [
@@ -90,6 +91,9 @@ class Run:
     kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        args: object = self.args
+        if not isinstance(args, tuple | list):  # a text would be taken for its letters
+            raise ScheduleError("args", "a tuple", args, "Write Run(function, (argument,)).")
         if isinstance(self.function, str):
             module, _, name = self.function.partition(":")
             if module and name:
@@ -205,6 +209,7 @@ class Job:
         self._check(is_run)
 
     def _check(self, is_run: bool) -> None:
+        check_message(self.what)
         if not isinstance(self.trigger, Trigger):
             raise ScheduleError("trigger", "Every, After, At or Cron", self.trigger)
         if not is_text(self.id):

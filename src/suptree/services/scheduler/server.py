@@ -87,7 +87,7 @@ class SchedulerManager(Ticking):
     @staticmethod
     def tree(
         *,
-        store: Store | None,
+        store: Store | None = None,
         name: str = "scheduler",
         jobs: Iterable[Job] = (),
         max_tasks: int | None = 1000,
@@ -98,7 +98,7 @@ class SchedulerManager(Ticking):
         """The child spec of a scheduler with a task supervisor for its `Run`s.
 
         Args:
-            store: See the class; one that outlives the scheduler, or None for none.
+            store: See the class; one that outlives the scheduler.
             name: The name of the scheduler; its tasks are at '<name>.tasks', both under '<name>.sup'.
             jobs: See the class.
             max_tasks: How many runs may go on at once; None: any number.
@@ -374,6 +374,10 @@ def _check_owner(owner: object) -> None:
 async def _schedule(
     server: ServerRef[SchedulerManager], trigger: Trigger, what: object, options: JobKeywords
 ) -> str:
+    for name in options:
+        if name not in JobKeywords.__annotations__:
+            near = did_you_mean(name, JobKeywords.__annotations__)
+            raise bad_argument(_WHO, "an option", "a value of a job", name, near)
     if "owner" not in options:
         process = current_process()
         options["owner"] = None if process is None else process.pid

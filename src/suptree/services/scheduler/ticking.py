@@ -14,7 +14,8 @@ from typing import Any, Final
 from suptree.clock import loop_wall_clock
 from suptree.core import KILL, Down, Pid, Timer, check_delay, exit
 from suptree.otp import GenServer, ServerRef
-from suptree.services.parts.store import Store
+from suptree.services.parts.checks import checked_all
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.scheduler.agenda import Agenda, Moment
 from suptree.services.scheduler.book import Book
 from suptree.services.scheduler.events import CLOCK_SET
@@ -49,7 +50,7 @@ class Ticking(GenServer):
         rng = random.Random(seed)
         self._now = runtime.now
         self._wall = loop_wall_clock(runtime.loop) if wall is None else wall
-        self._declared = tuple(jobs)
+        self._declared = checked_all("SchedulerManager", "jobs", jobs, Job)
         self._tasks = tasks
         self._clock_check = clock_check
         self._tally = Tally()
@@ -59,7 +60,7 @@ class Ticking(GenServer):
             self._agenda,
             self._tally,
             self._moment,
-            store=store,
+            store=checked_store("SchedulerManager", store),
             space=space,
             write=self._write,
             max_jobs=max_jobs,

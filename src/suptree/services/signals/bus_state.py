@@ -10,7 +10,8 @@ from typing import Final
 
 from suptree.core import Down
 from suptree.otp import GenServer
-from suptree.services.parts.store import Store
+from suptree.services.parts.checks import checked_all
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.signals import events
 from suptree.services.signals.deliveries import TICK, Deliveries, Ending
 from suptree.services.signals.errors import SignalOptionsError
@@ -60,6 +61,7 @@ class BusState(GenServer):
         self.max_subscriptions = max_subscriptions
         self.max_blocked = max_blocked
         self.deliveries = Deliveries(self, label, max_dead_letters, self._ended)
+        checked_store(who, store)
         self.saving = None if store is None else Saving(store, label)
         self.door = Door(
             check_middleware(who, middleware),
@@ -121,8 +123,8 @@ class BusState(GenServer):
 
 def _declared(who: str, given: Iterable[Subscription]) -> list[Subscription]:
     declared: dict[str, Subscription] = {}
-    for one in given:
-        if not isinstance(one, Subscription) or one.name is None:
+    for one in checked_all(who, "subscriptions", given, Subscription):
+        if one.name is None:
             raise SignalOptionsError(who, "subscriptions", "Subscriptions by name", one)
         if one.id in declared:
             raise SignalOptionsError(who, "ids of subscriptions", "unique", one.id)

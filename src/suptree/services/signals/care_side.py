@@ -33,6 +33,8 @@ class _Page:
 class Caring(BusState):
     """Dead letters, figures and health."""
 
+    __front__ = "SignalBus"
+
     # -- dead letters -------------------------------------------------------------------
 
     @staticmethod
@@ -89,13 +91,13 @@ class Caring(BusState):
         return _Page(redriven, kept, letters[-1].number if letters else last)
 
     @staticmethod
-    async def clear_dead_letters(bus: ServerRef[Caring], *, subscription: str | None = None) -> int:
+    async def purge_dead_letters(bus: ServerRef[Caring], *, subscription: str | None = None) -> int:
         """Forget the dead letters of one subscription, or all; returns how many."""
-        _check_one_or_all("SignalBus.clear_dead_letters", subscription)
-        return await Caring._clear(bus, subscription)
+        _check_one_or_all("SignalBus.purge_dead_letters", subscription)
+        return await Caring._purge(bus, subscription)
 
     @call
-    def _clear(self, subscription: str | None) -> int:
+    def _purge(self, subscription: str | None) -> int:
         return self.deliveries.dead.clear(subscription)
 
     # -- looking after it ---------------------------------------------------------------

@@ -32,6 +32,8 @@ class _Point:
 class Replaying(BusState):
     """Reading the log: the bus gives pages, the reader looks through them."""
 
+    __front__ = "SignalBus"
+
     @staticmethod
     async def replay(
         bus: ServerRef[Replaying],

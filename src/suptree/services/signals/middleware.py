@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from suptree.core import safe_text
+from suptree.services.parts.checks import checked_all
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.signal import Signal
 from suptree.services.signals.subscription import check_seconds
@@ -74,11 +75,9 @@ class Middleware:
 
 def check_middleware(who: str, given: Iterable[Middleware]) -> tuple[Middleware, ...]:
     """Refuse what is no middleware, and a name that is there twice."""
-    chain = tuple(given)
+    chain = checked_all(who, "middleware", given, Middleware)
     names: set[str] = set()
     for one in chain:
-        if not isinstance(one, Middleware):
-            raise SignalOptionsError(who, "middleware", "a list of Middleware", one)
         if one.name in names:
             raise SignalOptionsError(who, "names of middleware", "unique", one.name)
         names.add(one.name)

@@ -25,6 +25,8 @@ DELIVERIES: Final = 5000
 class Publishing(BusState):
     """Publishing: in the turn of the publisher what users wrote, in that of the bus the rest."""
 
+    __front__ = "SignalBus"
+
     @staticmethod
     async def publish(
         bus: ServerRef[Publishing], signals: Signal | Iterable[Signal], *, wait: float = 0.0
@@ -151,6 +153,11 @@ class Publishing(BusState):
 
 
 def _signals_of(signals: Any) -> tuple[Signal, ...]:
+    if isinstance(signals, (str, bytes)):
+        raise TypeError(
+            f"SignalBus.publish: signals must be a Signal, or several; got {safe_repr(signals, 200)}. "
+            f"Write Signal({safe_repr(signals, 200)}, source=..., data=...)."
+        )
     try:
         many = iter(signals)
     except TypeError:

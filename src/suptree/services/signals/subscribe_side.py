@@ -26,6 +26,8 @@ __all__ = ["Subscribing"]
 class Subscribing(BusState):
     """Subscribing and acknowledging."""
 
+    __front__ = "SignalBus"
+
     @staticmethod
     async def subscribe(
         bus: ServerRef[Subscribing],

@@ -36,6 +36,7 @@ class StateOwner(GenServer):
     """
 
     def __init__(self, table: str = "state") -> None:
+        check_name("StateOwner", "table", table)
         self.table: Table[str, dict[str, Any]] = Table(table, access="public")
 
 

@@ -16,7 +16,7 @@ from suptree.services.task_pools.errors import (
     UnknownTaskPoolError,
 )
 from suptree.services.task_pools.manager import TaskPoolManager
-from suptree.services.task_pools.status import TaskPoolsStats, TaskPoolStatus
+from suptree.services.task_pools.status import TaskPoolStats, TaskPoolStatus
 
 __all__ = [
     "DEFAULT_POOLS",
@@ -26,9 +26,9 @@ __all__ = [
     "TaskPoolExistsError",
     "TaskPoolFullError",
     "TaskPoolManager",
+    "TaskPoolStats",
     "TaskPoolStatus",
     "TaskPoolTimeoutError",
-    "TaskPoolsStats",
     "TooManyTaskPoolsError",
     "UnknownTaskPoolError",
 ]

@@ -13,10 +13,10 @@ from typing import Any, Final
 from suptree.core import Down, Pid, monitor, spawn_link
 from suptree.errors import SuptreeError
 from suptree.otp import ChildSpec, DynamicSupervisor, GenServer, NoReply, ServerRef, call, cast
-from suptree.services.parts.checks import check_count, check_kind, check_name
+from suptree.services.parts.checks import check_count, check_kind, check_name, checked_by_name
 from suptree.services.parts.owners import stranger
 from suptree.services.parts.plain import from_plain
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
 from suptree.services.task_pools.config import DEFAULT_POOLS, TaskPoolConfig
 from suptree.services.task_pools.errors import (
     TaskPoolError,
@@ -35,7 +35,7 @@ from suptree.services.task_pools.starting import (
     stop_pool,
     wait_gone,
 )
-from suptree.services.task_pools.status import TaskPoolsStats, TaskPoolStatus
+from suptree.services.task_pools.status import TaskPoolStats, TaskPoolStatus
 from suptree.services.task_pools.telling import Teller
 
 __all__ = ["SPACE", "TaskPoolServer", "check_pool"]
@@ -46,6 +46,8 @@ SPACE: Final = "task_pools"
 class TaskPoolServer(GenServer):
     """The handlers of `TaskPoolManager`, which see."""
 
+    __front__ = "TaskPoolManager"
+
     def __init__(
         self,
         pools: Mapping[str, TaskPoolConfig] | None = None,
@@ -55,11 +57,12 @@ class TaskPoolServer(GenServer):
         max_pools: int = 100,
     ) -> None:
         check_count("TaskPoolManager", "max_pools", max_pools)
-        self._configs = {**DEFAULT_POOLS, **(pools or {})}
+        own = checked_by_name("TaskPoolManager", "pools", pools, "TaskPoolConfig")
+        self._configs = {**DEFAULT_POOLS, **own}
         for name, config in self._configs.items():
             check_pool("TaskPoolManager", name, config)
         self._supervisor = supervisor
-        self._store = store
+        self._store = checked_store("TaskPoolManager", store)
         self._limit = max_pools
         self._prefix: str | None = None
         self._tell = Teller(self._process.runtime)
@@ -87,10 +90,10 @@ class TaskPoolServer(GenServer):
         return {name: pool.status() for name, pool in self._pools.items()}
 
     @call
-    def stats(self) -> TaskPoolsStats:
+    def stats(self) -> TaskPoolStats:
         """The service as a whole."""
         pools = self._pools.values()
-        return TaskPoolsStats(
+        return TaskPoolStats(
             pools=len(self._pools),
             running=sum(len(pool.running) for pool in pools),
             waiting=sum(len(pool.line) for pool in pools),

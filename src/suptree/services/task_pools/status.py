@@ -7,7 +7,7 @@ from typing import Literal
 
 from suptree.services.task_pools.config import TaskPoolConfig
 
-__all__ = ["PoolState", "TaskPoolStatus", "TaskPoolsStats"]
+__all__ = ["PoolState", "TaskPoolStatus", "TaskPoolStats"]
 
 PoolState = Literal["open", "restarting", "closing"]
 
@@ -57,7 +57,7 @@ class TaskPoolStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPoolsStats:
+class TaskPoolStats:
     """The service as a whole.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""`Redelivering`: dead letters that a `CoordinationManager` takes in again.
+"""`Redriving`: dead letters that a `CoordinationManager` takes in again.
 
 It borrows a few at a time from the queue, takes in what it can, and says so; see `Loan`.
 All of it happens in the router, so that nothing is lost or sent twice if whoever asked for
@@ -21,7 +21,7 @@ from suptree.services.coordination.outcomes import Outcome, Rejected
 from suptree.services.parts.checks import bad_argument
 from suptree.services.parts.later import LATER
 
-__all__ = ["REDRIVE", "Redelivering"]
+__all__ = ["REDRIVE", "Redriving"]
 
 _AT_ONCE: Final = 100
 """Letters that are taken in in one turn; then others have theirs."""
@@ -38,7 +38,7 @@ REDRIVE: Final = _Redrive()
 
 
 class _Round:
-    """One redelivery, on its way."""
+    """One redrive, on its way."""
 
     __slots__ = ("asker", "numbers", "outcomes", "policy", "queue")
 
@@ -57,11 +57,13 @@ class _Round:
         self.outcomes: dict[int, Outcome] = {}
 
 
-class Redelivering(Groups):
+class Redriving(Groups):
     """See the module text."""
 
+    __front__ = "CoordinationManager"
+
     @call(timeout=None)
-    def redeliver(
+    def redrive(
         self,
         dead_letters: ServerRef[DeadLetterQueue],
         numbers: Collection[int] | None = None,
@@ -83,7 +85,7 @@ class Redelivering(Groups):
             BadRequestError: It is no queue.
             ValueError, TypeError: An argument is none of its kind.
         """
-        who = "redeliver"
+        who = "redrive"
         queue: Any = receiver_asked(self._runtime, who, dead_letters, "dead_letters")
         wanted = numbers_asked(who, numbers)
         process = self._runtime.find(queue)
@@ -140,7 +142,7 @@ class Redelivering(Groups):
         )
         assert said is not None  # nobody waits, so it is told at once
         if not isinstance(said, Rejected):
-            router.stats.redelivered += 1
+            router.stats.redriven += 1
         return said
 
     def _give_back(self, round: _Round, loan: Loan) -> None:
