@@ -119,8 +119,8 @@ def page(report: Report) -> str:
             "The slope is that of least squares through the means of up to ten blocks of samples: samples that follow one another",
             "are alike, and a line through all of them would seem surer than it is. *flat*: the 95 % interval of the slope",
             "includes 0. *falls*: it is below. *tiny*: it is above, and within what is allowed in an hour. *unsure*: it is",
-            "above, but not with 99 % for all series that move at once, which one of so many is by chance. *grows* fails the",
-            "run. How far the interval reaches is how small a leak the run can see.",
+            "above, but not with 99 % for all series that move at once, which one of so many is by chance, or not with the doubt",
+            "that a line through all samples leaves. *grows* fails the run. How far the interval reaches is how small a leak the run can see.",
             "",
             "Of memory the verdict looks at three quantities. *Memory in use* is what the allocators have given out and not got",
             "back, and *objects* is what the collector tracks: these tell of a leak, and of each of them little is allowed.",
@@ -140,7 +140,7 @@ def page(report: Report) -> str:
                 f"- {one.name}: {one.allowed:,g} in an hour, and {one.once:,g} once: {one.why}."
                 for one in allowed
             ),
-            "- what a service holds: 10 entries in an hour, and 50 once: its bounded tables fill again after each kill.",
+            "- what a service holds, and rows of tables: 10 entries in an hour, and 50 once: its bounded tables fill again after each kill.",
             "- everything else: nothing.",
             "",
             "What happened:",

@@ -143,6 +143,16 @@ def test_a_short_run_hardly_ever_fails_by_chance():
     assert failed <= 5
 
 
+def test_blocks_that_stand_in_a_row_by_chance_are_doubted_as_much_as_their_samples():
+    # The rows of tables of a run in which nothing grew: 31 is their least, and they are that again and again.
+    rows = [32, 31, 31, 31, 37, 31, 38, 36, 36, 31, 39, 41, 31, 31, 48, 46, 35]
+    times = [8.0 * number for number in range(len(rows))]
+    in_a_row = [31.0 + number // 3 + (6.0, 0.0, -6.0)[number % 3] for number in range(15)]
+
+    assert judge(Series("rows"), times, rows, together=28).word in ("flat", "unsure")
+    assert judge(Series("in a row"), SHORT, in_a_row, together=28).word == "unsure"
+
+
 def test_a_short_run_notices_what_each_kill_leaves_behind():
     rng = random.Random(4)
     series = [Series("leaks"), *(Series(str(number)) for number in range(24))]
