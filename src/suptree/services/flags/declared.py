@@ -22,10 +22,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from suptree.core import safe_repr
+from suptree.near import did_you_mean
 from suptree.services.flags.errors import FlagDeclarationError
 from suptree.services.flags.rollout import Rollout, percentage_of
 from suptree.services.parts.checks import check_name, is_text
-from suptree.services.parts.near import did_you_mean
 
 __all__ = [
     "START",

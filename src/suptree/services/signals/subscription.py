@@ -10,13 +10,13 @@ suptree.services.signals.errors.SignalOptionsError: SignalDelivery: overflow mus
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from suptree.core import Pid
+from suptree.near import near
 from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
@@ -82,13 +82,12 @@ class SignalDelivery:
         for option in ("ack_timeout", "retry_delay", "absence"):
             check_seconds("SignalDelivery", option, getattr(self, option))
         if self.overflow not in _POLICIES:
-            near = difflib.get_close_matches(str(self.overflow), _POLICIES, n=1)
             raise SignalOptionsError(
                 "SignalDelivery",
                 "overflow",
                 "'drop_oldest', 'drop_newest', 'reject' or 'block'",
                 self.overflow,
-                near[0] if near else "",
+                near(self.overflow, _POLICIES) or "",
             )
 
 
