@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from suptree.core import Timer
 from suptree.otp import GenServer
+from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["Alarm"]
 
@@ -41,11 +42,11 @@ class Alarm:
         self._server = server
         self._ring = _Ring()
         self._timer: Timer | None = None
-        self._due: float | None = None
+        self._due = NEVER
 
     def arm(self, due: float | None, now: float) -> None:
-        """Ring at *due* unless it rings before; None: there is nothing to wait for."""
-        if due is None or (self._due is not None and self._due <= due):
+        """Ring at *due* unless it rings before; None or `NEVER`: there is nothing to wait for."""
+        if due is None or due >= self._due:
             return
         if self._timer is not None:
             self._server.cancel_timer(self._timer)
@@ -56,5 +57,5 @@ class Alarm:
         """Whether *message* is its ring; it is armed for nothing then."""
         if message is not self._ring:
             return False
-        self._timer = self._due = None
+        self._timer, self._due = None, NEVER
         return True
