@@ -123,6 +123,10 @@ class Migration:
             return 0
         return next((i for i, one in enumerate(self.stages, 1) if one.name == stage), None)
 
+    def next_stage(self, reached: int) -> str | None:
+        """The one after the first *reached* stages; None after the last."""
+        return self.stages[reached].name if reached < len(self.stages) else None
+
     def flags(self) -> frozenset[str]:
         """The flags that belong to it."""
         return frozenset(flag for stage in self.stages for flag in stage.sets)

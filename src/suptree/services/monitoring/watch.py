@@ -31,6 +31,7 @@ __all__ = [
     "check_part",
     "check_seconds",
     "check_target",
+    "check_thresholds",
 ]
 
 _LONGEST: Final = float_info.max
@@ -97,10 +98,7 @@ class Watch:
         if self.rebind_within is not None:
             check_seconds(who, "rebind_within", self.rebind_within, zero=True)
         check_part(who, "jitter", self.jitter)
-        try:
-            Thresholds(self.fall, self.rise)
-        except BadArgumentError as error:
-            raise WatchError(who, error.field, error.wanted, error.got) from None
+        check_thresholds(who, self.fall, self.rise)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -128,6 +126,18 @@ def _is_via(target: object) -> bool:
     except Exception:  # whatever the code of its class raises
         return False
     return True
+
+
+def check_thresholds(who: str, fall: Any, rise: Any) -> None:
+    """Refuse what `Thresholds` would refuse, in the name of *who*.
+
+    Raises:
+        WatchError: It will not do.
+    """
+    try:
+        Thresholds(fall, rise)
+    except BadArgumentError as error:
+        raise WatchError(who, error.field, error.wanted, error.got) from None
 
 
 def check_part(who: str, field: str, value: object) -> None:
