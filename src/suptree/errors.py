@@ -131,7 +131,7 @@ class NoProcessError(SuptreeError):
         self._hint = hint
 
     def __str__(self) -> str:
-        hint = self._hint() if callable(self._hint) else ""
+        hint = str(self._hint()) if callable(self._hint) else ""
         said, more = (f"{hint} It", "") if hint.startswith(",") else (": it", hint)
         return (
             f"{self.doing}: no process at {self.target!r}{said} was never there or has ended. "
