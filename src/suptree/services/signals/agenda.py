@@ -55,7 +55,8 @@ class Agenda(Generic[T]):
         heapq.heappush(self._entries, (when, self._number, thing))
         if len(self._entries) > _FEW + 4 * self._live:
             self._clean()
-        self._alarm.arm(when, self._now())
+        if when < self._alarm.due:
+            self._alarm.arm(when, self._now())
 
     def rang(self, message: object) -> bool:
         """Whether *message* is that of the timer: the server then asks what is `due`."""
