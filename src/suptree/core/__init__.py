@@ -30,10 +30,12 @@ from suptree.core.api import (
     unregister,
     whereis,
 )
+from suptree.core.births import check_function
 from suptree.core.bodies import KernelBody, PlainBody
 from suptree.core.bounds import reserve_place
 from suptree.core.context import CURRENT, current_process, find_runtime, require_process
 from suptree.core.crashes import Crashed, safe_repr, safe_text
+from suptree.core.delivery import Target, ViaName
 from suptree.core.exits import (
     KILL,
     KILLED,
@@ -106,7 +108,7 @@ from suptree.core.propagation import (
 )
 from suptree.core.reports import CrashReport, Reporter
 from suptree.core.room import require_room
-from suptree.core.runtime import Runtime, Target, ViaName, check_function
+from suptree.core.runtime import Runtime
 from suptree.core.slot import ReplyTo, Slot, SlotExpiredError, Unanswered
 from suptree.core.stacks import stands_deep
 from suptree.core.table import Table

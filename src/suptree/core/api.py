@@ -13,6 +13,7 @@ from typing import Any, TypeVar, overload
 
 from suptree.core.context import current_process, find_runtime, require_process
 from suptree.core.crashes import safe_repr
+from suptree.core.delivery import Target, ViaName
 from suptree.core.exits import KILL, KILLED
 from suptree.core.lifecycle import EXITING, WAITING
 from suptree.core.messages import (
@@ -28,7 +29,7 @@ from suptree.core.messages import (
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import Process
 from suptree.core.propagation import attach, carry_with_timer, detach
-from suptree.core.runtime import Runtime, Target, ViaName
+from suptree.core.runtime import Runtime
 from suptree.core.slot import ReplyTo, SlotExpiredError
 from suptree.core.ticker import check_delay
 from suptree.core.timers import Timer

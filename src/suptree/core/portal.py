@@ -27,8 +27,8 @@ from suptree.core.ticker import check_delay
 from suptree.errors import RuntimeClosedError, SuptreeError, UsageError
 
 if TYPE_CHECKING:
+    from suptree.core.delivery import Target
     from suptree.core.runtime import Runtime
-    from suptree.core.signals import Target
 
 __all__ = ["Portal"]
 

@@ -48,8 +48,9 @@ from suptree.errors import (
 )
 
 if TYPE_CHECKING:
+    from suptree.core.delivery import ViaName
     from suptree.core.pid import Pid
-    from suptree.core.runtime import Runtime, ViaName
+    from suptree.core.runtime import Runtime
     from suptree.core.timers import Timer
 
 __all__ = ["Process"]

@@ -24,48 +24,39 @@ import contextvars
 import itertools
 import os
 import random
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from suptree.clock import loop_clock
 from suptree.core import events
 from suptree.core.asyncio_private import TaskHiding, task_hiding
-from suptree.core.bodies import GuestBody, PlainBody
-from suptree.core.bounds import reserve_place
-from suptree.core.context import CURRENT, OPEN
-from suptree.core.crashes import safe_repr
-from suptree.core.exits import KILLED, NORMAL, SHUTDOWN
+from suptree.core.births import Births
+from suptree.core.bodies import GuestBody
+from suptree.core.context import OPEN
+from suptree.core.delivery import Target
+from suptree.core.exits import SHUTDOWN
 from suptree.core.info import ProcessInfo, TreeNode, info_of, tree_of
 from suptree.core.interrupts import Interrupts
-from suptree.core.lifecycle import EXITING, IDLE, RESTING, Body
+from suptree.core.lifecycle import EXITING
 from suptree.core.lifetime import close_runtime, guest, open_runtime
 from suptree.core.losses import Losses
-from suptree.core.mailbox import BoundedState, MailboxBound
-from suptree.core.messages import IDLE_TIMEOUT, INFO, SYSTEM
 from suptree.core.names import Names
 from suptree.core.owned import Closers
 from suptree.core.pid import Pid
 from suptree.core.portal import Portal
 from suptree.core.process import Process
-from suptree.core.propagation import Propagator, carry, time_left
+from suptree.core.propagation import Propagator, time_left
 from suptree.core.reaper import Reaper
 from suptree.core.reports import Reporter
-from suptree.core.room import SHALLOW, require_room
 from suptree.core.runqueue import RunQueue
-from suptree.core.signals import Signals, Target, tie
-from suptree.core.slot import ReplyTo, Slot
 from suptree.core.ticker import Ticker
 from suptree.core.unwinding import Unwinder
 from suptree.errors import (
-    AlreadyStartedError,
-    CrossRuntimeError,
     ForkedRuntimeError,
     NoProcessError,
     RuntimeClosedError,
-    StartTimeoutError,
     WrongThreadError,
 )
 from suptree.telemetry import TelemetryBus
@@ -73,26 +64,12 @@ from suptree.telemetry import TelemetryBus
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Runtime", "Target", "ViaName", "check_function"]
+__all__ = ["Runtime"]
 
 NO_THREAD: Final = -1
-ANCESTORS_AT_MOST: Final = 64  # an endless line of spawns must not carry all who came before
-NO_ANCESTORS: Final[tuple[Pid[Any], ...]] = ()
 
 
-class ViaName(Protocol):
-    """A name that something else than the runtime keeps, such as a registry's key (OTP: `via`)."""
-
-    def whereis(self, runtime: Runtime) -> Pid[Any] | None:
-        """The live process of that name, or None."""
-        ...
-
-    def claim(self, process: Process) -> None:
-        """Give the name to *process*, which has not run yet; `whereis` said it is free."""
-        ...
-
-
-class Runtime(Signals):
+class Runtime(Births):
     """The processes of one event loop.  Use as ``async with Runtime() as rt:``.
 
     Args:
@@ -263,166 +240,6 @@ class Runtime(Signals):
         """Make a task; nobody else does.  Never by the host's task factory (law 11)."""
         return asyncio.Task(coroutine, loop=self.loop, context=context, name=name)
 
-    def start_process(
-        self,
-        body: Body,
-        *,
-        parent: Process | None = None,
-        link: bool = True,
-        name: str | ViaName | None = None,
-        label: str = "",
-        supervised: bool = False,
-        trap_exit: bool = False,
-        bound: MailboxBound | None = None,
-        callers: tuple[Pid[Any], ...] = (),
-        timeout: float | None = None,
-    ) -> Slot:
-        """Make a process and run its init, inline as far as it goes.
-
-        Args:
-            body: What it does; one body makes one process.
-            parent: Who starts it; ancestors and, with *link*, a link come from it.
-            link: Whether it is linked to *parent*, before init runs (S16).
-            name: Registered before init runs (S24).
-            label: For people.
-            supervised: Whether *parent* is a supervisor that will account for a crash.
-            trap_exit: Whether exit signals become messages.
-            bound: Bound of the mailbox.
-            callers: Who asked for the work (`$callers`, tasks).
-            timeout: Seconds for init; it is killed then (S23).
-
-        Returns:
-            A slot, maybe filled already: the Pid, or StartError and its kin.
-        """
-        slot = Slot(self.runqueue)
-        plain_name: str | None = None
-        if name is not None:
-            plain_name = name if isinstance(name, str) else None
-            holder = self.whereis(name) if isinstance(name, str) else name.whereis(self)
-            if holder is not None:
-                slot.fail(AlreadyStartedError(name, holder))
-                return slot
-        process = self._make(body, parent, link, plain_name, label)
-        process.supervised = supervised
-        process.trap_exit = trap_exit
-        process.callers = callers
-        if bound is not None:
-            process.bounded = BoundedState(bound)
-        process.start_slot = slot
-        if name is not None and plain_name is None:
-            try:
-                name.claim(process)  # type: ignore[union-attr]
-                process.alias = name  # type: ignore[assignment]
-            except Exception as error:  # an unknown registry, or one that restarts
-                process.start_failed(NORMAL, error)
-                return slot
-        hidden = self.hide_task()
-        try:
-            process.context.run(body.begin, process)
-        finally:
-            if hidden is not None:
-                self.show_task(hidden)
-        if process.state is EXITING and process.task is None:  # killed by its own init's doing
-            process.finish(process.exit_reason)
-        if timeout is not None and not slot.done():
-            process.escalation = self.ticker.call_after(
-                timeout, lambda: self._start_expired(process, slot, timeout)
-            )
-        return slot
-
-    def _make(
-        self, body: Body, parent: Process | None, link: bool, name: str | None, label: str
-    ) -> Process:
-        if self.closed:
-            raise RuntimeClosedError(
-                f"start: runtime {self.name!r} is closed. Nothing was started."
-            )
-        try:
-            sys._getframe(SHALLOW)
-        except ValueError:
-            pass
-        else:  # what is entered below could not be taken back at the end of a stack
-            require_room("start")
-        number = self.next_id()
-        pid: Pid[Any] = Pid(number, self)
-        context = contextvars.copy_context()
-        process = Process(pid, self, body, context)
-        context.run(CURRENT.set, process)
-        pid._process = process  # pyright: ignore[reportPrivateUsage]
-        process.label = label
-        process.started_at = self.now()
-        self.processes[number] = process
-        if parent is not None:
-            process.lineage = parent.child_lineage or _child_lineage(parent)
-            if link:
-                process.parent = parent
-                tie(process, parent)
-        if name is not None:
-            self.names.register(name, process)
-        if self._started_event.handlers:
-            self._started_event.emit(
-                {"processes_count": len(self.processes)},
-                {"pid": pid, "label": label, "parent": None if parent is None else parent.pid},
-            )
-        return process
-
-    def make_guest(self, body: Body, label: str) -> Process:
-        """A process whose code is a task of the host; it keeps the host's context."""
-        process = self._make(body, CURRENT.get(), False, None, label)
-        process.lineage = NO_ANCESTORS
-        return process
-
-    def _start_expired(self, process: Process, slot: Slot, timeout: float) -> None:
-        if slot.done():
-            return
-        parent = process.parent
-        if parent is not None:
-            self.unlink_processes(process, parent)
-        slot.fail(StartTimeoutError(process.label, timeout))
-        process.doom(KILLED)
-
-    def spawn(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        link: bool = False,
-        name: str | None = None,
-        label: str | None = None,
-        trap_exit: bool = False,
-        bound: MailboxBound | None = None,
-        **kwargs: Any,
-    ) -> Pid[Any]:
-        """Start a plain process that runs ``function(*args, **kwargs)``; it begins on a later turn.
-
-        Args:
-            function: Async, with a task of its own, or plain, run in one turn.
-            link: Link it to the current process, atomically (S16).
-            name: Register it; NameTakenError's kin AlreadyStartedError if taken.
-            label: For people; default the function's name.
-            trap_exit: Exit signals become messages from the first moment on.
-            bound: Bound of its mailbox.
-        """
-        if self.thread_id != get_ident():
-            self.check_thread("spawn")
-        if not callable(function):
-            check_function("spawn", function)
-        parent = CURRENT.get()
-        if parent is not None and parent.runtime is not self:
-            parent = None
-        if parent is not None and parent.state >= EXITING:
-            parent.check_not_dead("spawn")
-        if name is not None:
-            holder = self.names.get(name)
-            if holder is not None:
-                raise AlreadyStartedError(name, holder.pid)
-        body = PlainBody(function, args, kwargs)
-        process = self._make(body, parent, link, name, label or _name_of(function))
-        process.trap_exit = trap_exit
-        if bound is not None:
-            process.bounded = BoundedState(bound)
-        body.begin(process)
-        return process.pid
-
     def exited(self, process: Process, reason: object) -> None:
         """The reaper's last step, if anybody listens: telemetry."""
         self.exited_event.emit(
@@ -434,36 +251,6 @@ class Runtime(Signals):
         )
 
     # -- finding ----------------------------------------------------------------------
-
-    def find(self, target: Target | ViaName, doing: str = "send") -> Process | None:
-        """The live process behind a pid, a name or a registry key, or None; checks thread and runtime."""
-        if self.thread_id != get_ident():
-            self.check_thread(doing)
-        if isinstance(target, Pid):
-            if target.runtime is not self:
-                raise CrossRuntimeError(
-                    f"{doing}: {target!r} lives in runtime {target.runtime.name!r}, not {self.name!r}."
-                )
-            process = target._process  # pyright: ignore[reportPrivateUsage]
-        elif isinstance(target, str):
-            process = self.names.table.get(target)
-        else:
-            whereis = getattr(target, "whereis", None)
-            if whereis is None:
-                raise not_a_target(target, doing)
-            pid = whereis(self)
-            process = None if pid is None else pid._process  # pyright: ignore[reportPrivateUsage]
-        return process if process is not None and process.state < EXITING else None
-
-    def whereis(self, name: str) -> Pid[Any] | None:
-        """The pid registered as *name*, or None."""
-        self.check_thread("whereis")
-        process = self.names.get(name)
-        return None if process is None else process.pid
-
-    def registered(self) -> list[str]:
-        """The names in use, sorted."""
-        return list(self.names)
 
     def alive(self) -> list[Pid[Any]]:
         """The pids of all live processes, oldest first; the guests are among them."""
@@ -485,106 +272,6 @@ class Runtime(Signals):
         """Every process, each below its parent; guests and parentless ones at the top."""
         self.check_thread("tree")
         return tree_of(self)
-
-    # -- messages ------------------------------------------------------------------------
-
-    def send(self, target: Target | ViaName, message: object) -> None:
-        """Send *message*; to a dead pid it is dropped, to an unknown name it raises (S15).
-
-        Raises:
-            NoProcessError: No process has that name.
-            MailboxFullError: Its bounded mailbox is full, with policy 'reject'.
-        """
-        process = self.find(target)
-        if process is not None:
-            if self.propagator is None:
-                process.deliver((INFO, message))
-            else:
-                process.deliver(carry(self, (INFO, message)))
-        elif isinstance(target, Pid):
-            self.losses.to_dead += 1
-        else:
-            raise NoProcessError(target, "send", self.names.hint_for(target))
-
-    async def send_wait(self, target: Target, message: object) -> None:
-        """Send *message*, waiting for a place in a bounded mailbox, behind those who wait already.
-
-        Raises:
-            NoProcessError: No process has that name.
-            MailboxFullError: It is the mailbox of the sender itself.
-        """
-        process = self.find(target, "send_wait")
-        bounded = None if process is None else process.bounded
-        if process is None or bounded is None or not await reserve_place(process):
-            self.send(target, message)
-        else:
-            bounded.users -= 1
-            process.deliver(carry(self, (INFO, message)))
-
-    def reply(self, sender: ReplyTo, value: object) -> None:
-        """Answer a call, from any process (S32); a second or late reply is dropped."""
-        self.check_thread("reply")
-        pending = sender.callee.pending
-        if pending is not None:
-            pending.discard(sender)
-        if not sender.set(value):
-            self.losses.late_replies += 1
-
-    def overflowed(self, process: Process, policy: str) -> None:
-        """Telemetry of a full mailbox."""
-        if self._overflowed_event.handlers and process.bounded is not None:
-            self._overflowed_event.emit(
-                {"queue_len": len(process.mailbox), "limit": process.bounded.bound.limit},
-                {"pid": process.pid, "label": process.label, "policy": policy},
-            )
-
-    # -- requests of the runtime itself --------------------------------------------------
-
-    def park(self) -> Slot:
-        """A slot that nobody fills: for a caller that is to be unwound at this await."""
-        return Slot(self.runqueue)
-
-    def system(self, target: Target, operation: Callable[[Any], object], doing: str) -> Slot:
-        """Send a system request; the slot gets what ``operation(body)`` returns or raises."""
-        process = self.find(target, doing)
-        slot = Slot(self.runqueue)
-        if process is None:
-            slot.fail(NoProcessError(target, doing))
-            return slot
-        reply_to = ReplyTo(self.runqueue, process, CURRENT.get())
-        if process.pending is None:
-            process.pending = set()
-        process.pending.add(reply_to)
-        process.deliver((SYSTEM, reply_to, operation))
-        return reply_to
-
-    # -- idle timeouts of servers -------------------------------------------------------------
-
-    def set_idle_timeout(self, process: Process, seconds: float) -> None:
-        """Send TIMEOUT to *process* unless a message comes within *seconds* (S36)."""
-        self.clear_idle_timeout(process)
-        if process.state >= EXITING:
-            return
-        process.resting = RESTING
-        timer = process.idle_timer = self.ticker.call_after(
-            seconds, lambda: self._idle_expired(process, timer)
-        )
-        timer.message = seconds
-        if seconds == 0 and not process.mailbox:
-            self.ticker.cancel(timer)
-            process.own_mailbox().append((IDLE_TIMEOUT, timer))
-
-    def clear_idle_timeout(self, process: Process) -> None:
-        """A message came."""
-        timer, process.idle_timer = process.idle_timer, None
-        if timer is not None:
-            self.ticker.cancel(timer)
-        if process.debug is None:
-            process.resting = IDLE
-
-    def _idle_expired(self, process: Process, timer: Any) -> None:
-        if process.state is RESTING and process.idle_timer is timer:
-            process.deliver((IDLE_TIMEOUT, timer))
 
     # -- crashes ---------------------------------------------------------------------------------
 
@@ -618,37 +305,6 @@ def _hide_nothing() -> None:
 
 def _show_nothing(task: asyncio.Task[Any]) -> None:
     return None
-
-
-def not_a_target(target: object, doing: str) -> TypeError:
-    """The error of what is neither pid nor name nor a name of the `ViaName` kind."""
-    return TypeError(
-        f"{doing}: must go to a pid, a name or via(registry, key); got {safe_repr(target, 200)}. "
-        "Look the process up, or give it a name."
-    )
-
-
-def check_function(doing: str, function: object) -> None:
-    """Refuse what cannot be called, where it is given."""
-    if callable(function):
-        return
-    hint = ""
-    if asyncio.iscoroutine(function):
-        function.close()
-        name = getattr(function, "__name__", "f")
-        hint = f" Give {name} and its arguments, not {name}(...): the process makes the call."
-    raise TypeError(f"{doing}: must be given a function; got {safe_repr(function, 200)}.{hint}")
-
-
-def _child_lineage(parent: Process) -> tuple[Pid[Any], ...]:
-    """The ancestors of a child, nearest first (S26); shared by all children of *parent*."""
-    lineage = (parent.pid, *parent.lineage[: ANCESTORS_AT_MOST - 1])
-    parent.child_lineage = lineage
-    return lineage
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
 def _after_fork_in_child() -> None:

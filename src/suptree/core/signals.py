@@ -8,8 +8,9 @@ does not trap); the others become messages and keep their place in the mailbox.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from suptree.core.delivery import Delivery, Target
 from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
 from suptree.core.lifecycle import EXITING, LateLink, LateMonitor, Monitor
 from suptree.core.messages import DOWN, EXIT, Down, Exit
@@ -19,27 +20,14 @@ from suptree.core.slot import Slot
 from suptree.core.stacks import stands_deep
 from suptree.errors import NoProcessError
 
-if TYPE_CHECKING:
-    from suptree.core.runqueue import RunQueue
-
-__all__ = ["Signals", "Target", "tie"]
-
-Target = Pid[Any] | str
-"""Whom to reach: a pid or a registered name."""
+__all__ = ["Signals", "tie"]
 
 
-class Signals:
+class Signals(Delivery):
     """What `Runtime` inherits: exit signals, links, monitors."""
 
-    runqueue: RunQueue
     next_id: Callable[[], int]
     """Gives a number never given out before in this runtime."""
-
-    if TYPE_CHECKING:  # what the other half gives
-
-        def find(self, target: Target, doing: str = "send") -> Process | None:
-            """The live process behind a pid or name."""
-            ...
 
     def exit(self, target: Target, reason: object, sender: Process | None) -> None:
         """Send an exit signal (S2-S7); `KILL` cannot be trapped."""
