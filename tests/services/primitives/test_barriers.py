@@ -34,7 +34,7 @@ async def got(*persons: Any, what: str = "x") -> list[Any]:
 
 async def nothing_is_left(barriers: Any) -> None:
     state = await st.sys.get_state(barriers)
-    assert state["table"].forming == {}
+    assert state["forming"] == {}
     assert (len(state["owners"]), len(state["deadlines"])) == (0, 0)
 
 
