@@ -172,6 +172,26 @@ async def test_the_last_arrival_does_not_trip_a_barrier_with_the_dead(runtime):
     await nothing_is_left(barriers)
 
 
+async def test_one_who_died_in_this_moment_does_not_complete_a_barrier(runtime):
+    barriers = await Barriers.start_link()
+    a, b = await people(2)
+    dead = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=a))
+    await settle()
+    await st.sys.suspend(barriers)
+    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=b))
+    await settle()
+    st.exit(a, st.KILL)  # its Down comes after the arrival of b
+    await wait_down(a)
+
+    await st.sys.resume(barriers)
+
+    with pytest.raises(BarrierBrokenError, match="died"):
+        await dead
+    assert await Barriers.waiting(barriers, "gate") == (b,)
+    assert (await Barriers.arrive(barriers, "gate", 2)).place == 1
+    assert (await task).place == 0
+
+
 async def test_who_gives_up_waiting_has_not_arrived_and_may_come_again(runtime):
     barriers = await Barriers.start_link()
     a, b = await people(2)
@@ -206,6 +226,19 @@ async def test_one_who_left_in_this_moment_does_not_complete_a_barrier(runtime):
     assert (await Barriers.arrive(barriers, "gate", 2)).place == 1
     assert (await other).place == 0
     assert task.cancelled()
+
+
+async def test_what_is_no_party_is_refused_and_leaves_the_others_waiting(runtime):
+    barriers = await Barriers.start_link()
+    (a,) = await people(1)
+    await comes(a, barriers, 2)
+
+    for wrong in ("me", [], {}):  # the last two have no hash
+        with pytest.raises(st.BadArgumentError, match="party must be a pid"):
+            await Barriers.arrive(barriers, "gate", 2, party=wrong)
+    await wait_mailbox_empty(barriers)
+
+    assert await Barriers.waiting(barriers, "gate") == (a,)
 
 
 @pytest.mark.parametrize(

@@ -316,14 +316,14 @@ def test_a_ballot_is_decided_exactly_when_nothing_can_change_it(size, data):
     """By quorum as soon as a choice has it; out of reach as soon as no way of voting leads there."""
     quorum = data.draw(some.integers(1, size))
     voters: Any = tuple(range(size))
-    ballot = Ballot(Proposal("?", voters, ("x", "y"), quorum, 1.0), voters[0], 0.0)
     counts = {"x": 0, "y": 0}
+    ballot = Ballot(Proposal("?", voters, ("x", "y"), quorum, 1.0), voters[0], 0.0, dict(counts))
     outstanding = size
     for voter in data.draw(some.permutations(voters)):
         assert ballot.decision("b") is None
         what = data.draw(some.sampled_from(["x", "y", "abstain", "die"]))
         outstanding -= 1
-        ballot.said[voter] = {"abstain": (), "die": None}.get(what, (what,))
+        ballot.say(voter, {"abstain": (), "die": None}.get(what, (what,)))
         if what in counts:
             counts[what] += 1
         verdict = ballot.decision("b")

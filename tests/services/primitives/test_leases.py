@@ -212,6 +212,20 @@ async def test_a_waiter_that_died_never_wins(runtime):
     assert (await Leases.stats(leases)).left == 1
 
 
+async def test_who_waits_on_behalf_of_one_that_died_waits_no_longer(runtime):
+    leases = await Leases.start_link()
+    await Leases.acquire(leases, "door", ttl=100.0)
+    (dead,) = await people(1)
+    task = asyncio.ensure_future(Leases.acquire(leases, "door", timeout=None, holder=dead))
+    await settle()
+
+    st.exit(dead, st.KILL)
+
+    with pytest.raises(LeaseError, match="holder must be a live process"):
+        await task
+    assert (await Leases.status(leases, "door")).waiters == ()
+
+
 async def test_the_lease_of_a_holder_that_died_goes_to_the_next(runtime):
     leases = await Leases.start_link()
     first, second = await people(2)

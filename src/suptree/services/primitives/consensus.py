@@ -18,7 +18,7 @@ True
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -45,22 +45,27 @@ class Ballot:
     asked: Proposal
     proposer: Pid[Any]
     since: float
+    votes: dict[Hashable, int]
     said: dict[Pid[Any], _Said] = field(default_factory=dict[Pid[Any], _Said])
     waiters: list[ReplyTo] = field(default_factory=list[ReplyTo])
 
+    def say(self, voter: Pid[Any], said: _Said) -> None:
+        """Count it."""
+        self.said[voter] = said
+        for choice in said or ():
+            self.votes[choice] += 1
+
     def decision(self, id: str, why: Cause | None = None) -> Decision | None:
         """By a quorum, or because there can be none any more; or *why* it ends without one."""
-        given = Counter(choice for said in self.said.values() for choice in said or ())
-        votes = {choice: given[choice] for choice in self.asked.choices}
-        best = max(votes, key=votes.__getitem__)
+        best, most = max(self.votes.items(), key=lambda each: each[1])
         to_come = len(self.asked.participants) - len(self.said)
-        if why is None and votes[best] >= self.asked.quorum:
+        if why is None and most >= self.asked.quorum:
             why = "quorum"
-        elif why is None and votes[best] + to_come < self.asked.quorum:
+        elif why is None and most + to_come < self.asked.quorum:
             why = "out of reach"
         if why is None:
             return None
-        choice, counted = best if why == "quorum" else None, MappingProxyType(votes)
+        choice, counted = best if why == "quorum" else None, MappingProxyType(self.votes)
         abstained = tuple(pid for pid, said in self.said.items() if said == ())
         silent = tuple(pid for pid in self.asked.participants if self.said.get(pid) is None)
         return Decision(id, self.asked.subject, choice, why, counted, abstained, silent)
@@ -164,7 +169,7 @@ class Consensus(Primitive[str]):
             raise errors.ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
         self.number += 1
         id = f"{self.pid.id}.{self.number}"
-        self.open[id] = Ballot(asked, proposer, self.now())
+        self.open[id] = Ballot(asked, proposer, self.now(), dict.fromkeys(asked.choices, 0))
         self.due_at(id, self.now() + asked.timeout)
         self.watch((proposer, *asked.participants), id)
         request = VoteRequested(id, asked.subject, asked.choices, asked.timeout)
@@ -186,7 +191,7 @@ class Consensus(Primitive[str]):
         if ballot.said.get(voter) is not None:
             raise errors.AlreadyVotedError(id, voter)
         ballot.asked.check_choices(id, said)
-        ballot.said[voter] = said
+        ballot.say(voter, said)
         self._look(id)
 
     def overdue(self, key: str) -> None:
@@ -221,8 +226,6 @@ class Consensus(Primitive[str]):
         for sender in ballot.waiters:
             self.reply(sender, decision)
         facts = {"ballot": id, "choice": decision.choice, "cause": decision.why}
-        numbers = {
-            "votes_count": sum(decision.votes.values()),
-            "silent_count": len(decision.silent),
-        }
+        votes, silent = sum(decision.votes.values()), len(decision.silent)
+        numbers = {"votes_count": votes, "silent_count": silent}
         self.emit(events.BALLOT_CLOSED, duration_s=self.now() - ballot.since, **facts, **numbers)

@@ -41,7 +41,7 @@ __all__ = ["Leases"]
 
 @dataclass(slots=True, eq=False)
 class _Claim:
-    """One in line: the lease that it asks for, token 0, and then has; since when it does that."""
+    """One in line: the *lease* that it asks for, without a token, and then has; *since* when."""
 
     sender: ReplyTo
     lease: Lease
