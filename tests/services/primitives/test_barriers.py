@@ -172,24 +172,29 @@ async def test_the_last_arrival_does_not_trip_a_barrier_with_the_dead(runtime):
     await nothing_is_left(barriers)
 
 
-async def test_one_who_died_in_this_moment_does_not_complete_a_barrier(runtime):
+async def test_those_who_died_in_this_moment_do_not_complete_a_barrier(runtime):
     barriers = await Barriers.start_link()
-    a, b = await people(2)
-    dead = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=a))
+    a, b, c = await people(3)
+    dead = [
+        asyncio.ensure_future(Barriers.arrive(barriers, "gate", 3, party=each)) for each in (a, b)
+    ]
     await settle()
     await st.sys.suspend(barriers)
-    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=b))
+    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 3, timeout=5.0, party=c))
     await settle()
-    st.exit(a, st.KILL)  # its Down comes after the arrival of b
-    await wait_down(a)
+    for each in (a, b):  # their Downs come after the arrival of c
+        st.exit(each, st.KILL)
+        await wait_down(each)
 
     await st.sys.resume(barriers)
 
-    with pytest.raises(BarrierBrokenError, match="died"):
-        await dead
-    assert await Barriers.waiting(barriers, "gate") == (b,)
-    assert (await Barriers.arrive(barriers, "gate", 2)).place == 1
-    assert (await task).place == 0
+    for each in dead:
+        with pytest.raises(BarrierBrokenError, match="died"):
+            await each
+    assert await Barriers.waiting(barriers, "gate") == (c,)
+    with pytest.raises(BarrierBrokenError, match="in time"):
+        await task
+    await nothing_is_left(barriers)
 
 
 async def test_who_gives_up_waiting_has_not_arrived_and_may_come_again(runtime):
@@ -217,8 +222,8 @@ async def test_one_who_left_in_this_moment_does_not_complete_a_barrier(runtime):
     task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=a))
     await settle()
 
-    task.cancel()  # the news of it is still to come
     other = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=b))
+    task.cancel()  # the news of it comes after the arrival of the other
     await settle()
 
     assert not other.done()
@@ -226,6 +231,23 @@ async def test_one_who_left_in_this_moment_does_not_complete_a_barrier(runtime):
     assert (await Barriers.arrive(barriers, "gate", 2)).place == 1
     assert (await other).place == 0
     assert task.cancelled()
+
+
+async def test_one_who_left_in_this_moment_may_come_again(runtime):
+    barriers = await Barriers.start_link()
+    a, b = await people(2)
+    await comes(b, barriers, 4)
+    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 4, party=a))
+    await settle()
+
+    again = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 4, timeout=5.0, party=a))
+    task.cancel()  # the news of it comes after the second arrival
+    await settle()
+
+    assert task.cancelled()
+    assert await Barriers.waiting(barriers, "gate") == (b, a)
+    with pytest.raises(BarrierBrokenError, match="in time"):
+        await again
 
 
 async def test_what_is_no_party_is_refused_and_leaves_the_others_waiting(runtime):

@@ -167,11 +167,14 @@ async def wait_in(
 
     The *key* is made here, and nobody else has it: it says which one left.
     """
-    key = object()
+    key, settled = object(), False
     try:
-        return await enter(server, name, key, *args)
+        answer = await enter(server, name, key, *args)
+        settled = True
+        return answer
     except BadRequestError:  # it is another kind of server: there is nothing to leave
+        settled = True
         raise
-    except BaseException:  # refused, given up, cancelled or killed: it must not be ours unseen
-        leave(server, name, key)
-        raise
+    finally:
+        if not settled:  # refused, given up, cancelled or killed: it must not be ours unseen
+            leave(server, name, key)
