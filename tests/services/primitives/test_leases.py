@@ -437,4 +437,5 @@ async def test_every_event_of_leases_is_emitted_as_declared(runtime):
     assert seen[1][1]["waited_s"] == pytest.approx(2.0)
     assert seen[2][1]["held_s"] == pytest.approx(2.0)
     stats = await Leases.stats(leases)
-    assert (stats.granted, stats.expired, stats.died, stats.left) == (3, 1, 1, 1)
+    assert (stats.granted, stats.released, stats.expired, stats.died) == (3, 1, 1, 1)
+    assert stats.left == 1
