@@ -308,6 +308,66 @@ async def test_link_to_the_dead_raises_noproc_unless_trapping(runtime):
     assert await st.receive(timeout=0) == st.Exit(dead, st.NOPROC)
 
 
+@pytest.mark.otp("S10", "S13")
+async def test_a_link_to_one_that_still_unwinds_is_told_after_who_watched_before(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    ref = st.monitor(pid)
+    st.exit(pid, st.KILL)
+
+    st.link(pid)
+
+    assert await st.receive() == st.Down(ref, pid, st.KILLED)
+    assert await st.receive(timeout=0) == st.Exit(pid, st.NOPROC)
+    assert not st.current()._process.links
+
+
+@pytest.mark.otp("S9", "S10")
+async def test_unlink_takes_back_a_link_to_one_that_still_unwinds(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    st.exit(pid, st.KILL)
+
+    for _ in range(2):
+        st.link(pid)
+        st.unlink(pid)
+
+    await wait_down(pid)
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
+
+
+@pytest.mark.otp("S10")
+async def test_a_link_to_one_that_still_unwinds_ends_who_has_stopped_trapping(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+
+    async def work() -> None:
+        st.trap_exit(True)
+        st.exit(pid, st.KILL)
+        st.link(pid)
+        st.trap_exit(False)
+        await wait_for_ever()
+
+    assert await wait_down(runtime.spawn(work)) is st.NOPROC
+
+
+@pytest.mark.otp("S10")
+async def test_one_that_unwinds_owes_nothing_to_who_linked_late_and_died(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+
+    async def work() -> None:
+        st.trap_exit(True)
+        st.exit(pid, st.KILL)
+        st.link(pid)
+        st.exit(st.current(), st.KILL)
+        await wait_for_ever()
+
+    assert await wait_down(runtime.spawn(work)) is st.KILLED
+    assert not pid.is_alive()
+
+
 @pytest.mark.otp("S10")
 async def test_link_to_oneself_does_nothing(runtime):
     async def work() -> None:
@@ -340,6 +400,36 @@ async def test_monitor_of_the_dead_gives_noproc_whatever_it_died_of(runtime):
     assert await st.receive() == st.Down(by_pid, pid, st.NOPROC)
     assert await st.receive() == st.Down(by_name, "nobody", st.NOPROC)
     assert not st.current()._process.watching
+
+
+@pytest.mark.otp("S11", "S13")
+async def test_a_monitor_of_one_that_still_unwinds_is_told_after_those_that_were_there_before(
+    runtime,
+):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    before = st.monitor(pid)
+    st.exit(pid, st.KILL)
+
+    late = st.monitor(pid)
+
+    assert await st.receive() == st.Down(before, pid, st.KILLED)
+    assert await st.receive(timeout=0) == st.Down(late, pid, st.NOPROC)
+    assert not st.current()._process.watching
+
+
+@pytest.mark.otp("S12")
+async def test_demonitor_takes_back_a_monitor_of_one_that_still_unwinds(runtime):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    st.exit(pid, st.KILL)
+    late = st.monitor(pid)
+
+    assert st.demonitor(late)
+
+    await wait_down(pid)
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=0)
 
 
 @pytest.mark.otp("S11")

@@ -393,3 +393,24 @@ def test_tree_that_gives_up_ends_the_test_as_it_would_end_a_block(
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*RuntimeStoppedError: *the cellar ended: 'flooded'*"])
+
+
+def test_nothing_of_a_test_is_kept_to_the_end_of_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import weakref
+        import suptree as st
+
+        BEFORE = []
+
+        async def test_one(runtime):
+            runtime.spawn(st.receive)
+            BEFORE.append(weakref.ref(runtime))
+
+        async def test_two():
+            import gc
+            gc.collect()
+            assert BEFORE[0]() is None
+        """
+    )
+    pytester.runpytest_inprocess(*QUIET).assert_outcomes(passed=2)

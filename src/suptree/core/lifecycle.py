@@ -17,7 +17,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from suptree.core.messages import Envelope
+from suptree.core.exits import NOPROC
+from suptree.core.messages import DOWN, Down, Envelope
 from suptree.core.slot import Slot
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = [
     "EXITING",
     "IDLE",
     "INIT",
+    "LateLink",
+    "LateMonitor",
     "Monitor",
     "READY",
     "RECEIVING",
@@ -164,3 +167,40 @@ class Monitor:
         self.target = target
         self.object = object
         self.slot = slot
+
+    def tell(self, reason: object) -> None:
+        """*target* has ended with *reason* (S11)."""
+        watcher, ref = self.watcher, self.ref
+        assert watcher is not None
+        assert ref is not None
+        if watcher.watching is not None:
+            watcher.watching.pop(ref, None)
+        watcher.deliver((DOWN, Down(ref, self.object, reason)))
+
+
+class LateMonitor(Monitor):
+    """A monitor of one who was not alive any more, but had frames that unwind.
+
+    It is told that nobody was there, and in its turn: what the dying one owes to those who
+    came before is sent first, as signals between two processes keep their order.
+    """
+
+    __slots__ = ()
+
+    def tell(self, reason: object) -> None:
+        """*target* has ended, and had been dead for *watcher* from the beginning."""
+        super().tell(NOPROC)
+
+
+class LateLink(Monitor):
+    """A link of *watcher* to one who was not alive any more; as `LateMonitor` (S10)."""
+
+    __slots__ = ()
+
+    def tell(self, reason: object) -> None:
+        """*target* has ended: an exit signal, unless the link has been removed since."""
+        process, dead = self.watcher, self.target
+        assert process is not None
+        if process.links is not None and dead in process.links:
+            del process.links[dead]
+            process.runtime.exit_from_link(dead, process, NOPROC)

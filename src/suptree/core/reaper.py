@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from suptree.core.lifecycle import DEAD, EXITING
-from suptree.core.messages import CALL, CAST, DOWN, INFO, Down
+from suptree.core.messages import CALL, CAST, INFO
 from suptree.core.process import Process
 from suptree.errors import ServerExitError, StartError
 
@@ -127,14 +127,8 @@ class Reaper:
         for monitor in monitors:
             if monitor.slot is not None:
                 monitor.slot.set(reason)
-                continue
-            watcher = monitor.watcher
-            ref = monitor.ref
-            assert watcher is not None
-            assert ref is not None
-            if watcher.watching is not None:
-                watcher.watching.pop(ref, None)
-            watcher.deliver((DOWN, Down(ref, monitor.object, reason)))
+            else:
+                monitor.tell(reason)
 
     def _tell_links(self, process: Process, reason: object) -> None:
         links, process.links = process.links, None

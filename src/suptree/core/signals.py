@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from suptree.core.exits import KILL, KILLED, NOPROC, NORMAL
-from suptree.core.lifecycle import EXITING, Monitor
+from suptree.core.lifecycle import EXITING, LateLink, LateMonitor, Monitor
 from suptree.core.messages import DOWN, EXIT, Down, Exit
 from suptree.core.pid import Pid, Ref
 from suptree.core.process import Process
@@ -85,12 +85,19 @@ class Signals:
             return
         if other is not None:
             tie(process, other)
-        elif _dying(target) in (process.links or ()):
+            return
+        dying = _dying(target)
+        if dying is process or (process.links is not None and dying in process.links):
             return  # linked already, and told when its frames have unwound
-        elif process.trap_exit and isinstance(target, Pid):
-            process.deliver((EXIT, Exit(target, NOPROC)))
-        else:
+        if not process.trap_exit or not isinstance(target, Pid):
             raise NoProcessError(target, "link")
+        if dying is None:
+            process.deliver((EXIT, Exit(target, NOPROC)))
+            return
+        if process.links is None:
+            process.links = {}
+        process.links[dying] = None
+        _watch(LateLink(None, process, dying, target, None))
 
     def unlink(self, process: Process, target: Target) -> None:
         """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
@@ -109,15 +116,16 @@ class Signals:
         """Have *watcher* told when *target* ends: exactly one Down (S11)."""
         ref = Ref(self.next_id())
         process = self.find(target, "monitor")
-        if process is None:
-            watcher.deliver((DOWN, Down(ref, target, NOPROC)))
-            return ref
         if process is watcher:  # nobody outlives himself: there is nothing to tell
             return ref
-        monitor = Monitor(ref, watcher, process, target, None)
-        if process.monitors is None:
-            process.monitors = {}
-        process.monitors[monitor] = None
+        if process is not None:
+            monitor = Monitor(ref, watcher, process, target, None)
+        elif (dying := _dying(target)) is not None:
+            monitor = LateMonitor(ref, watcher, dying, target, None)
+        else:
+            watcher.deliver((DOWN, Down(ref, target, NOPROC)))
+            return ref
+        _watch(monitor)
         if watcher.watching is None:
             watcher.watching = {}
         watcher.watching[ref] = monitor
@@ -143,10 +151,7 @@ class Signals:
         if process is None:
             slot.set(NOPROC)
             return slot
-        monitor = Monitor(None, None, process, pid, slot)
-        if process.monitors is None:
-            process.monitors = {}
-        process.monitors[monitor] = None
+        _watch(Monitor(None, None, process, pid, slot))
         return slot
 
     def forget_down(self, pid: Pid[Any], slot: Slot) -> None:
@@ -167,6 +172,14 @@ def tie(one: Process, other: Process) -> None:
         other.links = {}
     one.links[other] = None
     other.links[one] = None
+
+
+def _watch(monitor: Monitor) -> None:
+    """Have it told when its target ends, after those that were there before."""
+    process = monitor.target
+    if process.monitors is None:
+        process.monitors = {}
+    process.monitors[monitor] = None
 
 
 def _dying(target: Target) -> Process | None:

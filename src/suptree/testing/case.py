@@ -55,6 +55,11 @@ class Settings:
             words.append(f"--suptree-seed={self.seed}")
         return " ".join(words)
 
+    def seed_of(self, item: pytest.Item) -> int | None:
+        """The seed of a test: that of the run mixed with its name, so that order is free."""
+        seed = self.seed
+        return None if seed is None else zlib.crc32(item.nodeid.encode(), seed & 0xFFFFFFFF)
+
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
         """Read the options of a run."""
@@ -136,12 +141,6 @@ class Case:
                 "e.g. @pytest.mark.suptree_sharing('off')."
             )
         return _choice("suptree_sharing", str(marker.args[0]), SHARING)
-
-    @property
-    def seed(self) -> int | None:
-        """The seed of this test: that of the run mixed with its name, so that order is free."""
-        seed = self.settings.seed
-        return None if seed is None else zlib.crc32(self.item.nodeid.encode(), seed & 0xFFFFFFFF)
 
     @property
     def runner(self) -> TestRunner:

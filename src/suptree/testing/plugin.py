@@ -45,6 +45,7 @@ FOREIGN_MARKERS: Final = ("asyncio", "anyio", "trio", "twisted", "tornado", "gen
 
 CASE: Final = pytest.StashKey[Case]()
 FAILED: Final = pytest.StashKey[bool]()
+"""Whether a test failed by itself; it stays in the stash of every test that was ours."""
 
 
 # -- options --------------------------------------------------------------------------
@@ -135,6 +136,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     ours = _is_ours(item)
     if ours or scope == "all":
         case = item.stash[CASE] = Case(item)
+        item.stash[FAILED] = False
         if scope == "all" or (ours and scope == "async"):
             case.watch()
     return (yield)
@@ -257,6 +259,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     finally:
         leaks = [] if case is None else case.end()
     shared = [] if case is None else list(case.sharing.found)
+    if case is not None:
+        del item.stash[CASE]  # pytest keeps every test to the end of its run, and what it holds
     if leaks and not item.stash.get(FAILED, False):
         leaked = LeakError(leaks)
         for text in shared:
@@ -273,11 +277,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say with each failure how to get it again."""
     report = yield
-    case = item.stash.get(CASE, None)
-    if report.failed and case is not None:
+    if report.failed and FAILED in item.stash:
         item.stash[FAILED] = True
         settings = item.config.stash[SETTINGS]
-        again = f'{settings.header()} (of this test: {case.seed})\nagain: pytest "{item.nodeid}" {settings.arguments()}'
+        head = f"{settings.header()} (of this test: {settings.seed_of(item)})"
+        again = f'{head}\nagain: pytest "{item.nodeid}" {settings.arguments()}'
         report.sections.append(("suptree", again))
     return report
 
@@ -289,11 +293,11 @@ def pytest_runtest_makereport(
 def runtime_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Keyword arguments for `suptree.Runtime` as this run asks: direct call and seed."""
     settings = request.config.stash[SETTINGS]
-    case = request.node.stash.get(CASE, None)
     direct: dict[str, Any] = {"on": True, "off": False, "random": "random"}
+    ours = CASE in request.node.stash
     return {
         "direct_call": direct[settings.direct_call],
-        "seed": None if case is None else case.seed,
+        "seed": settings.seed_of(request.node) if ours else None,
     }
 
 
