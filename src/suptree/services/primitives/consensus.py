@@ -169,8 +169,9 @@ class Consensus(Primitive[str]):
             raise errors.ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
         self.number += 1
         id = f"{self.pid.id}.{self.number}"
-        self.open[id] = Ballot(asked, proposer, self.now(), dict.fromkeys(asked.choices, 0))
-        self.due_at(id, self.now() + asked.timeout)
+        votes, since = dict.fromkeys(asked.choices, 0), self.now()
+        self.open[id] = Ballot(asked, proposer, since, votes)
+        self.due_at(id, since + asked.timeout)
         self.watch((proposer, *asked.participants), id)
         request = VoteRequested(id, asked.subject, asked.choices, asked.timeout)
         for pid in asked.participants:
