@@ -10,8 +10,11 @@ import pytest
 import suptree as st
 from suptree.services import (
     AgentRegistry,
+    Barriers,
     ConnectionPool,
+    Consensus,
     CoordinationManager,
+    Elections,
     Leases,
     RateLimiter,
     ResourceManager,
@@ -40,6 +43,10 @@ ASKED: dict[str, Callable[[], Awaitable[Any]]] = {
     "Leases.acquire": lambda: Leases.acquire("limits", "x"),
     "Leases.hold": hold_lease,
     "Leases.status": lambda: Leases.status("limits", "x"),
+    "Barriers.arrive": lambda: Barriers.arrive("leases", "x", 2),
+    "Elections.stand": lambda: Elections.stand("leases", "x"),
+    "Consensus.propose": lambda: Consensus.propose("leases", "x", [st.current()]),
+    "Consensus.vote": lambda: Consensus.vote("leases", "x", True),
     "ResourceManager.acquire": lambda: ResourceManager.acquire("leases", "x"),
     "SchedulerManager.every": lambda: SchedulerManager.every("leases", 1.0, "x"),
     "SignalBus.publish": lambda: SignalBus.publish("leases", Signal("a.b", source="/x")),
@@ -59,7 +66,7 @@ async def test_a_wrong_server_is_refused_in_the_words_of_its_caller(runtime, ask
         await ask()
 
     owner = asked.rpartition(" ")[2].partition(".")[0]
-    kind = "an" if owner[0] == "A" else "a"
+    kind = "an" if owner[0] in "AE" else "a"
     assert caught.value.request == asked
     assert f", not {kind} {owner}. Send" in str(caught.value)
     assert caught.value.__context__ is None  # no clean-up has failed on top of it

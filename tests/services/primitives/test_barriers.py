@@ -34,7 +34,7 @@ async def got(*persons: Any, what: str = "x") -> list[Any]:
 
 async def nothing_is_left(barriers: Any) -> None:
     state = await st.sys.get_state(barriers)
-    assert state["table"].forming == {}
+    assert state["forming"] == {}
     assert (len(state["owners"]), len(state["deadlines"])) == (0, 0)
 
 
@@ -172,6 +172,31 @@ async def test_the_last_arrival_does_not_trip_a_barrier_with_the_dead(runtime):
     await nothing_is_left(barriers)
 
 
+async def test_those_who_died_in_this_moment_do_not_complete_a_barrier(runtime):
+    barriers = await Barriers.start_link()
+    a, b, c = await people(3)
+    dead = [
+        asyncio.ensure_future(Barriers.arrive(barriers, "gate", 3, party=each)) for each in (a, b)
+    ]
+    await settle()
+    await st.sys.suspend(barriers)
+    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 3, timeout=5.0, party=c))
+    await settle()
+    for each in (a, b):  # their Downs come after the arrival of c
+        st.exit(each, st.KILL)
+        await wait_down(each)
+
+    await st.sys.resume(barriers)
+
+    for each in dead:
+        with pytest.raises(BarrierBrokenError, match="died"):
+            await each
+    assert await Barriers.waiting(barriers, "gate") == (c,)
+    with pytest.raises(BarrierBrokenError, match="in time"):
+        await task
+    await nothing_is_left(barriers)
+
+
 async def test_who_gives_up_waiting_has_not_arrived_and_may_come_again(runtime):
     barriers = await Barriers.start_link()
     a, b = await people(2)
@@ -197,8 +222,8 @@ async def test_one_who_left_in_this_moment_does_not_complete_a_barrier(runtime):
     task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=a))
     await settle()
 
-    task.cancel()  # the news of it is still to come
     other = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 2, party=b))
+    task.cancel()  # the news of it comes after the arrival of the other
     await settle()
 
     assert not other.done()
@@ -206,6 +231,36 @@ async def test_one_who_left_in_this_moment_does_not_complete_a_barrier(runtime):
     assert (await Barriers.arrive(barriers, "gate", 2)).place == 1
     assert (await other).place == 0
     assert task.cancelled()
+
+
+async def test_one_who_left_in_this_moment_may_come_again(runtime):
+    barriers = await Barriers.start_link()
+    a, b = await people(2)
+    await comes(b, barriers, 4)
+    task = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 4, party=a))
+    await settle()
+
+    again = asyncio.ensure_future(Barriers.arrive(barriers, "gate", 4, timeout=5.0, party=a))
+    task.cancel()  # the news of it comes after the second arrival
+    await settle()
+
+    assert task.cancelled()
+    assert await Barriers.waiting(barriers, "gate") == (b, a)
+    with pytest.raises(BarrierBrokenError, match="in time"):
+        await again
+
+
+async def test_what_is_no_party_is_refused_and_leaves_the_others_waiting(runtime):
+    barriers = await Barriers.start_link()
+    (a,) = await people(1)
+    await comes(a, barriers, 2)
+
+    for wrong in ("me", [], {}):  # the last two have no hash
+        with pytest.raises(st.BadArgumentError, match="party must be a pid"):
+            await Barriers.arrive(barriers, "gate", 2, party=wrong)
+    await wait_mailbox_empty(barriers)
+
+    assert await Barriers.waiting(barriers, "gate") == (a,)
 
 
 @pytest.mark.parametrize(

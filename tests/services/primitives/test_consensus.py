@@ -19,7 +19,8 @@ from suptree.services import (
     NotAParticipantError,
     VoteRequested,
 )
-from suptree.services.primitives.ballot import Ballot
+from suptree.services.primitives.arguments import Proposal
+from suptree.services.primitives.consensus import Ballot
 from suptree.testing import wait_down, wait_mailbox_empty
 from tests.services.primitives.people import Person, hear, people, settle
 
@@ -314,22 +315,18 @@ async def test_every_event_of_consensus_is_emitted_as_declared(runtime):
 def test_a_ballot_is_decided_exactly_when_nothing_can_change_it(size, data):
     """By quorum as soon as a choice has it; out of reach as soon as no way of voting leads there."""
     quorum = data.draw(some.integers(1, size))
-    voters = list(range(size))
-    ballot = Ballot("b", "?", ("x", "y"), tuple(voters), quorum)  # type: ignore[arg-type]
+    voters: Any = tuple(range(size))
     counts = {"x": 0, "y": 0}
+    ballot = Ballot(Proposal("?", voters, ("x", "y"), quorum, 1.0), voters[0], 0.0, dict(counts))
     outstanding = size
     for voter in data.draw(some.permutations(voters)):
-        assert ballot.verdict() is None
+        assert ballot.decision("b") is None
         what = data.draw(some.sampled_from(["x", "y", "abstain", "die"]))
         outstanding -= 1
-        if what == "abstain":
-            ballot.abstain(voter)
-        elif what == "die":
-            ballot.lose(voter)
-        else:
-            ballot.vote(voter, what)
+        ballot.say(voter, {"abstain": (), "die": None}.get(what, (what,)))
+        if what in counts:
             counts[what] += 1
-        verdict = ballot.verdict()
+        verdict = ballot.decision("b")
         winner = next((choice for choice, votes in counts.items() if votes >= quorum), None)
         hopeless = all(votes + outstanding < quorum for votes in counts.values())
         assert (verdict is not None) is (winner is not None or hopeless)

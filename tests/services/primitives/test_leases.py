@@ -212,6 +212,20 @@ async def test_a_waiter_that_died_never_wins(runtime):
     assert (await Leases.stats(leases)).left == 1
 
 
+async def test_who_waits_on_behalf_of_one_that_died_waits_no_longer(runtime):
+    leases = await Leases.start_link()
+    await Leases.acquire(leases, "door", ttl=100.0)
+    (dead,) = await people(1)
+    task = asyncio.ensure_future(Leases.acquire(leases, "door", timeout=None, holder=dead))
+    await settle()
+
+    st.exit(dead, st.KILL)
+
+    with pytest.raises(LeaseError, match="holder must be a live process"):
+        await task
+    assert (await Leases.status(leases, "door")).waiters == ()
+
+
 async def test_the_lease_of_a_holder_that_died_goes_to_the_next(runtime):
     leases = await Leases.start_link()
     first, second = await people(2)
@@ -391,7 +405,7 @@ async def test_nothing_is_left_of_what_is_over(runtime):
 
     state = await st.sys.get_state(leases)
     assert (len(state["owners"]), len(state["deadlines"]), state["timer"]) == (0, 0, None)
-    assert (state["table"].held, state["table"].waiting) == ({}, {})
+    assert state["lines"] == {}
 
 
 async def test_every_event_of_leases_is_emitted_as_declared(runtime):
@@ -423,4 +437,5 @@ async def test_every_event_of_leases_is_emitted_as_declared(runtime):
     assert seen[1][1]["waited_s"] == pytest.approx(2.0)
     assert seen[2][1]["held_s"] == pytest.approx(2.0)
     stats = await Leases.stats(leases)
-    assert (stats.granted, stats.expired, stats.died, stats.left) == (3, 1, 1, 1)
+    assert (stats.granted, stats.released, stats.expired, stats.died) == (3, 1, 1, 1)
+    assert stats.left == 1

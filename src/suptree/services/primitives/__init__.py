@@ -1,10 +1,8 @@
 """Coordination primitives: leases, barriers, elections, and consensus by vote."""
 
-from suptree.services.primitives.ballot import ConsensusStats, Decision, VoteRequested
-from suptree.services.primitives.barrier_table import Arrival, BarrierStats
 from suptree.services.primitives.barriers import Barriers
 from suptree.services.primitives.consensus import Consensus
-from suptree.services.primitives.elections import Elections, ElectionStats, LeaderChanged
+from suptree.services.primitives.elections import Elections
 from suptree.services.primitives.errors import (
     AlreadyArrivedError,
     AlreadyVotedError,
@@ -23,8 +21,21 @@ from suptree.services.primitives.errors import (
     NotAPartyError,
     PrimitiveError,
 )
-from suptree.services.primitives.lease_table import Lease, LeaseStats, LeaseStatus
 from suptree.services.primitives.leases import Leases
+from suptree.services.primitives.stats import (
+    BarrierStats,
+    ConsensusStats,
+    ElectionStats,
+    LeaseStats,
+)
+from suptree.services.primitives.values import (
+    Arrival,
+    Decision,
+    LeaderChanged,
+    Lease,
+    LeaseStatus,
+    VoteRequested,
+)
 
 __all__ = [
     "AlreadyArrivedError",

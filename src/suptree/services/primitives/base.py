@@ -1,17 +1,17 @@
 """`Primitive`: what the servers of this folder have in common.
 
-Deadlines behind one timer, owners that are watched, and refusals, which are answers.  No
-polling: what happens, happens at a message or at a deadline.
+Deadlines behind one timer, owners that are watched, waits that can be given up, and refusals,
+which are answers.  No polling: what happens, happens at a message or at a deadline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from suptree.core import Down, Pid, Timer, send
-from suptree.errors import BadArgumentError, MailboxFullError
+from suptree.core import Down, Pid, Timer, current, send
+from suptree.errors import BadArgumentError, BadRequestError, MailboxFullError
 from suptree.otp import GenServer
 from suptree.services.parts.checks import check_process
 from suptree.services.parts.deadlines import NEVER, Deadlines
@@ -19,9 +19,10 @@ from suptree.services.parts.owners import Owners
 from suptree.services.primitives.errors import PrimitiveError
 from suptree.telemetry import Event
 
-__all__ = ["Primitive"]
+__all__ = ["Primitive", "asker", "wait_in"]
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 
 class _Due:
@@ -43,13 +44,15 @@ class Primitive(GenServer, Generic[K]):
     call_raises = (BadArgumentError, PrimitiveError)
     refusal: ClassVar[type[PrimitiveError]] = PrimitiveError
     """What the server raises when something is refused for no reason with a class of its own."""
+    counted: ClassVar[tuple[str, ...]] = ()
+    """What it counts for ever, as its statistics name it."""
 
     def __init__(self) -> None:
         self.owners: Owners[K] = Owners()
         self.deadlines: Deadlines[_Moment] = Deadlines()
         self.moments: dict[str, _Moment] = {}
         self.timer: Timer | None = None
-        self.undelivered = 0
+        self.counts = dict.fromkeys(self.counted, 0)
 
     def overdue(self, key: str) -> None:
         """The deadline of *key* has passed."""
@@ -97,7 +100,18 @@ class Primitive(GenServer, Generic[K]):
         """Seconds by the clock of the runtime."""
         return self.pid.runtime.now()
 
-    def check_here(self, role: str, pid: Pid[Any]) -> None:
+    def watch(self, pids: Iterable[Pid[Any]], key: K) -> None:
+        """Each of *pids* owns *key*, until it is `settled`."""
+        for pid in pids:
+            self.owners.add(pid, key)
+
+    def settled(self, key: str, pids: Iterable[Pid[Any]], owned: K) -> None:
+        """*key* has no deadline any more, and none of *pids* owns *owned*."""
+        self.not_due(key)
+        for pid in pids:
+            self.owners.discard(pid, owned)
+
+    def check_here(self, role: str, *pids: Pid[Any]) -> None:
         """Refuse what is no process of this runtime: it could not be watched.
 
         Raises:
@@ -105,29 +119,62 @@ class Primitive(GenServer, Generic[K]):
             PrimitiveError: It lives in another runtime.
         """
         who = type(self).__name__
-        check_process(who, role, pid)
-        if pid.runtime is not self.pid.runtime:
-            place = f"{pid!r} of {pid.runtime!r}"
-            raise self.refusal(f"{who}: {role} must live in this runtime; got {place}.")
+        for pid in pids:
+            check_process(who, role, pid)
+            if pid.runtime is not self.pid.runtime:
+                place = f"{pid!r} of {pid.runtime!r}"
+                raise self.refusal(f"{who}: {role} must live in this runtime; got {place}.")
 
     def check_alive(self, role: str, pid: Pid[Any]) -> None:
         """As `check_here`, and refuse the dead."""
         self.check_here(role, pid)
         if not pid.is_alive():
-            who = type(self).__name__
-            raise self.refusal(f"{who}: {role} must be a live process; got {pid!r}.")
+            raise self.dead(role, pid)
+
+    def dead(self, role: str, pid: Pid[Any]) -> PrimitiveError:
+        """The refusal of *pid*, which has ended."""
+        who = type(self).__name__
+        return self.refusal(f"{who}: {role} must be a live process; got {pid!r}.")
 
     def tell(self, pid: Pid[Any], message: object) -> None:
         """Send; what a full mailbox refuses is counted."""
         try:
             send(pid, message)
         except MailboxFullError:
-            self.undelivered += 1
+            self.counts["undelivered"] += 1
 
-    def emit(
-        self, event: Event, measurements: Mapping[str, float], metadata: Mapping[str, object]
-    ) -> None:
-        """Tell who listens."""
+    def emit(self, event: Event, **facts: Any) -> None:
+        """Tell who listens; *facts* are the measurements and the metadata that *event* declares."""
         slot = self.pid.runtime.telemetry.slot(event)
         if slot.handlers:
-            slot.emit(measurements, {"server": self.pid, **metadata})
+            measurements = {name: facts.pop(name) for name in event.measurements}
+            slot.emit(measurements, {"server": self.pid, **facts})
+
+
+def asker(given: Pid[Any] | None) -> Pid[Any]:
+    """Who is meant: *given*, or else the current process."""
+    return current() if given is None else given
+
+
+async def wait_in(
+    enter: Callable[..., Awaitable[T]],
+    leave: Callable[[Any, str, object], None],
+    server: object,
+    name: str,
+    *args: object,
+) -> T:
+    """`enter(server, name, key, *args)`; whoever stops waiting for the answer, for any reason, leaves.
+
+    The *key* is made here, and nobody else has it: it says which one left.
+    """
+    key, settled = object(), False
+    try:
+        answer = await enter(server, name, key, *args)
+        settled = True
+        return answer
+    except BadRequestError:  # it is another kind of server: there is nothing to leave
+        settled = True
+        raise
+    finally:
+        if not settled:  # refused, given up, cancelled or killed: it must not be ours unseen
+            leave(server, name, key)

@@ -21,35 +21,54 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from suptree.core import Pid, ReplyTo, current
+from suptree.core import Pid, ReplyTo
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.parts.checks import check_count, check_name, check_process
-from suptree.services.primitives import events
-from suptree.services.primitives.ballot import (
-    Ballot,
-    ConsensusStats,
-    Decision,
-    Proposal,
-    VoteRequested,
-)
-from suptree.services.primitives.base import Primitive
-from suptree.services.primitives.errors import (
-    BallotClosedError,
-    BallotNotFoundError,
-    ConsensusError,
-)
+from suptree.services.primitives import errors, events
+from suptree.services.primitives.arguments import Proposal
+from suptree.services.primitives.base import Primitive, asker
+from suptree.services.primitives.stats import ConsensusStats
+from suptree.services.primitives.values import Cause, Decision, VoteRequested
 
-__all__ = ["Consensus"]
+__all__ = ["Ballot", "Consensus"]
+
+_Said = tuple[Hashable, ...] | None  # (choice,): a vote; (): an abstention; None: it died
 
 
 @dataclass(slots=True)
-class _Open:
-    ballot: Ballot
+class Ballot:
+    """What was said so far.  Whoever abstains or dies is a vote that will not come."""
+
+    asked: Proposal
     proposer: Pid[Any]
     since: float
+    votes: dict[Hashable, int]
+    said: dict[Pid[Any], _Said] = field(default_factory=dict[Pid[Any], _Said])
     waiters: list[ReplyTo] = field(default_factory=list[ReplyTo])
+
+    def say(self, voter: Pid[Any], said: _Said) -> None:
+        """Count it."""
+        self.said[voter] = said
+        for choice in said or ():
+            self.votes[choice] += 1
+
+    def decision(self, id: str, why: Cause | None = None) -> Decision | None:
+        """By a quorum, or because there can be none any more; or *why* it ends without one."""
+        best, most = max(self.votes.items(), key=lambda each: each[1])
+        to_come = len(self.asked.participants) - len(self.said)
+        if why is None and most >= self.asked.quorum:
+            why = "quorum"
+        elif why is None and most + to_come < self.asked.quorum:
+            why = "out of reach"
+        if why is None:
+            return None
+        choice, counted = best if why == "quorum" else None, MappingProxyType(self.votes)
+        abstained = tuple(pid for pid, said in self.said.items() if said == ())
+        silent = tuple(pid for pid in self.asked.participants if self.said.get(pid) is None)
+        return Decision(id, self.asked.subject, choice, why, counted, abstained, silent)
 
 
 class Consensus(Primitive[str]):
@@ -60,7 +79,8 @@ class Consensus(Primitive[str]):
         max_open: How many ballots may be open.
     """
 
-    refusal = ConsensusError
+    refusal = errors.ConsensusError
+    counted = ("decided", "undecided", "forgotten", "undelivered")
 
     def __init__(self, *, history: int = 1_000, max_open: int = 10_000) -> None:
         super().__init__()
@@ -68,9 +88,8 @@ class Consensus(Primitive[str]):
         check_count("Consensus", "max_open", max_open)
         self.history, self.max_open = history, max_open
         self.number = 0
-        self.open: dict[str, _Open] = {}
+        self.open: dict[str, Ballot] = {}
         self.closed: OrderedDict[str, Decision] = OrderedDict()
-        self.counts = dict.fromkeys(("decided", "undecided", "forgotten"), 0)
 
     @staticmethod
     async def propose(
@@ -97,7 +116,7 @@ class Consensus(Primitive[str]):
             BadArgumentError: One of these is wrong.
         """
         asked = Proposal.of(proposal, participants, choices, quorum, timeout)
-        return await Consensus._begin(consensus, asked, current())
+        return await Consensus._open(consensus, asked, asker(None))
 
     @staticmethod
     async def vote(
@@ -115,16 +134,14 @@ class Consensus(Primitive[str]):
             BallotNotFoundError, NotAParticipantError, AlreadyVotedError, BadArgumentError:
                 It does not count.
         """
-        await Consensus._count(consensus, ballot, current() if voter is None else voter, (choice,))
+        await Consensus._say(consensus, ballot, asker(voter), (choice,))
 
     @staticmethod
     async def abstain(
         consensus: ServerRef[Consensus], ballot: str, *, voter: Pid[Any] | None = None
     ) -> None:
         """Say that no vote will come; raises as `vote` does."""
-        await Consensus._count(consensus, ballot, current() if voter is None else voter, ())
-
-    # -- handlers ------------------------------------------------------------------------
+        await Consensus._say(consensus, ballot, asker(voter), ())
 
     @call(timeout=None)
     def result(self, ballot: str) -> Decision | NoReply:
@@ -133,92 +150,83 @@ class Consensus(Primitive[str]):
         Raises:
             BallotNotFoundError: Never opened, or forgotten.
         """
-        check_name("Consensus", "ballot", ballot)
-        if ballot in self.closed:
-            return self.closed[ballot]
-        found = self.open.get(ballot)
-        if found is None:
-            raise BallotNotFoundError(ballot)
-        found.waiters = [each for each in found.waiters if not each.done()]
-        found.waiters.append(self.sender)
+        found = self._find(ballot)
+        if isinstance(found, Decision):
+            return found
+        found.waiters = [*(each for each in found.waiters if not each.done()), self.sender]
         return NoReply()
 
     @call
-    def _begin(self, asked: Proposal, proposer: Pid[Any]) -> str:
+    def stats(self) -> ConsensusStats:
+        """How many of what."""
+        return ConsensusStats(len(self.open), len(self.closed), **self.counts)
+
+    @call
+    def _open(self, asked: Proposal, proposer: Pid[Any]) -> str:
         self.check_alive("proposer", proposer)
-        for pid in asked.participants:
-            self.check_here("participants", pid)
+        self.check_here("participants", *asked.participants)
         if len(self.open) >= self.max_open:
-            raise ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
+            raise errors.ConsensusError(f"Consensus: {self.max_open} ballots are open, the limit.")
         self.number += 1
         id = f"{self.pid.id}.{self.number}"
-        self.open[id] = _Open(Ballot.of(id, asked), proposer, self.now())
-        for pid in (proposer, *asked.participants):
-            self.owners.add(pid, id)
-        self.due_at(id, self.now() + asked.timeout)
+        votes, since = dict.fromkeys(asked.choices, 0), self.now()
+        self.open[id] = Ballot(asked, proposer, since, votes)
+        self.due_at(id, since + asked.timeout)
+        self.watch((proposer, *asked.participants), id)
         request = VoteRequested(id, asked.subject, asked.choices, asked.timeout)
         for pid in asked.participants:
             if pid is not proposer:
                 self.tell(pid, request)
         numbers = {"participants_count": len(asked.participants), "quorum_count": asked.quorum}
-        self.emit(events.BALLOT_OPENED, numbers, {"ballot": id, "proposer": proposer})
+        self.emit(events.BALLOT_OPENED, ballot=id, proposer=proposer, **numbers)
         return id
 
     @call
-    def _count(self, ballot: str, voter: Pid[Any], choices: tuple[Hashable, ...]) -> None:
-        check_name("Consensus", "ballot", ballot)
+    def _say(self, id: str, voter: Pid[Any], said: tuple[Hashable, ...]) -> None:
+        ballot = self._find(id)
         check_process("Consensus", "voter", voter)
-        if ballot in self.closed:
-            raise BallotClosedError(ballot, self.closed[ballot].why)
-        if ballot not in self.open:
-            raise BallotNotFoundError(ballot)
-        found = self.open[ballot].ballot
-        found.vote(voter, *choices) if choices else found.abstain(voter)
-        self._look(ballot)
-
-    @call
-    def stats(self) -> ConsensusStats:
-        """How many of what."""
-        return ConsensusStats(
-            len(self.open), len(self.closed), undelivered=self.undelivered, **self.counts
-        )
+        if isinstance(ballot, Decision):
+            raise errors.BallotClosedError(id, ballot.why)
+        if voter not in ballot.asked.participants:
+            raise errors.NotAParticipantError(id, voter)
+        if ballot.said.get(voter) is not None:
+            raise errors.AlreadyVotedError(id, voter)
+        ballot.asked.check_choices(id, said)
+        ballot.say(voter, said)
+        self._look(id)
 
     def overdue(self, key: str) -> None:
         """The time of a ballot is over."""
-        self._close(key, self.open[key].ballot.decision("deadline"))
+        self._look(key, "deadline")
 
     def departed(self, key: str, pid: Pid[Any], reason: object) -> None:
-        """A participant or the proposer has ended."""
-        found = self.open[key]
-        if pid is found.proposer:
-            self._close(key, found.ballot.decision("withdrawn"))
-        else:
-            found.ballot.lose(pid)
-            self._look(key)
+        """A participant or the proposer has ended; a vote given before counts."""
+        self.open[key].said.setdefault(pid, None)
+        self._look(key, "withdrawn" if pid is self.open[key].proposer else None)
 
-    # -- private -------------------------------------------------------------------------
+    def _find(self, id: str) -> Ballot | Decision:
+        check_name("Consensus", "ballot", id)
+        found = self.open.get(id) or self.closed.get(id)
+        if found is None:
+            raise errors.BallotNotFoundError(id)
+        return found
 
-    def _look(self, id: str) -> None:
-        decision = self.open[id].ballot.verdict()
-        if decision is not None:
-            self._close(id, decision)
-
-    def _close(self, id: str, decision: Decision) -> None:
-        found = self.open.pop(id)
-        self.not_due(id)
-        for pid in (found.proposer, *found.ballot.participants):
-            self.owners.discard(pid, id)
+    def _look(self, id: str, why: Cause | None = None) -> None:
+        """Close the ballot, if it is decided by now, or *why* says that it ends."""
+        ballot = self.open[id]
+        decision = ballot.decision(id, why)
+        if decision is None:
+            return
+        del self.open[id]
+        self.settled(id, (ballot.proposer, *ballot.asked.participants), id)
         self.counts["decided" if decision.decided else "undecided"] += 1
         self.closed[id] = decision
         while len(self.closed) > self.history:
             self.closed.popitem(last=False)
             self.counts["forgotten"] += 1
-        for sender in found.waiters:
+        for sender in ballot.waiters:
             self.reply(sender, decision)
-        numbers = {
-            "votes_count": len(found.ballot.votes),
-            "silent_count": len(decision.silent),
-            "duration_s": self.now() - found.since,
-        }
         facts = {"ballot": id, "choice": decision.choice, "cause": decision.why}
-        self.emit(events.BALLOT_CLOSED, numbers, facts)
+        votes, silent = sum(decision.votes.values()), len(decision.silent)
+        numbers = {"votes_count": votes, "silent_count": silent}
+        self.emit(events.BALLOT_CLOSED, duration_s=self.now() - ballot.since, **facts, **numbers)

@@ -23,47 +23,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from suptree.core import Pid, current
+from suptree.core import Pid
 from suptree.otp import ServerRef, call
 from suptree.services.parts.checks import check_name, check_process
-from suptree.services.parts.store import Store, checked_store
-from suptree.services.primitives import events
-from suptree.services.primitives.base import Primitive
-from suptree.services.primitives.epochs import first_number
-from suptree.services.primitives.errors import ElectionError
+from suptree.services.parts.store import Store
+from suptree.services.primitives import errors, events
+from suptree.services.primitives.base import asker
+from suptree.services.primitives.epochs import Numbered
+from suptree.services.primitives.stats import ElectionStats
+from suptree.services.primitives.values import LeaderChanged
 
-__all__ = ["ElectionStats", "Elections", "LeaderChanged"]
-
-
-@dataclass(frozen=True, slots=True)
-class LeaderChanged:
-    """Who leads *election*: a pid, or None while nobody stands; and since which term (0: none yet)."""
-
-    election: str
-    leader: Pid[Any] | None
-    term: int
-
-
-@dataclass(frozen=True, slots=True)
-class ElectionStats:
-    """Elections, candidates and followers now; changes of a leader, and news refused by full mailboxes, ever."""
-
-    elections: int
-    candidates: int
-    followers: int
-    changes: int
-    undelivered: int
+__all__ = ["Elections"]
 
 
 @dataclass(slots=True)
 class _Election:
-    line: dict[Pid[Any], None] = field(default_factory=dict[Pid[Any], None])
+    candidates: dict[Pid[Any], None] = field(default_factory=dict[Pid[Any], None])
     followers: dict[Pid[Any], None] = field(default_factory=dict[Pid[Any], None])
     leader: Pid[Any] | None = None
     term: int = 0
 
+    def line(self, role: str) -> dict[Pid[Any], None]:
+        return self.candidates if role == "candidate" else self.followers
 
-class Elections(Primitive[str]):
+
+class Elections(Numbered[str]):
     """The server; also the client of every one: `Elections.stand(elections, name)`.
 
     Args:
@@ -71,17 +55,12 @@ class Elections(Primitive[str]):
         space: The space in the store.
     """
 
-    refusal = ElectionError
+    refusal = errors.ElectionError
+    counted = ("changes", "undelivered")
 
     def __init__(self, *, store: Store | None = None, space: str = "elections") -> None:
-        super().__init__()
-        self.store, self.space = checked_store("Elections", store), space
+        super().__init__(store, space)
         self.table: dict[str, _Election] = {}
-        self.changes = 0
-
-    async def init(self) -> None:
-        """Terms go on above all that there were."""
-        self.term = await first_number(self.store, self.space, self.pid)
 
     @staticmethod
     async def stand(
@@ -95,123 +74,99 @@ class Elections(Primitive[str]):
             ElectionError: No live candidate.
             BadArgumentError: A wrong name or candidate.
         """
-        pid = current() if candidate is None else candidate
-        return await Elections._enter(elections, name, pid, True)
+        return await Elections._enter(elections, name, "candidate", asker(candidate))
 
     @staticmethod
     async def follow(
         elections: ServerRef[Elections], name: str, *, follower: Pid[Any] | None = None
     ) -> LeaderChanged:
         """Be told of every change, without being a candidate; who leads now."""
-        pid = current() if follower is None else follower
-        return await Elections._enter(elections, name, pid, False)
+        return await Elections._enter(elections, name, "follower", asker(follower))
 
     @staticmethod
     async def resign(
         elections: ServerRef[Elections], name: str, *, candidate: Pid[Any] | None = None
     ) -> bool:
         """Lead no longer, or stand in line no longer; whether it was a candidate."""
-        pid = current() if candidate is None else candidate
-        return await Elections._quit(elections, name, pid, True)
+        return await Elections._quit(elections, name, "candidate", asker(candidate))
 
     @staticmethod
     async def unfollow(
         elections: ServerRef[Elections], name: str, *, follower: Pid[Any] | None = None
     ) -> bool:
         """Be told no more; whether it was a follower."""
-        pid = current() if follower is None else follower
-        return await Elections._quit(elections, name, pid, False)
-
-    # -- handlers ------------------------------------------------------------------------
-
-    @call
-    def _enter(self, name: str, pid: Pid[Any], stands: bool) -> LeaderChanged:
-        check_name("Elections", "name", name)
-        self.check_alive("candidate" if stands else "follower", pid)
-        election = self.table.setdefault(name, _Election())
-        (election.line if stands else election.followers)[pid] = None
-        self.owners.add(pid, name)
-        return self._current(name, told=self.sender.pid)
-
-    @call
-    def _quit(self, name: str, pid: Pid[Any], stands: bool) -> bool:
-        check_name("Elections", "name", name)
-        check_process("Elections", "candidate" if stands else "follower", pid)
-        election = self.table.get(name)
-        if election is None or pid not in (election.line if stands else election.followers):
-            return False
-        del (election.line if stands else election.followers)[pid]
-        self._after_leaving(name, pid, "resigned")
-        return True
+        return await Elections._quit(elections, name, "follower", asker(follower))
 
     @call
     def leader(self, name: str) -> LeaderChanged:
         """Who leads now, since which term."""
         check_name("Elections", "name", name)
-        return self._current(name, told=None)
+        return self._settle(name) if name in self.table else LeaderChanged(name, None, 0)
 
     @call
     def candidates(self, name: str) -> tuple[Pid[Any], ...]:
         """Who stands, the next in line first; the leader comes first of all."""
         check_name("Elections", "name", name)
-        return tuple(self.table.get(name, _Election()).line)
+        return tuple(self.table[name].candidates) if name in self.table else ()
 
     @call
     def stats(self) -> ElectionStats:
         """How many of what."""
-        elections = self.table.values()
-        return ElectionStats(
-            len(elections),
-            sum(len(each.line) for each in elections),
-            sum(len(each.followers) for each in elections),
-            self.changes,
-            self.undelivered,
-        )
+        candidates = sum(len(each.candidates) for each in self.table.values())
+        followers = sum(len(each.followers) for each in self.table.values())
+        return ElectionStats(len(self.table), candidates, followers, **self.counts)
 
     def departed(self, key: str, pid: Pid[Any], reason: object) -> None:
         """A candidate or a follower has ended."""
-        election = self.table[key]
-        election.line.pop(pid, None)
-        election.followers.pop(pid, None)
-        self._after_leaving(key, pid, "died")
+        self.table[key].candidates.pop(pid, None)
+        self.table[key].followers.pop(pid, None)
+        self._settle(key)
 
-    # -- private -------------------------------------------------------------------------
+    @call
+    def _enter(self, name: str, role: str, pid: Pid[Any]) -> LeaderChanged:
+        check_name("Elections", "name", name)
+        self.check_alive(role, pid)
+        self.table.setdefault(name, _Election()).line(role)[pid] = None
+        self.owners.add(pid, name)
+        return self._settle(name, told=self.sender.pid)
 
-    def _current(self, name: str, told: Pid[Any] | None) -> LeaderChanged:
-        """Who leads; the next in line already when the leader has died and its Down is to come."""
+    @call
+    def _quit(self, name: str, role: str, pid: Pid[Any]) -> bool:
+        check_name("Elections", "name", name)
+        check_process("Elections", role, pid)
         election = self.table.get(name)
-        if election is None:
-            return LeaderChanged(name, None, 0)
-        if election.leader is None:
-            self._elect(name, "elected", told)
-        elif not election.leader.is_alive():
-            self._elect(name, "died", told)
-        return LeaderChanged(name, election.leader, election.term)
-
-    def _after_leaving(self, name: str, pid: Pid[Any], cause: str) -> None:
-        election = self.table[name]
-        if pid not in election.line and pid not in election.followers:
+        if election is None or pid not in election.line(role):
+            return False
+        del election.line(role)[pid]
+        if pid not in election.candidates and pid not in election.followers:
             self.owners.discard(pid, name)
-        if pid is election.leader and pid not in election.line:
-            self._elect(name, cause, told=pid)
-        if not election.line and not election.followers:
-            del self.table[name]
+        if pid is election.leader:
+            self._settle(name, told=pid, cause="resigned")
+        else:
+            self._settle(name)
+        return True
 
-    def _elect(self, name: str, cause: str, told: Pid[Any] | None) -> None:
-        """The first in line that lives leads; its death was told or will be, if it does not."""
+    def _settle(
+        self, name: str, *, told: Pid[Any] | None = None, cause: str = "died"
+    ) -> LeaderChanged:
+        """The first in line who lives leads; if that is news, all but *told* hear it.
+
+        The Down of a leader may still be to come: nobody has to wait for it.
+        """
         election = self.table[name]
-        before = election.leader
-        election.leader = next((pid for pid in election.line if pid.is_alive()), None)
-        if election.leader is before:
-            return
-        self.changes += 1
-        if election.leader is not None:
-            self.term += 1
-            election.term = self.term
-        news = LeaderChanged(name, election.leader, election.term)
-        for pid in {**election.line, **election.followers}:
-            if pid is not told:
-                self.tell(pid, news)
-        facts = {"election": name, "leader": election.leader, "before": before, "cause": cause}
-        numbers = {"candidates_count": len(election.line)}
-        self.emit(events.LEADER_CHANGED, numbers, {**facts, "term": election.term})
+        line, before = election.candidates, election.leader
+        leader = election.leader = next((pid for pid in line if pid.is_alive()), None)
+        if leader is not None and leader is not before:
+            election.term = self.next_number()
+        news = LeaderChanged(name, leader, election.term)
+        if leader is not before:
+            self.counts["changes"] += 1
+            for pid in {**line, **election.followers}:
+                if pid is not told:
+                    self.tell(pid, news)
+            facts = {"election": name, "leader": leader, "before": before, "term": news.term}
+            why = "elected" if before is None else cause
+            self.emit(events.LEADER_CHANGED, candidates_count=len(line), cause=why, **facts)
+        if not line and not election.followers:
+            del self.table[name]
+        return news

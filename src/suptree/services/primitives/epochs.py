@@ -1,27 +1,40 @@
-"""Numbers that grow for ever, over restarts of the server that gives them.
+"""`Numbered`: a primitive that gives numbers which grow for ever, over its restarts too.
 
-A server takes an epoch when it starts, and its numbers are `epoch * 2**40 + 1, + 2, ...`.
-Without a store the epoch is the number of its process, which a runtime never gives
-twice; with one it grows over restarts of the program too.
+It takes an epoch when it starts, and its numbers are `epoch * 2**40 + 1, + 2, ...`.  Without
+a store the epoch is the number of its process, which a runtime never gives twice; with one it
+grows over restarts of the program too.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from suptree.core import Pid
-from suptree.services.parts.store import Store
+from suptree.services.parts.store import Store, checked_store
+from suptree.services.primitives.base import K, Primitive
 
-__all__ = ["first_number"]
+__all__ = ["Numbered"]
 
 _BITS: Final = 40
 
 
-async def first_number(store: Store | None, space: str, pid: Pid[Any]) -> int:
-    """The number below all that the server *pid* gives, above all given before in *space*."""
-    if store is None:
-        return pid.id << _BITS
-    before = (await store.load(space)).get("epoch", 0)
-    epoch = (before if isinstance(before, int) else 0) + 1
-    await store.put(space, "epoch", epoch)
-    return epoch << _BITS
+class Numbered(Primitive[K]):
+    """Takes its epoch from *space* in *store*."""
+
+    def __init__(self, store: Store | None, space: str) -> None:
+        super().__init__()
+        self.store, self.space = checked_store(type(self).__name__, store), space
+        self.number = 0
+
+    async def init(self) -> None:
+        """Numbers go on above all that there were."""
+        epoch = self.pid.id
+        if self.store is not None:
+            before = (await self.store.load(self.space)).get("epoch", 0)
+            epoch = (before if isinstance(before, int) else 0) + 1
+            await self.store.put(self.space, "epoch", epoch)
+        self.number = epoch << _BITS
+
+    def next_number(self) -> int:
+        """The next one."""
+        self.number += 1
+        return self.number

@@ -1,11 +1,9 @@
 """`Leases`: one holder at a time for each name, for so many seconds, in the order of asking.
 
-A process keeps the table and watches holders and waiters: a lease ends by `release`, at
-the end of its time, or with its holder; whoever waits, waits in line, and one who gave up
-or died never gets it.  Each lease has a fencing token that is larger than every one before.
-
-The leases go with the server: over its restart only the tokens keep them apart, so what
-they protect must look at the token.
+The server watches holders and waiters: a lease ends by `release`, at the end of its time, or
+with its holder; who gave up or died never gets it.  Each lease has a fencing token that is
+larger than every one before.  Leases go with the server: over its restart only the tokens
+keep them apart, so what they protect must look at the token.
 
 >>> import asyncio, suptree as st
 >>> from suptree.services import Leases
@@ -20,35 +18,37 @@ they protect must look at the token.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
-from suptree.core import Pid, current
-from suptree.errors import BadRequestError, CallTimeoutError
+from suptree.core import Pid, ReplyTo
+from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
-from suptree.services.parts.checks import check_count, check_name, check_seconds
-from suptree.services.parts.store import Store, checked_store
-from suptree.services.primitives import events
-from suptree.services.primitives.base import Primitive
-from suptree.services.primitives.epochs import first_number
-from suptree.services.primitives.errors import LeaseError, LeaseTimeoutError
-from suptree.services.primitives.lease_table import (
-    Grant,
-    Lease,
-    LeaseOptions,
-    LeaseStats,
-    LeaseStatus,
-    LeaseTable,
-    Waiter,
-    check_lease,
-    check_ttl,
-)
+from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.store import Store
+from suptree.services.primitives import errors, events
+from suptree.services.primitives.arguments import asked_lease, check_lease, check_ttl
+from suptree.services.primitives.base import asker, wait_in
+from suptree.services.primitives.epochs import Numbered
+from suptree.services.primitives.stats import LeaseStats
+from suptree.services.primitives.values import Lease, LeaseOptions, LeaseStatus
 
 __all__ = ["Leases"]
 
 
-class Leases(Primitive[tuple[str, object]]):
+@dataclass(slots=True, eq=False)
+class _Claim:
+    """One in line: the *lease* that it asks for, without a token, and then has; *since* when."""
+
+    sender: ReplyTo
+    lease: Lease
+    since: float
+
+
+class Leases(Numbered[tuple[str, object]]):
     """The server; also the client of every one: `Leases.acquire(leases, name)`.
 
     Args:
@@ -57,22 +57,17 @@ class Leases(Primitive[tuple[str, object]]):
         space: The space in the store.
     """
 
-    refusal = LeaseError
+    refusal = errors.LeaseError
+    counted = ("granted", "released", "expired", "died", "left")
 
     def __init__(
         self, *, max_waiters: int = 10_000, store: Store | None = None, space: str = "leases"
     ) -> None:
-        super().__init__()
+        super().__init__(store, space)
         check_count("Leases", "max_waiters", max_waiters)
-        self.max_waiters, self.space = max_waiters, space
-        self.store = checked_store("Leases", store)
-
-    async def init(self) -> None:
-        """Tokens go on above all that there were."""
-        number = await first_number(self.store, self.space, self.pid)
-        self.table = LeaseTable(number, self.max_waiters)
-
-    # -- clients -------------------------------------------------------------------------
+        self.max_waiters = max_waiters
+        # Invariant: there is a line only while its first one holds the lease.
+        self.lines: dict[str, OrderedDict[object, _Claim]] = {}
 
     @staticmethod
     async def acquire(
@@ -98,30 +93,17 @@ class Leases(Primitive[tuple[str, object]]):
             LeaseError: No live holder.
             BadArgumentError: A wrong name, ttl, timeout or holder.
         """
-        check_name("Leases", "name", name)
-        check_seconds("Leases", "timeout", timeout, zero=True, optional=True)
-        pid = current() if holder is None else holder
-        key, settled, wait = object(), False, timeout != 0
-        request = Leases._request.within(timeout if wait else Leases.call_timeout)
+        asked, waits = asked_lease(name, ttl, timeout, asker(holder)), timeout != 0
+        ask = Leases._ask.within(timeout if waits else Leases.call_timeout)
         try:
-            lease = await request(leases, name, ttl, key, pid, wait)
-            settled = True
-            return lease
-        except BadRequestError:  # it is no Leases: there is nothing to leave
-            settled = True
-            raise
+            return await wait_in(ask, Leases._leave, leases, name, asked, waits)
         except CallTimeoutError as late:
-            raise LeaseTimeoutError(name, late.timeout) from None
-        finally:
-            if not settled:  # given up, cancelled or killed: it must not be ours unseen
-                Leases._leave(leases, name, key)
+            raise errors.LeaseTimeoutError(name, late.timeout) from None
 
     @staticmethod
     @asynccontextmanager
     async def hold(
-        leases: ServerRef[Leases],
-        name: str,
-        **options: Unpack[LeaseOptions],
+        leases: ServerRef[Leases], name: str, **options: Unpack[LeaseOptions]
     ) -> AsyncIterator[Lease]:
         """As `acquire`, and released at the end of the block."""
         lease = await Leases.acquire(leases, name, **options)
@@ -136,8 +118,6 @@ class Leases(Primitive[tuple[str, object]]):
         check_lease(lease)
         Leases._drop(leases, lease)
 
-    # -- handlers ------------------------------------------------------------------------
-
     @call
     def renew(self, lease: Lease, ttl: float | None = None) -> Lease:
         """Have the lease expire *ttl* seconds from now; default: as many as before.
@@ -146,11 +126,15 @@ class Leases(Primitive[tuple[str, object]]):
             LeaseLostError: It is not held any more.
             BadArgumentError: A wrong ttl, or *lease* is not what `acquire` returned.
         """
-        check_lease(lease)
         check_ttl(ttl, optional=True)
-        renewed = self.table.renew(lease, ttl, self.now())
-        self.due_at(renewed.name, renewed.expires_at)
-        return renewed
+        claim = self._held(lease)
+        if claim is None:
+            other = self.status(lease.name).lease
+            raise errors.LeaseLostError(lease.name, lease.token, other.holder if other else None)
+        ttl = claim.lease.ttl if ttl is None else ttl
+        claim.lease = replace(claim.lease, ttl=ttl, expires_at=self.now() + ttl)
+        self.due_at(lease.name, claim.lease.expires_at)
+        return claim.lease
 
     @call
     def release(self, lease: Lease) -> bool:
@@ -159,85 +143,94 @@ class Leases(Primitive[tuple[str, object]]):
         Raises:
             BadArgumentError: *lease* is not what `acquire` returned.
         """
-        check_lease(lease)
-        return self._end_of(lease, "released")
+        held = self._held(lease) is not None
+        if held:
+            self._end(lease.name, next(iter(self.lines[lease.name])), "released")
+        return held
 
     @call
     def status(self, name: str) -> LeaseStatus:
         """Who has the lease, for how long, and who waits."""
         check_name("Leases", "name", name)
-        return self.table.status(name, self.now())
+        line = self.lines[name].values() if name in self.lines else ()
+        return LeaseStatus.of([claim.lease for claim in line], self.now())
 
     @call
     def stats(self) -> LeaseStats:
         """How many of what."""
-        return self.table.stats()
+        waiting = sum(len(line) - 1 for line in self.lines.values())
+        return LeaseStats(len(self.lines), waiting, **self.counts)
 
     @call
-    def _request(
-        self, name: str, ttl: float, key: object, pid: Pid[Any], wait: bool
-    ) -> Lease | NoReply:
-        self.check_alive("holder", pid)
-        check_ttl(ttl)
-        sender, now = self.sender, self.now()
-
-        def offer(lease: Lease) -> bool:
-            if sender.done() or not pid.is_alive():
-                return False
-            self.reply(sender, lease)
-            return True
-
-        lease = self.table.ask(name, Waiter(key, pid, float(ttl), now, offer), wait, now)
-        self.owners.add(pid, (name, key))
-        if lease is None:
-            return NoReply()
-        self._granted(self.table.held[name])
-        return lease
+    def _ask(self, name: str, key: object, asked: Lease, waits: bool) -> Lease | NoReply:
+        self.check_alive("holder", asked.holder)
+        line = self.lines.setdefault(name, OrderedDict())
+        if line and not waits:
+            raise errors.LeaseTimeoutError(name, 0.0)
+        if len(line) > self.max_waiters:
+            raise errors.LeaseQueueFullError(name, self.max_waiters)
+        line[key] = _Claim(self.sender, asked, self.now())
+        self.owners.add(asked.holder, (name, key))
+        if len(line) == 1:
+            self._serve(name)
+        return NoReply()
 
     @cast
     def _leave(self, name: str, key: object, cause: str = "left") -> None:
-        waiter = self.table.leave(name, key)
-        grant = self.table.held.get(name)
-        if waiter is not None:
-            self._left(name, waiter)
-        elif grant is not None and grant.waiter.key is key:
-            self._end_of(grant.lease, cause)
+        if key in self.lines.get(name, ()):
+            self._end(name, key, cause)
 
     @cast
     def _drop(self, lease: Lease) -> None:
-        self._end_of(lease, "released")
+        self.release(lease)
 
     def overdue(self, key: str) -> None:
         """A lease has expired."""
-        self._end_of(self.table.held[key].lease, "expired")
+        self._end(key, next(iter(self.lines[key])), "expired")
 
     def departed(self, key: tuple[str, object], pid: Pid[Any], reason: object) -> None:
         """A holder or a waiter has ended."""
         self._leave(*key, "died")
 
-    # -- private -------------------------------------------------------------------------
+    def _held(self, lease: Lease) -> _Claim | None:
+        """The claim that has that lease, if it is not over."""
+        check_lease(lease)
+        line = self.lines.get(lease.name)
+        first = next(iter(line.values())) if line else None
+        return first if first is not None and first.lease.token == lease.token else None
 
-    def _end_of(self, lease: Lease, cause: str) -> bool:
-        if not self.table.is_held(lease):
-            return False
-        ended, granted = self.table.end(lease.name, cause, self.now())
-        self.not_due(lease.name)
-        self.owners.discard(ended.lease.holder, (lease.name, ended.waiter.key))
-        facts = {**ended.lease.facts(), "cause": cause}
-        self.emit(events.LEASE_ENDED, {"held_s": self.now() - ended.since}, facts)
-        for name, waiter in self.table.take_left():
-            self._left(name, waiter)
-        if granted is not None:
-            self._granted(granted)
-        return True
+    def _end(self, name: str, key: object, cause: str) -> None:
+        """Out of the line; when it had the lease, the next one has it now."""
+        claim = self.lines[name].pop(key)
+        lease, seconds = claim.lease, self.now() - claim.since
+        self.owners.discard(lease.holder, (name, key))
+        self.counts[cause if lease.token else "left"] += 1
+        facts = {"lease": name, "holder": lease.holder}
+        if lease.token:
+            self.not_due(name)
+            self.emit(events.LEASE_ENDED, held_s=seconds, token=lease.token, cause=cause, **facts)
+            self._serve(name)
+        else:
+            self.emit(events.LEASE_WAITER_LEFT, waited_s=seconds, **facts)
+            self.reply_error(claim.sender, self.dead("holder", lease.holder))
 
-    def _granted(self, grant: Grant) -> None:
-        self.due_at(grant.lease.name, grant.lease.expires_at)
-        waiters = self.table.waiters(grant.lease.name)
-        numbers = {"waited_s": grant.waited, "waiters_count": waiters}
-        self.emit(events.LEASE_GRANTED, numbers, grant.lease.facts())
-
-    def _left(self, name: str, waiter: Waiter) -> None:
-        self.owners.discard(waiter.holder, (name, waiter.key))
-        facts = {"lease": name, "holder": waiter.holder}
-        self.emit(events.LEASE_WAITER_LEFT, {"waited_s": self.now() - waiter.since}, facts)
+    def _serve(self, name: str) -> None:
+        """The first in line who is still there has the lease now."""
+        line = self.lines[name]
+        while line:
+            key, claim = next(iter(line.items()))
+            asked, since = claim.lease, claim.since
+            if claim.sender.done() or not asked.holder.is_alive():
+                self._end(name, key, "left")
+                continue
+            claim.since = now = self.now()
+            token, expires_at = self.next_number(), now + asked.ttl
+            claim.lease = Lease(name, asked.holder, token, asked.ttl, expires_at)
+            self.due_at(name, expires_at)
+            self.counts["granted"] += 1
+            self.reply(claim.sender, claim.lease)
+            facts = {"lease": name, "holder": asked.holder, "token": token}
+            waiters = len(line) - 1
+            self.emit(events.LEASE_GRANTED, waited_s=now - since, waiters_count=waiters, **facts)
+            return
+        del self.lines[name]
