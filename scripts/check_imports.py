@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "suptree"
 RULES = {
     "floor": "a floor imports only floors below it, for types too; faces are blind to one another",
     "public": "across floors only names in the lower floor's __all__, from its front door",
-    "stdlib": "errors, clock, telemetry, core and otp import the standard library alone",
+    "stdlib": "near, errors, clock, telemetry, core and otp import the standard library alone",
     "task": "tasks are created in core/runtime.py",
     "base-exception": "`except BaseException` stands in core/process.py",
     "state": "no module-level mutable state",
@@ -29,7 +29,7 @@ RULES = {
     "process": "OS processes start in services/commands/runner.py",
 }
 
-FLOORS = ("errors", "clock", "telemetry", "core", "otp", "services", "agents", "system")
+FLOORS = ("near", "errors", "clock", "telemetry", "core", "otp", "services", "agents", "system")
 FACES = ("cli", "dashboard", "testing", "export", "audit")
 STDLIB_ONLY = FLOORS[: FLOORS.index("otp") + 1]
 

@@ -45,7 +45,7 @@ def show(outcome: Outcome) -> None:
             print("rejected:", why)
         case DeadLettered(attempts=attempts):
             print(f"given up after {attempts} attempts, and kept")
-        case _:  # Buffered: it waits for its receiver; or Expired
+        case _:  # Buffered: its receiver has not answered yet; or Expired
             print(type(outcome).__name__.lower())
 
 

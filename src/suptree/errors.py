@@ -1,4 +1,4 @@
-"""Every exception that suptree raises, in one tree; this file imports nothing.
+"""Every exception that suptree raises, in one tree; this file imports only the words for near names.
 
     SuptreeError
     ├── NoProcessError              nobody lives at that pid or name (OTP: noproc)
@@ -56,6 +56,8 @@ so that `except Exception` in user code does not catch it.
 """
 
 from __future__ import annotations
+
+from suptree.near import ending, meant
 
 __all__ = [
     "AlreadyRegisteredError",
@@ -129,10 +131,11 @@ class NoProcessError(SuptreeError):
         self._hint = hint
 
     def __str__(self) -> str:
+        hint = str(self._hint()) if callable(self._hint) else ""
+        said, more = (f"{hint} It", "") if hint.startswith(",") else (": it", hint)
         return (
-            f"{self.doing}: no process at {self.target!r}: it was never there or has ended. "
-            "Look the pid up again, or let the supervisor restart it and retry."
-            f"{self._hint() if callable(self._hint) else ''}"
+            f"{self.doing}: no process at {self.target!r}{said} was never there or has ended. "
+            f"Look the pid up again, or let the supervisor restart it and retry.{more}"
         )
 
 
@@ -210,7 +213,7 @@ class BadArgumentError(SuptreeError, ValueError):
         field: Which argument it is.
         wanted: What would be right.
         got: What was given, as text.
-        advice: What to do, or which name is near; it may be empty.
+        advice: What to do, or what was probably meant; it may be empty.
     """
 
     def __init__(self, who: str, field: str, wanted: str, got: str, advice: str = "") -> None:
@@ -222,7 +225,7 @@ class BadArgumentError(SuptreeError, ValueError):
         self.advice = advice
 
     def __str__(self) -> str:
-        end = self.advice if self.advice.startswith(",") else f". {self.advice}".rstrip()
+        end = ending(self.advice)
         return f"{self.who}: {self.field} must be {self.wanted}; got {self.got}{end}"
 
 
@@ -242,18 +245,17 @@ class MailboxFullError(SuptreeError):
 
 
 class UnknownStateError(SuptreeError):
-    """A state machine was sent to a state that it has no function for."""
+    """A state machine was sent to a state that it has no function for; *near* is one that it has."""
 
-    def __init__(self, machine: str, state: object, near: list[str]) -> None:
+    def __init__(self, machine: str, state: object, near: str | None = None) -> None:
         super().__init__(machine, state, near)
         self.machine = machine
         self.state = state
         self.near = near
 
     def __str__(self) -> str:
-        hint = f", did you mean {self.near[0]!r}?" if self.near else "."
         return (
-            f"{self.machine}: no state function for {self.state!r}{hint} "
+            f"{self.machine}: no state function for {self.state!r}{meant(self.near)} "
             "Write a method of that name, or override handle_event."
         )
 

@@ -37,3 +37,15 @@ def judge_of(
             return judges[family.name]
 
         yield find
+
+
+@pytest.fixture(autouse=True, scope="module")
+def asyncio_without_debug() -> Iterator[None]:
+    """Have loops without asyncio's debug mode, whatever the environment asks for.
+
+    Thousands of programs take ten times as long in it, and what it looks for shows in no trace; all other
+    tests of the same code run in it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONASYNCIODEBUG", raising=False)
+        yield

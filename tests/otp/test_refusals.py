@@ -165,9 +165,9 @@ async def test_a_request_asked_of_the_pid_itself_says_how_to_ask(runtime):
 
 async def test_a_name_that_nobody_has_tells_the_nearest_one(runtime):
     await st.child(Till).with_(name="account").start_link()
-    with pytest.raises(st.NoProcessError, match="Did you mean 'account'"):
+    with pytest.raises(st.NoProcessError, match=r"at 'acount', did you mean 'account'\? It was"):
         await Till.take("acount", 1)
-    with pytest.raises(st.NoProcessError, match="Did you mean 'account'"):
+    with pytest.raises(st.NoProcessError, match=r"at 'acount', did you mean 'account'\? It was"):
         st.send("acount", 1)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import suptree
 
-FLOORS = ["errors", "clock", "telemetry", "core", "otp"]
+FLOORS = ["near", "errors", "clock", "telemetry", "core", "otp"]
 FACES = ["testing"]
 
 

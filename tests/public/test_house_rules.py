@@ -22,7 +22,7 @@ def house(tmp_path: Path) -> Path:
     for folder in ("", "telemetry", "core", "otp", "cli", "testing"):
         (package / folder).mkdir(parents=True, exist_ok=True)
         (package / folder / "__init__.py").write_text('__all__ = ["A"]\n')
-    for file in ("errors.py", "clock.py"):
+    for file in ("near.py", "errors.py", "clock.py"):
         (package / file).write_text('__all__ = ["A"]\n')
     return tmp_path
 
@@ -40,6 +40,7 @@ BREACHES = [
     ("core/x.py", "from suptree.otp import A", "floor"),
     ("core/x.py", "from ..otp import A", "floor"),
     ("core/x.py", "import suptree", "floor"),
+    ("near.py", "from suptree.errors import A", "floor"),
     ("core/x.py", "from suptree import testing", "floor"),
     ("core/x.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from suptree.otp import A", "floor"),
     ("cli/main.py", "from suptree.testing import A", "floor"),
@@ -87,6 +88,7 @@ def test_a_breach_is_named_with_its_rule_and_place(
 ALLOWED = [
     ("otp/x.py", "from suptree.core import A"),
     ("otp/x.py", "from suptree.errors import A"),
+    ("errors.py", "from suptree.near import A"),
     ("core/x.py", "from suptree.core.pid import Anything"),
     ("core/x.py", "from .pid import _private"),
     ("testing/kit.py", "import suptree\nimport pytest\nfrom suptree.otp import A"),

@@ -62,7 +62,7 @@ async def test_a_process_that_is_not_there_is_answered_with_the_near_name(
     await st.child(Till).with_(name="shop.till").start_link()
     await Inspector.start_link(str(path))
 
-    with pytest.raises(LookupError, match=r"Did you mean 'shop\.till'"):
+    with pytest.raises(LookupError, match=r"did you mean 'shop\.till'"):
         await asked(path, {"ask": "info", "pid": "till"})
 
 

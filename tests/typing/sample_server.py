@@ -126,3 +126,10 @@ async def looking(pid: st.Pid[Counter]) -> None:
     assert_type(await st.sys.get_log(pid), list[st.sys.DebugEvent])
     await st.sys.install(pid, print)
     await st.sys.replace_state(pid, lambda state: {**state, "count": 0})
+
+
+async def value_of_a_block() -> int:
+    """A block that returns needs no return behind it: a runtime hides no error."""
+    async with st.Runtime() as runtime, runtime.guest("asking"):
+        counter = await Counter.start_link(5)
+        return await Counter.increment(counter)

@@ -101,7 +101,7 @@ async def _verdict(body: GuestBody, error: BaseException | None) -> RuntimeStopp
     return RuntimeStoppedError(*body.stopped_by)
 
 
-async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
+async def close_runtime(runtime: Runtime, error: BaseException | None) -> None:
     """End everything in order; raises RuntimeStoppedError in the place of our own cancel."""
     root = runtime.root
     assert root is not None
@@ -119,7 +119,6 @@ async def close_runtime(runtime: Runtime, error: BaseException | None) -> bool:
         _finish_closing(runtime, root)
     if verdict is not None:
         raise verdict from None
-    return False
 
 
 async def _stop_in_order(runtime: Runtime, root: Process) -> None:

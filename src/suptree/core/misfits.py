@@ -5,7 +5,6 @@ Looked at only after a TypeError came up in a turn: what fits costs nothing.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from suptree.core.messages import CALL, CAST
 from suptree.core.propagation import detach
 from suptree.errors import BadRequestError
+from suptree.near import meant, near
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
@@ -48,8 +48,7 @@ def misfit(
         ]
         takes = signature.replace(parameters=wanted, return_annotation=signature.empty)
         name = next((one for one in kwargs if one not in takes.parameters), "")
-        meant = near_keyword(name, takes.parameters)
-        hint = "." if meant is None else f", did you mean {meant!r}?"
+        hint = meant(near_keyword(name, takes.parameters))
         return BadRequestError(
             process.pid, handler.__name__, f"{why}{hint} It takes {handler.__name__}{takes}."
         )
@@ -61,8 +60,7 @@ def near_keyword(name: str, known: Iterable[str]) -> str | None:
     names = list(known)
     if name == "timeout" and "wait" in names:  # where it is no error when that time is over
         return "wait"
-    found = difflib.get_close_matches(name, names, n=1)
-    return found[0] if found else None
+    return near(name, names)
 
 
 def _raised_by_the_call(handler: Callable[..., Any], error: BaseException) -> bool:

@@ -5,11 +5,11 @@ A process has at most one name (S15); registries (`otp/registry.py`) give it mor
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from suptree.errors import NameTakenError
+from suptree.near import meant, near
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
@@ -57,15 +57,15 @@ class Names:
         path = min((one for one in self.table if one.endswith(f".{text}")), key=len, default=None)
         if path is not None:
             return path
-        found = difflib.get_close_matches(text, self.table, n=1)
-        return found[0] if found and found[0] != name else None
+        found = near(text, self.table)
+        return found if found != name else None
 
     def hint_for(self, name: object) -> Callable[[], str]:
-        """What to say of a name that nobody has: the nearest one; looked for only when it is read."""
+        """What to say of a name that nobody has, if one is near; looked for only when it is read."""
 
         def hint() -> str:
-            near = self.near(name)
-            return f" Did you mean {near!r}?" if near is not None else ""
+            found = self.near(name)
+            return "" if found is None else meant(found)
 
         return hint
 

@@ -198,8 +198,8 @@ class Runtime(Signals):
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
-        return await close_runtime(self, error)
+    ) -> None:
+        await close_runtime(self, error)
 
     def guest(self, label: str = "guest") -> AbstractAsyncContextManager[Pid[Any]]:
         """Make the current task a process for the length of a block (law 6).

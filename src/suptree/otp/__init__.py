@@ -39,6 +39,7 @@ from suptree.otp.stream import Spawn, StreamOptions, TaskStream, make_stream
 from suptree.otp.supervisor import Supervisor
 from suptree.otp.task import Task
 from suptree.otp.task_process import TaskExit, TaskStart, TaskValue
+from suptree.otp.task_results import TaskResults
 from suptree.otp.task_supervisor import TaskSupervisor, spawner
 from suptree.otp.transitions import (
     Action,
@@ -124,6 +125,7 @@ __all__ = [
     "Supervisor",
     "Task",
     "TaskExit",
+    "TaskResults",
     "TaskStart",
     "TaskStream",
     "TaskSupervisor",

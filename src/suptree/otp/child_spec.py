@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from suptree.core import (
     safe_repr,
 )
 from suptree.errors import ChildSpecError
+from suptree.near import meant, near
 
 __all__ = [
     "Backoff",
@@ -265,10 +265,9 @@ class ChildSpec(Generic[S_co]):
         known = [f.name for f in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f", did you mean {near[0]!r}?" if near else "."
                 raise ChildSpecError(
-                    f"child {self.id!r}: no field {name!r}{hint} Fields: {', '.join(known)}."
+                    f"child {self.id!r}: no field {name!r}{meant(near(name, known))} "
+                    f"Fields: {', '.join(known)}."
                 )
         if "name" in changes and "id" not in changes and self.id == self.start.label:
             changes["id"] = _UNSET
@@ -340,10 +339,8 @@ def change_arguments(
 
 def closest(value: object, allowed: tuple[str, ...]) -> str:
     """The middle of a refusal: what is allowed, what was given, and the nearest right word."""
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else "."
     options = " or ".join([", ".join(repr(a) for a in allowed[:-1]), repr(allowed[-1])])
-    return f"{options}; got {safe_repr(value, 200)}{hint}"
+    return f"{options}; got {safe_repr(value, 200)}{meant(near(value, allowed))}"
 
 
 def _one_of(who: str, name: str, value: object, allowed: tuple[str, ...]) -> None:

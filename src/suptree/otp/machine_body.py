@@ -9,7 +9,6 @@ CONTINUE at the front of the mailbox calls for it, so that quotas hold here too.
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -32,6 +31,7 @@ from suptree.core import (
     carrying,
 )
 from suptree.errors import UnknownStateError
+from suptree.near import near
 from suptree.otp.directives import NOTHING, BadReturn, Hibernate, NoReply, Reply, Stop
 from suptree.otp.machine_timeouts import EVENT, STATE, RunningTimeout, Timeouts
 from suptree.otp.transitions import (
@@ -140,8 +140,7 @@ class MachineBody(TurnBody):
         name = _function_name(state)
         if name is None or not server.is_state(name):
             states: list[str] = server.states()
-            near = difflib.get_close_matches(str(name), states, n=1)
-            raise UnknownStateError(type(server).__qualname__, state, near)
+            raise UnknownStateError(type(server).__qualname__, state, near(name, states))
         return state
 
     # -- events ---------------------------------------------------------------------------

@@ -9,12 +9,12 @@ Cycles and unknown ids are refused with the path.
 
 from __future__ import annotations
 
-import difflib
 import heapq
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from suptree.errors import ChildSpecError
+from suptree.near import meant, near
 from suptree.otp.child_spec import ChildSpec
 
 __all__ = ["START_ORDERS", "StartOrder", "arrange"]
@@ -93,7 +93,6 @@ def _circle(specs: Sequence[ChildSpec[Any]], started: set[Any]) -> list[Any]:
 
 
 def _unknown(who: str, id: Any, needed: Any, known: list[Any]) -> str:
-    near = difflib.get_close_matches(str(needed), [str(other) for other in known], n=1)
-    hint = f", did you mean {near[0]!r}?" if near else "."
+    hint = meant(near(needed, known))
     ids = ", ".join(repr(other) for other in known)
     return f"{who}: child {id!r} depends on {needed!r}, which is no child{hint} Children: {ids}."

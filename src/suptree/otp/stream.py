@@ -23,7 +23,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast
+from typing import Any, Literal, TypedDict, TypeVar, cast
 
 from suptree.core import (
     EXITING,
@@ -41,9 +41,7 @@ from suptree.core import (
 )
 from suptree.errors import TaskOwnerError, TaskTimeoutError, UsageError
 from suptree.otp.task_process import Outcome, TaskExit, TaskStart, TaskValue
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from suptree.otp.task_results import TaskResults
 
 __all__ = ["Spawn", "StreamKeywords", "StreamOptions", "TaskStream", "make_stream"]
 
@@ -91,7 +89,7 @@ class StreamOptions:
             )
 
 
-class TaskStream(Generic[R_co]):
+class TaskStream(TaskResults[R_co]):
     """The results of a stream: `TaskValue(value)` or `TaskExit(reason)` for each item.
 
     Nothing starts before the first result is asked for; from then on the stream belongs
@@ -103,9 +101,6 @@ class TaskStream(Generic[R_co]):
     def __init__(self, make: Callable[[], _Engine]) -> None:
         self._make = make
         self._engine: _Engine | None = None
-
-    def __aiter__(self) -> AsyncIterator[TaskValue[R_co] | TaskExit]:
-        return self
 
     async def __anext__(self) -> TaskValue[R_co] | TaskExit:
         if self._engine is None:
@@ -119,17 +114,6 @@ class TaskStream(Generic[R_co]):
         """Kill what still runs, and wait until it is gone."""
         if self._engine is not None:
             await self._engine.aclose()
-
-    async def __aenter__(self) -> TaskStream[R_co]:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __del__(self) -> None:
         engine = self._engine

@@ -10,13 +10,13 @@ SpecError: Declarations: jobs must be Jobs; got 'nightly'. Write jobs=[Job(...)]
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, get_args
 
 from suptree.core import Pid
 from suptree.errors import SpecError
+from suptree.near import did_you_mean
 from suptree.services import (
     ALLOWED_COMMANDS,
     AgentSchema,
@@ -204,8 +204,7 @@ def _check_list(
 
 def _check_known(what: str, field: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
-        near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f", did you mean {near[0]!r}?" if near else "."
+        hint = did_you_mean(name, known)
         raise SpecError(
             f"Declarations: {what} must be in {field}; got {name!r}{hint} Declare it there."
         )

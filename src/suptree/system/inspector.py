@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from suptree.core import Pid, Runtime, TreeNode, safe_repr
+from suptree.near import meant
 from suptree.otp import GenServer
 from suptree.system.sockets import private_folder, socket_folder
 
@@ -167,10 +168,10 @@ def info_snapshot(runtime: Runtime, wanted: str) -> dict[str, Any]:
     """One process as JSON values; *wanted* is a name, a key, `<0.12>`, `0.12` or `12`."""
     pid = _find(runtime, wanted)
     if pid is None:
-        hint = runtime.names.hint_for(wanted)()
+        found = runtime.names.near(wanted)
         return {
-            "error": f"no process {wanted!r}: it has ended, or never was.{hint} "
-            "`suptree tree` lists them."
+            "error": f"no process {wanted!r}{meant(found)} It has ended, or never was. "
+            "`suptree tree` lists those that there are."
         }
     return {"answer": runtime.info(pid).to_dict()}
 

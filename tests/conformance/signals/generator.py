@@ -148,6 +148,7 @@ class _Generator:
         self.watched: dict[str, str] = {}
         self.timers: dict[str, list[str]] = {}
         self.mail: dict[str, list[str]] = {}
+        self.victim: str | None = None  # who was sent an exit signal in this burst
 
     def program(self) -> Program:
         first = tuple(self.fresh("p") for _ in range(self.random.choice((2, 2, 3, 3, 4))))
@@ -205,12 +206,20 @@ class _Generator:
         return Do(actor, actions)
 
     def actions(self, actor: str, burst: Burst, count: int) -> tuple[Action, ...]:
-        """Draw up to *count* actions that are fair; what is not is drawn again."""
+        """Draw up to *count* actions that are fair; what is not is drawn again.
+
+        Some bursts begin with a death, which leaves most of its questions to the actions after it.
+        """
         actions: list[Action] = []
+        if self.chance(0.1):
+            death = (Trap(True), Exit(self.target(actor), self.pick(REASONS)))
+            actions += filter(burst.take, death)
         for _ in range(count):
+            self.victim = next((a.target for a in actions if isinstance(a, Exit)), None)
             action = next(filter(burst.take, (self.action(actor) for _ in range(20))), None)
             if action is not None:
                 actions.append(action)
+        self.victim = None
         return tuple(actions)
 
     # --- actions
@@ -318,6 +327,8 @@ class _Generator:
     def target(self, actor: str, *, itself: float = 0.04, dead: float = 0.12) -> str:
         if self.chance(itself):
             return actor
+        if self.victim is not None and self.chance(0.4):
+            return self.victim
         others = [process for process in self.guess.alive if process != actor]
         if self.guess.dead and (not others or self.chance(dead)):
             return self.random.choice(self.guess.dead)

@@ -91,7 +91,7 @@ RULES = (
         "Signals keep their order from one sender to one receiver; between senders none is promised. So what a process "
         "received of several that died in one operation is put in order, unless one could only die because the other had "
         "(every path of links from the victims of the operation to it leads through the other). A `noproc` comes from "
-        "nobody: it has no place among what else arrived in its operation.",
+        "nobody: it has no place among what else arrived in its operation, but behind the death of the same process.",
         from_side_to_side,
     ),
 )
@@ -183,9 +183,11 @@ class _History:
 
     def unordered(self, one: _Signal, other: _Signal) -> bool:
         """Whether nothing says which of the two came first."""
+        first, second = self._dead(one), self._dead(other)
+        if one.late != other.late and first == second:
+            return False
         if one.late or other.late:
             return bool(self._arrivals(one) & self._arrivals(other))
-        first, second = self._dead(one), self._dead(other)
         if first is None or second is None or first == second:
             return False
         return (

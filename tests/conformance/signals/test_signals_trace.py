@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from suptree.core import EXITING, KILL, NOPROC, NORMAL, Pid, api, signals
-from suptree.core.lifecycle import Monitor
+from suptree.core.lifecycle import LateLink, LateMonitor, Monitor
 from suptree.core.messages import DOWN, EXIT, Exit
 from suptree.core.names import Names
 from suptree.core.pid import Ref
@@ -132,7 +132,7 @@ FEATURES = {
 @pytest.fixture(scope="module")
 def many_traces() -> str:
     rules = Normaliser(FAMILY.rules)
-    return "\n".join("\n".join(rules.apply(suptree(FAMILY.generate(k)))) for k in range(700))
+    return "\n".join("\n".join(rules.apply(suptree(FAMILY.generate(k)))) for k in range(1000))
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -339,6 +339,23 @@ def a_link_has_one_half(patch):
         one.links[other] = None
 
     patch.setattr(signals, "tie", tie)
+
+
+@fault
+def a_link_to_one_that_unwinds_is_answered_at_once(patch):
+    watch = signals._watch
+
+    def watch_or_tell(monitor):
+        watch(monitor)
+        if isinstance(monitor, LateLink):
+            monitor.tell(NOPROC)
+
+    patch.setattr(signals, "_watch", watch_or_tell)
+
+
+@fault
+def a_monitor_of_one_that_unwinds_is_a_monitor_of_the_living(patch):
+    patch.setattr(LateMonitor, "tell", Monitor.tell)
 
 
 @fault

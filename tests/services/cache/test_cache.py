@@ -56,7 +56,7 @@ async def test_a_read_sends_no_message_and_needs_no_turn_of_the_server(runtime):
 async def test_a_read_of_no_cache_names_the_near_one(runtime):
     await named()
 
-    with pytest.raises(st.NoProcessError, match="Did you mean 'cache'"):
+    with pytest.raises(st.NoProcessError, match="did you mean 'cache'"):
         Cache.get("cahce", "tea")
 
 

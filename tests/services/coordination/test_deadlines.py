@@ -113,3 +113,20 @@ async def test_who_waits_for_nothing_is_told_in_the_same_moment_and_the_message_
     assert got("worker") == []
     await asyncio.sleep(0.1)
     assert isinstance(await M.outcome("router", outcome.id), Acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fulfilled"),
+    [("best_effort", True), ("at_least_one", False), ("all_or_nothing", False)],
+)
+async def test_a_broadcast_that_waits_for_nothing_hears_of_no_acknowledgement(
+    runtime, strategy, fulfilled
+):
+    await router()
+    await agent("a")
+    await agent("b")
+
+    told = await M.broadcast("router", ["a", "b"], 1, strategy=strategy, wait=0.0)
+
+    assert told.fulfilled == fulfilled
+    assert [type(outcome) for outcome in told.outcomes.values()] == [Buffered, Buffered]

@@ -607,7 +607,7 @@ async def test_an_unknown_message_does_not_hurt(runtime):
         ({"max_checks": 0}, "max_checks must be"),
         ({"history": 0}, "history must be"),
         ({"max_dead": 0}, "max_dead must be"),
-        ({"jitter": 2}, "jitter must be a number from 0 to 1"),
+        ({"jitter": 2}, "jitter must be a finite number, 0 or more and 1 or less"),
         ({"keep_dead": 0}, "keep_dead must be"),
         ({"checks": [HealthCheck("a", print), HealthCheck("a", print)]}, "got 'a' twice"),
         ({"table": "nowhere"}, "no table of that name"),

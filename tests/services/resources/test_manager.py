@@ -108,7 +108,7 @@ async def test_an_unknown_type_is_refused_with_the_nearest_name(runtime):
 
     with pytest.raises(UnknownResourceError) as caught:
         await acquire(manager, "uplaod")
-    assert caught.value.near == ("upload",)
+    assert caught.value.near == "upload"
     assert "got 'uplaod', did you mean 'upload'?" in str(caught.value)
     assert (await stats(manager)).denied == {"unknown": 1}
 

@@ -50,7 +50,7 @@ async def forget() -> None: ...
         (lambda: Job(trigger=Every(1.0), to="x", owner=7), "owner must be"),
         (lambda: Job(trigger=Every(1.0), to=7), "to must be"),
         (lambda: Job(trigger=Every(1.0), what=Run(print), to="x"), "to must be None for a Run"),
-        (lambda: Job(trigger=Every(1.0), to="x", misfire="al"), "Did you mean 'all'?"),
+        (lambda: Job(trigger=Every(1.0), to="x", misfire="al"), "got 'al', did you mean 'all'?"),
         (lambda: Job(trigger=Every(1.0), to="x", overlap="que"), "overlap must be one of"),
         (lambda: Job(trigger=Every(1.0), to="x", jitter=2.0), "jitter must be no longer than"),
         (lambda: Job(trigger=Every(1.0), to="x", jitter=-1), "jitter must be"),

@@ -334,10 +334,10 @@ async def test_a_subscription_that_is_wrong_is_refused_and_the_bus_lives(
     ("option", "value", "says"),
     [
         ("ack", 1, "ack must be True or False"),
-        ("max_in_flight", 0, "a whole number of 1 or more"),
-        ("max_in_flight", True, "a whole number of 1 or more"),
-        ("max_pending", -1, "a whole number of 0 or more"),
-        ("max_attempts", 0, "a whole number of 1 or more"),
+        ("max_in_flight", 0, "a whole number, 1 or more"),
+        ("max_in_flight", True, "a whole number, 1 or more"),
+        ("max_pending", -1, "a whole number, 0 or more"),
+        ("max_attempts", 0, "a whole number, 1 or more"),
         ("ack_timeout", float("inf"), "a finite number of seconds"),
         ("retry_delay", -0.1, "a finite number of seconds"),
         ("absence", "1", "a finite number of seconds"),
@@ -350,7 +350,7 @@ def test_delivery_options_out_of_range_are_refused(option: str, value: Any, says
 
 
 def test_who_has_publishers_wait_needs_a_place_for_which_they_wait():
-    with pytest.raises(SignalOptionsError, match="max_pending must be a whole number of 1"):
+    with pytest.raises(SignalOptionsError, match="max_pending must be a whole number, 1"):
         SignalDelivery(overflow="block", max_pending=0)
 
 

@@ -120,9 +120,9 @@ GOOD = {"specversion": "1.0", "type": "t", "source": "s", "id": "1"}
     [
         ({"specversion": "0.3"}, "specversion must be '1.0'; got '0.3'"),
         ({"specversion": None}, "'specversion' is missing"),
-        ({"id": None, "Id": "1"}, "'id' is missing, did you mean it by 'Id'?"),
+        ({"id": None, "Id": "1"}, "'id' is missing; got 'Id', did you mean 'id'?"),
         ({"source": None}, "'source' is missing"),
-        ({"type": None, "typ": "t"}, "did you mean it by 'typ'?"),
+        ({"type": None, "typ": "t"}, "got 'typ', did you mean 'type'?"),
         ({"time": "yesterday"}, "time cannot be read"),
         ({"data": 1, "data_base64": "AA=="}, "both data and data_base64"),
         ({"data_base64": "!!"}, "data_base64 cannot be read"),

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NoReturn, TypeVar
 
-from suptree.services.agent_registry.errors import CriteriaError, near
+from suptree.near import meant, near
+from suptree.services.agent_registry.errors import CriteriaError
 from suptree.services.agent_registry.values import (
     Path,
     dotted,
@@ -192,7 +193,7 @@ class where:
         words = [each.value for each in Op]
         if not isinstance(op, Op) and op not in words:
             raise CriteriaError(
-                f"where: op must be one of {', '.join(words)}; got {op!r}{near(str(op), words) or '.'}"
+                f"where: op must be one of {', '.join(words)}; got {op!r}{meant(near(op, words))}"
             )
         op = Op(op)
         if op in (Op.IN, Op.NOT_IN):

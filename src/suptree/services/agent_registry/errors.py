@@ -13,12 +13,13 @@ AgentRegistryError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from suptree.core import Pid
 from suptree.errors import SuptreeError
+from suptree.near import COMPARED, meant, near
 
 if TYPE_CHECKING:  # it is made of these errors
     from suptree.services.agent_registry.operations import Operation
@@ -90,11 +91,11 @@ class AgentNotFoundError(AgentRegistryError):
     def __init__(self, id: str, known: Iterable[str] = ()) -> None:
         super().__init__(id)
         self.id = id
-        self._hint = near(id, known)
+        self._known = tuple(islice(known, COMPARED))  # among which it is looked for when it is read
 
     def __str__(self) -> str:
         return (
-            f"AgentRegistry: no agent {self.id!r}{self._hint or '.'} "
+            f"AgentRegistry: no agent {self.id!r}{meant(near(self.id, self._known))} "
             "Register it first; an agent that has ended is removed."
         )
 
@@ -142,9 +143,3 @@ class AgentBatchError(AgentRegistryError):
 
 class CriteriaError(AgentRegistryError, ValueError):
     """A criterion, or a path in it, that means nothing."""
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """', did you mean ...?' if one that is *known* is close, else ''."""
-    found = difflib.get_close_matches(str(word), known, 1)
-    return f", did you mean {found[0]!r}?" if found else ""

@@ -28,10 +28,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from suptree.core import Pid, current, safe_repr
+from suptree.near import meant, near
 from suptree.otp import ChildSpec, ServerRef, Supervisor, child
 from suptree.services.agent_registry.criteria import Criteria
 from suptree.services.agent_registry.entry import AgentEntry
-from suptree.services.agent_registry.errors import AgentRegistryError, near
+from suptree.services.agent_registry.errors import AgentRegistryError
 from suptree.services.agent_registry.keeper import AgentKeeper
 from suptree.services.agent_registry.operations import (
     AgentBatchFailure,
@@ -173,10 +174,10 @@ class AgentRegistry(AgentRegistryServer):
             AgentRegistryError: A wrong mode or too many operations: nothing was done.
         """
         if not is_text(on_error) or on_error not in _MODES:
-            hint = near(on_error, _MODES) if is_text(on_error) else ""
+            hint = meant(near(on_error, _MODES) if is_text(on_error) else None)
             raise AgentRegistryError(
                 f"AgentRegistry.batch: on_error must be 'rollback', 'stop' or 'continue'; "
-                f"got {safe_repr(on_error, 200)}{hint or '.'}"
+                f"got {safe_repr(on_error, 200)}{hint}"
             )
         wanted = "several operations"
         waiting = checked_items(

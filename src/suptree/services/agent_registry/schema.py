@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from suptree.core import safe_repr
+from suptree.near import meant, near
 from suptree.services.agent_registry.entry import RESERVED
-from suptree.services.agent_registry.errors import AgentMetadataError, AgentRegistryError, near
+from suptree.services.agent_registry.errors import AgentMetadataError, AgentRegistryError
 from suptree.services.agent_registry.indexes import HashIndex, Index, OrderedIndex
 from suptree.services.agent_registry.values import (
     MISSING,
@@ -93,11 +94,11 @@ class AgentSchema:
         fine = health is MISSING or (is_text(health) and health in self.health)
         if self.health and not fine:
             shown = safe_repr(health, 200)
-            hint = near(health, self.health) if is_text(health) else ""
+            hint = meant(near(health, self.health) if is_text(health) else None)
             raise AgentMetadataError(
                 id,
                 ("health_status",),
-                f"health_status must be one of {', '.join(self.health)}; got {shown}{hint or '.'}",
+                f"health_status must be one of {', '.join(self.health)}; got {shown}{hint}",
             )
         for path in self._indexed:
             value = value_at(metadata, path)

@@ -201,7 +201,7 @@ class AgentTables:
 
     def _living(self, id: str, found: AgentEntry | None) -> AgentEntry:
         if found is None or not found.pid.is_alive():
-            raise AgentNotFoundError(id, self.entries if len(self.entries) <= _FEW else ())
+            raise AgentNotFoundError(id, self.entries)
         return found
 
     def _is_full(self, overlay: Mapping[str, AgentEntry | None]) -> bool:
@@ -225,9 +225,6 @@ class AgentTables:
             if value is not MISSING:
                 for index in several:
                     index.remove(value, entry)
-
-
-_FEW: Final = 1000  # among more than that a near name is not looked for
 
 
 def _replaced(_old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:

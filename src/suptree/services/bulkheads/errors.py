@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from suptree.errors import SuptreeError
-from suptree.services.parts.checks import did_you_mean
+from suptree.near import did_you_mean
 
 __all__ = [
     "BulkheadError",

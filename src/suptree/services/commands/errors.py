@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from suptree.errors import SuptreeError
-from suptree.services.parts.near import did_you_mean
+from suptree.near import did_you_mean
 
 __all__ = [
     "ArgumentsNotAllowedError",

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from suptree.errors import SuptreeError
+from suptree.near import did_you_mean, near
 from suptree.services.configuration.problems import Problem
-from suptree.services.parts.near import did_you_mean, near
 
 if TYPE_CHECKING:
     from suptree.services.configuration.value import Change

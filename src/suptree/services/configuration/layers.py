@@ -13,10 +13,10 @@ from typing import Final, TypeAlias, cast
 
 import msgspec
 
+from suptree.near import did_you_mean, near
 from suptree.services.configuration.problems import CODE, Path, Problem, Source, dotted
 from suptree.services.configuration.schema import Items, Named, Node, Section, Setting
 from suptree.services.configuration.toml_lines import lines_of
-from suptree.services.parts.near import did_you_mean, near
 from suptree.services.parts.secret import REDACTED
 
 __all__ = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from suptree.errors import SuptreeError
+from suptree.near import meant, near
 
 __all__ = [
     "ContextExistsError",
@@ -48,11 +48,10 @@ class ContextNotFoundError(CoordinationError):
     def __init__(self, name: str, names: Iterable[str]) -> None:
         super().__init__(name)
         self.name = name
-        self.near = next(iter(difflib.get_close_matches(str(name), list(names), 1)), None)
+        self.near = near(name, names)
 
     def __str__(self) -> str:
-        hint = "" if self.near is None else f", did you mean {self.near!r}?"
-        return f"context {self.name!r}: there is none{hint or '.'} Open it with open_context."
+        return f"context {self.name!r}: there is none{meant(self.near)} Open it with open_context."
 
 
 class ContextsFullError(CoordinationError):

@@ -104,7 +104,8 @@ class CoordinationManager(Redriving):
             to: A name, a `via`, or a pid.  A name is worth waiting for when it restarts.
             message: The request that its `handle_call` gets.
             wait: Seconds to wait for an outcome; then it is `Buffered`, and goes on without
-                the sender.  0.0: tell at once whether it is accepted.
+                the sender.  0.0: tell at once whether it is accepted, so `Buffered` or
+                `Rejected`; `outcome` tells later whether it was `Acknowledged`.
             expires: Seconds after which it is given up; default: those of the lane's policy.
 
         Returns:
@@ -239,7 +240,8 @@ class CoordinationManager(Redriving):
             to: Receivers, or a context; one that is named twice gets it once.
             message: The request.
             strategy: When it is fulfilled; see `Strategy`.
-            wait, expires: As for `coordinate`, for each of them.
+            wait, expires: As for `coordinate`, for each of them.  Who waits for nothing hears
+                of no acknowledgement, so only 'best_effort' is fulfilled then.
 
         Returns:
             What became of each, and whether the strategy was fulfilled.

@@ -1,7 +1,7 @@
 """What became of a message: every delivery ends in one of these, and the sender is given it.
 
     Acknowledged   the receiver handled it and answered; `value` is the answer
-    Buffered       accepted, and not delivered yet: it stands at `position` of the lane
+    Buffered       accepted, and not answered yet: it stands at `position` of the lane
     Rejected       not accepted; nobody will deliver it
     Expired        nobody handled it within its time
     DeadLettered   accepted, and given up: it is in the dead-letter queue
@@ -63,7 +63,10 @@ class Acknowledged(NamedTuple):
 
 
 class Buffered(NamedTuple):
-    """The message waits in the lane of its receiver; `position` 1 is delivered next."""
+    """The message was accepted, and is in the lane of its receiver.
+
+    `position` 0: the receiver has it, and has not answered yet; 1: it is delivered next.
+    """
 
     id: int
     to: Receiver

@@ -27,7 +27,7 @@ from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from suptree.core import Down, Pid, ReplyTo, Table, Timer, find_runtime, safe_repr
+from suptree.core import Down, Pid, ReplyTo, Table, find_runtime, safe_repr
 from suptree.errors import BadArgumentError, CrossRuntimeError
 from suptree.otp import GenServer, NoReply, ServerRef, call
 from suptree.services.dependencies.errors import (
@@ -43,6 +43,7 @@ from suptree.services.dependencies.readiness import (
     SystemReadiness,
     Word,
 )
+from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.checks import (
     check_count,
     check_name,
@@ -79,11 +80,6 @@ class ReadinessStats:
     refused: int
     changes: int
     deaths: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """The timer message: some waits may be over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -125,7 +121,7 @@ class ReadinessBoard(GenServer):
         self._kept: MutableMapping[str, tuple[Pid[Any] | None, Word]] = {}
         self._waiters: dict[_Waiter, None] = {}
         self._dues: Deadlines[_Waiter] = Deadlines()
-        self._timer: tuple[float, Timer] | None = None
+        self._alarm = Alarm(self)
         self._max_waiters = max_waiters
         self._look_at = _LOOK_FROM
         self._served = self._expired = self._refused = self._changes = self._deaths = 0
@@ -203,8 +199,7 @@ class ReadinessBoard(GenServer):
 
     def handle_info(self, message: object) -> None:
         """A service's process ended, or waits are over."""
-        if isinstance(message, _Due):
-            self._timer = None
+        if self._alarm.rang(message):
             self._expire()
         elif isinstance(message, Down):
             for service in self._owners.gone(message):
@@ -312,8 +307,9 @@ class ReadinessBoard(GenServer):
         waiter = _Waiter(self.sender, service, timeout)
         self._waiters[waiter] = None
         if timeout is not None:
-            self._dues.set(waiter, find_runtime("wait_ready").now() + timeout)
-            self._arm()
+            now = find_runtime("wait_ready").now()
+            self._dues.set(waiter, now + timeout)
+            self._alarm.arm(waiter.due, now)
         return NoReply()
 
     def _has_room(self) -> bool:
@@ -345,7 +341,7 @@ class ReadinessBoard(GenServer):
             if not waiter.reply_to.done():
                 error = self._in_vain(waiter.service, waiter.timeout or 0.0)
                 self.reply_error(waiter.reply_to, error)
-        self._arm()
+        self._alarm.arm(self._dues.next_due(), now)
 
     def _forget(self, waiter: _Waiter) -> None:
         del self._waiters[waiter]
@@ -361,18 +357,6 @@ class ReadinessBoard(GenServer):
             facts = {"board": self.pid, "service": name, "reasons": reasons}
             self._expired_event.emit({"timeout_s": timeout}, facts)
         return NotReadyError(name, timeout, reasons)
-
-    def _arm(self) -> None:
-        """One timer, for the wait that is over first."""
-        due = self._dues.next_due()
-        if self._timer is not None:
-            if self._timer[0] == due:
-                return
-            self.cancel_timer(self._timer[1])
-            self._timer = None
-        if due != NEVER:
-            delay = max(0.0, due - find_runtime("ReadinessBoard").now())
-            self._timer = due, self.send_after(delay, _Due())
 
 
 async def _wait(

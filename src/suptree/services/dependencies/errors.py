@@ -10,10 +10,10 @@ TooManyWaitersError           as many wait as may                         .limit
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from suptree.errors import SuptreeError
+from suptree.near import did_you_mean, meant, near
 
 __all__ = [
     "DependencyCycleError",
@@ -59,7 +59,7 @@ class MissingDependencyError(DependencyError):
     def __str__(self) -> str:
         return (
             f"Dependencies: what {self.service!r} depends on must be declared; "
-            f"got {self.service} -> {self.missing}{_near(self.missing, self.known)} "
+            f"got {self.service} -> {self.missing}{did_you_mean(self.missing, self.known)} "
             f"Declare {self.missing!r}, or take the dependency away."
         )
 
@@ -76,7 +76,7 @@ class UnknownServiceError(DependencyError):
     def __str__(self) -> str:
         return (
             f"{self.who}: service must be a declared one; got {self.service!r}"
-            f"{_near(self.service, self.known)} Declared: {', '.join(self.known) or 'none'}."
+            f"{meant(near(self.service, self.known))} Declared: {', '.join(self.known) or 'none'}."
         )
 
 
@@ -114,8 +114,3 @@ class TooManyWaitersError(SuptreeError):
             f"ReadinessBoard: waiters must be at most {self.limit}; there are as many. "
             "Raise max_waiters, or wait in one place for many."
         )
-
-
-def _near(name: object, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f", did you mean {near[0]!r}?" if near else "."

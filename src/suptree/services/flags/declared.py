@@ -22,10 +22,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from suptree.core import safe_repr
+from suptree.near import did_you_mean
 from suptree.services.flags.errors import FlagDeclarationError
 from suptree.services.flags.rollout import Rollout, percentage_of
 from suptree.services.parts.checks import check_name, is_text
-from suptree.services.parts.near import did_you_mean
 
 __all__ = [
     "START",
@@ -122,6 +122,10 @@ class Migration:
         if stage == START:
             return 0
         return next((i for i, one in enumerate(self.stages, 1) if one.name == stage), None)
+
+    def next_stage(self, reached: int) -> str | None:
+        """The one after the first *reached* stages; None after the last."""
+        return self.stages[reached].name if reached < len(self.stages) else None
 
     def flags(self) -> frozenset[str]:
         """The flags that belong to it."""

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from suptree.errors import NoTableError, SuptreeError
-from suptree.services.parts.near import did_you_mean, near
+from suptree.near import did_you_mean, near
 
 __all__ = [
     "FlagDeclarationError",

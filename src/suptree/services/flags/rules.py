@@ -188,10 +188,9 @@ class Flags:
     def advance(self, standing: Standing, name: str, stage: str, by: str, now: float) -> Standing:
         """Enable the next stage, which *stage* must be."""
         migration, reached = self._reached(standing, name)
-        ahead = migration.stages[reached].name if reached < len(migration.stages) else None
         self._check_stage(migration, stage)
-        if stage != ahead:
-            raise StageOrderError(name, stage, self.progress(standing, name).stage, ahead)
+        if stage != migration.next_stage(reached):
+            raise self._out_of_order(standing, name, stage)
         return self._move(standing, name, "advanced", stage, "", by, now)
 
     def roll_back(
@@ -213,8 +212,7 @@ class Flags:
         back = migration.position(to)
         assert back is not None
         if back >= reached and not (kind == "emergency" and back == reached):
-            ahead = migration.stages[reached].name if reached < len(migration.stages) else None
-            raise StageOrderError(name, to, self.progress(standing, name).stage, ahead)
+            raise self._out_of_order(standing, name, to)
         if kind != "rollback":
             undone = (
                 migration.stages[back:] if kind == "emergency" else migration.stages[back:reached]
@@ -264,6 +262,11 @@ class Flags:
         if migration is None:
             raise UnknownFlagError(name, self.declared.migrations, "migration")
         return migration, migration.position(self.progress(standing, name).stage) or 0
+
+    def _out_of_order(self, standing: Standing, name: str, stage: str) -> StageOrderError:
+        migration, reached = self._reached(standing, name)
+        at = self.progress(standing, name).stage
+        return StageOrderError(name, stage, at, migration.next_stage(reached))
 
     def _check_stage(self, migration: Migration, stage: str) -> None:
         check_text(_WHO, "stage", stage)

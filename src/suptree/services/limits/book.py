@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from suptree.core import Pid, ReplyTo
 from suptree.services.limits.rules import Concurrency, Limit, Meter, meter_of
+from suptree.services.parts.deadlines import NEVER
 from suptree.services.parts.permits import Permits
 from suptree.services.parts.turnstile import Ticket
 
 __all__ = [
-    "DueTimes",
+    "SHORTEST",
     "Key",
     "LimitStatus",
     "Limiter",
@@ -25,7 +25,7 @@ __all__ = [
 
 _LOOKED_AT: Final = 8
 """Keys that are tried for one that is idle when a new one needs the place."""
-_SHORTEST: Final = 1e-6
+SHORTEST: Final = 1e-6
 """Seconds that nobody waits less than: what floats make of 0 must not spin."""
 
 
@@ -131,7 +131,7 @@ class Key:
         self.limiter = limiter
         self.who = who
         self.line: dict[Ticket, Waiter] = {}  # the first is the next
-        self.due: float | None = None  # when the next one may pass
+        self.due = NEVER  # when the next one may pass; see `Deadlines`
         self.meter: Meter | None = None
         self.permits: Permits[Ticket] | None = None
         if isinstance(limiter.limit, Concurrency):
@@ -148,7 +148,7 @@ class Key:
 
     def verdict(self, meter: Meter, allowed: bool, cost: int, now: float) -> LimitVerdict:
         """What is said to who came."""
-        retry_after = 0.0 if allowed else max(meter.wait(cost, now), _SHORTEST)
+        retry_after = 0.0 if allowed else max(meter.wait(cost, now), SHORTEST)
         remaining, reset_in = meter.look(now)
         return LimitVerdict(allowed, remaining, retry_after, reset_in, self.limiter.limit.limit)
 
@@ -217,38 +217,3 @@ class Limiter:
             denied=self.denied,
             keys_refused=self.keys_refused,
         )
-
-
-class DueTimes:
-    """When which key's next one may pass: a heap, in which what is out of date is skipped."""
-
-    __slots__ = ("_compact_at", "_count", "_heap")
-
-    def __init__(self) -> None:
-        self._compact_at = 64
-        self._heap: list[tuple[float, int, Key]] = []
-        self._count = 0
-
-    def set(self, key: Key, now: float, wait: float) -> None:
-        """The next one of *key* may pass *wait* seconds after *now*."""
-        key.due = now + max(wait, _SHORTEST)
-        self._count += 1
-        heapq.heappush(self._heap, (key.due, self._count, key))
-        if len(self._heap) > self._compact_at:
-            self._heap = [one for one in self._heap if one[0] == one[2].due]
-            heapq.heapify(self._heap)
-            self._compact_at = 2 * len(self._heap) + 64
-
-    def next(self) -> float | None:
-        """The earliest; None: there is none."""
-        heap = self._heap
-        while heap and heap[0][0] != heap[0][2].due:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
-
-    def pop_due(self, now: float) -> Iterator[Key]:
-        """Each key whose time has come; it has none then."""
-        while (due := self.next()) is not None and due <= now + _SHORTEST / 2:
-            key = heapq.heappop(self._heap)[2]
-            key.due = None
-            yield key

@@ -6,21 +6,17 @@ For use inside the server, in its handlers: the timer and the monitors are the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from suptree.core import ReplyTo, Timer
+from suptree.core import ReplyTo
 from suptree.otp import GenServer
-from suptree.services.limits.book import DueTimes, Key, Waiter
+from suptree.services.limits.book import SHORTEST, Key, Waiter
 from suptree.services.limits.errors import CostTooHighError
+from suptree.services.parts.alarm import Alarm
+from suptree.services.parts.deadlines import NEVER, Deadlines
 from suptree.services.parts.owners import Owners
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["Lines", "ServeDue"]
-
-
-@dataclass(frozen=True, slots=True)
-class ServeDue:
-    """The time of the next one in some line has come; the server gives it to `serve_due`."""
+__all__ = ["Lines"]
 
 
 class Lines:
@@ -35,12 +31,11 @@ class Lines:
     """
 
     __slots__ = (
+        "_alarm",
         "_due",
         "_owners",
         "_passed",
         "_server",
-        "_timer",
-        "_timer_at",
         "_waiters",
         "released",
     )
@@ -50,9 +45,8 @@ class Lines:
         self._passed = passed
         self._waiters: dict[Ticket, Waiter] = {}
         self._owners: Owners[Ticket] = Owners()
-        self._due = DueTimes()
-        self._timer: Timer | None = None
-        self._timer_at = 0.0
+        self._due: Deadlines[Key] = Deadlines()
+        self._alarm = Alarm(server)
         self.released = 0
 
     def join(self, key: Key, cost: int, ticket: Ticket, sender: ReplyTo, now: float) -> None:
@@ -62,7 +56,7 @@ class Lines:
         key.line[ticket] = self._waiters[ticket] = waiter
         if owner is not None:
             self._owners.add(owner, ticket)
-        if key.due is None:
+        if key.due == NEVER:
             self.serve(key, now)
 
     def leave(self, ticket: Ticket, now: float) -> Waiter | None:
@@ -77,7 +71,7 @@ class Lines:
         """Let those pass who may, in the order of the line; the next one has a time then."""
         meter = key.meter
         assert meter is not None
-        key.due = None
+        self._due.clear(key)
         limit = key.limiter.limit.limit
         while key.line:
             ticket, waiter = next(iter(key.line.items()))
@@ -93,16 +87,18 @@ class Lines:
                 verdict = key.verdict(meter, True, waiter.cost, now)
                 self._server.reply(waiter.reply_to, verdict)
             else:
-                self._due.set(key, now, meter.wait(waiter.cost, now))
+                self._due.set(key, now + max(meter.wait(waiter.cost, now), SHORTEST))
                 break
-        self._arm(now)
+        self._alarm.arm(self._due.next_due(), now)
 
-    def serve_due(self, now: float) -> None:
-        """The timer has fired."""
-        self._timer = None
-        for key in self._due.pop_due(now):
+    def serve_due(self, message: object, now: float) -> bool:
+        """If *message* is the ring of the timer, let those pass whose time has come; whether it was."""
+        if not self._alarm.rang(message):
+            return False
+        while (key := self._due.take_due(now + SHORTEST / 2)) is not None:
             self.serve(key, now)
-        self._arm(now)
+        self._alarm.arm(self._due.next_due(), now)
+        return True
 
     def gone(self, message: object, now: float) -> None:
         """If *message* is the Down of somebody who waits, its places are free."""
@@ -119,7 +115,7 @@ class Lines:
         replies = [waiter.reply_to for waiter in key.line.values()]
         for ticket in list(key.line):
             self._forget(ticket)
-        key.due = None
+        self._due.clear(key)
         return replies
 
     def owners(self) -> int:
@@ -131,15 +127,3 @@ class Lines:
         del waiter.key.line[ticket]
         if waiter.owner is not None:
             self._owners.discard(waiter.owner, ticket)
-
-    def _arm(self, now: float) -> None:
-        """One timer, for the earliest."""
-        due = self._due.next()
-        if self._timer is not None:
-            if due == self._timer_at:
-                return
-            self._server.cancel_timer(self._timer)
-            self._timer = None
-        if due is not None:
-            self._timer_at = due
-            self._timer = self._server.send_after(max(0.0, due - now), ServeDue())

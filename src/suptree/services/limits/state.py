@@ -18,7 +18,7 @@ from suptree.services.limits.errors import (
     UnknownLimiterError,
 )
 from suptree.services.limits.events import LIMIT_ALLOWED, LIMIT_CLEANED, LIMIT_DENIED
-from suptree.services.limits.lines import Lines, ServeDue
+from suptree.services.limits.lines import Lines
 from suptree.services.limits.rules import Concurrency, Limit, SlidingWindow, TokenBucket
 from suptree.services.limits.sweep import Sweep
 from suptree.services.parts.checks import (
@@ -93,9 +93,9 @@ class LimitsState(GenServer):
 
     def handle_info(self, message: object) -> None:
         """A time has come, or a process has ended."""
+        if self._lines.serve_due(message, self._now()):
+            return
         match message:
-            case ServeDue():
-                self._lines.serve_due(self._now())
             case _CleanUpDue():
                 self.send_after(self._cleanup_interval, message)
                 if not self._sweep.runs:

@@ -13,7 +13,6 @@ from suptree.core import (
     Pid,
     Ref,
     Table,
-    Timer,
     demonitor,
     find_runtime,
     monitor,
@@ -40,6 +39,7 @@ from suptree.services.monitoring.jobs import Jobs
 from suptree.services.monitoring.lanes import Lanes
 from suptree.services.monitoring.verdict import Judged, Verdict, Weights, judge
 from suptree.services.monitoring.watch import check_part, check_seconds
+from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.checks import checked_all
 from suptree.services.parts.deadlines import Deadlines
 from suptree.services.parts.owners import Owners
@@ -85,7 +85,7 @@ class Checklist(GenServer):
         self._queue: Lanes[int] = Lanes(max_concurrency)
         self._jobs = Jobs(self)
         self._owners: Owners[int] = Owners()
-        self._timer: tuple[float, Timer] | None = None
+        self._alarm = Alarm(self)
         self._weights = Weights()
         self._health = Health.UNKNOWN  # the verdict that was told last
         self._looks: int = 0

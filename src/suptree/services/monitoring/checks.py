@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from suptree.core import Pid
-from suptree.errors import BadArgumentError
-from suptree.services.monitoring.errors import WatchError, wrong
+from suptree.services.monitoring.errors import wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
-from suptree.services.monitoring.watch import Answer, Target, check_seconds, check_target
+from suptree.services.monitoring.watch import (
+    Answer,
+    Target,
+    check_seconds,
+    check_target,
+    check_thresholds,
+)
 from suptree.services.parts.checks import is_text
 
 __all__ = ["CheckRecord", "CheckStatus", "HealthCheck", "HealthStats"]
@@ -75,10 +80,7 @@ class HealthCheck:
             not isinstance(after, int) or isinstance(after, bool) or after < 1
         ):
             raise wrong(who, "suspend_after", "an int of 1 or more", after)
-        try:
-            Thresholds(self.fall, self.rise)
-        except BadArgumentError as error:
-            raise WatchError(who, error.field, error.wanted, error.got) from None
+        check_thresholds(who, self.fall, self.rise)
 
     @property
     def thresholds(self) -> Thresholds:

@@ -10,11 +10,11 @@ MonitoringError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from suptree.core import safe_repr
 from suptree.errors import BadArgumentError, SuptreeError
+from suptree.near import did_you_mean
 
 __all__ = [
     "MonitoringError",
@@ -64,8 +64,7 @@ class UnknownCheckError(MonitoringError):
         self.known = tuple(known)
 
     def __str__(self) -> str:
-        near = difflib.get_close_matches(str(self.name), self.known, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else "."
+        hint = did_you_mean(self.name, self.known)
         return f"HealthMonitor: there is no check {self.name!r}{hint} Register it first."
 
 

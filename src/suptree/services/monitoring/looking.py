@@ -6,7 +6,6 @@ The half of the server that no client calls; `health_monitor.py` is the other on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from suptree.clock import wall_clock
@@ -30,16 +29,10 @@ from suptree.services.monitoring.events import (
 from suptree.services.monitoring.health import Finding, Health, finding_of
 from suptree.services.monitoring.jobs import Abandoned, Done, Freed, JobNews
 from suptree.services.monitoring.watch import Target, answers
-from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["Looking"]
 
 _AGAIN_S: Final = 1.0  # until a name that nobody has is looked for again
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """The timer message: something is on the agenda."""
 
 
 class Looking(Checklist):
@@ -57,8 +50,7 @@ class Looking(Checklist):
     def handle_info(self, message: object) -> None:
         """Looks are due or have ended, or a process has."""
         match message:
-            case _Due():
-                self._timer = None
+            case _ if self._alarm.rang(message):
                 self._due()
             case JobNews():
                 self._told(message)
@@ -215,13 +207,4 @@ class Looking(Checklist):
             self._bind(entry, process.pid)
 
     def _arm(self) -> None:
-        """One timer, for what is due first."""
-        due = self._agenda.next_due()
-        if self._timer is not None:
-            if self._timer[0] == due:
-                return
-            self.cancel_timer(self._timer[1])
-            self._timer = None
-        if due != NEVER:
-            delay = max(0.0, due - find_runtime("HealthMonitor").now())
-            self._timer = due, self.send_after(delay, _Due())
+        self._alarm.arm(self._agenda.next_due(), find_runtime("HealthMonitor").now())

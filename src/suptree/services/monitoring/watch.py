@@ -7,16 +7,17 @@ must not block: nothing can interrupt it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from sys import float_info
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from suptree.core import Pid, ViaName, safe_repr
 from suptree.errors import BadArgumentError, NoProcessError, ServerExitError, SystemRequestError
 from suptree.otp import sys
 from suptree.services.monitoring.errors import WatchError, wrong
 from suptree.services.monitoring.health import Finding, Health, Thresholds
+from suptree.services.parts import checks
 from suptree.services.parts.checks import is_text
 
 __all__ = [
@@ -31,9 +32,9 @@ __all__ = [
     "check_part",
     "check_seconds",
     "check_target",
+    "check_thresholds",
 ]
 
-_LONGEST: Final = float_info.max
 
 Target: TypeAlias = Pid[Any] | str | ViaName
 """What is watched: a process, or a name, and then whoever has it."""
@@ -97,10 +98,7 @@ class Watch:
         if self.rebind_within is not None:
             check_seconds(who, "rebind_within", self.rebind_within, zero=True)
         check_part(who, "jitter", self.jitter)
-        try:
-            Thresholds(self.fall, self.rise)
-        except BadArgumentError as error:
-            raise WatchError(who, error.field, error.wanted, error.got) from None
+        check_thresholds(who, self.fall, self.rise)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -132,20 +130,28 @@ def _is_via(target: object) -> bool:
 
 def check_part(who: str, field: str, value: object) -> None:
     """Refuse what is no number from 0 to 1."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise wrong(who, field, "a number from 0 to 1", value)
+    with _as_watch_error(who):
+        checks.check_number(who, field, value, least=0, most=1)
 
 
 def check_seconds(who: str, field: str, value: object, *, zero: bool = False) -> None:
     """Refuse what is no number of seconds above 0; or 0, where *zero* will do."""
-    if (
-        not isinstance(value, (int, float))
-        or isinstance(value, bool)
-        or not 0 <= value <= _LONGEST  # not math.isfinite: it raises for an int beyond every float
-        or (value == 0 and not zero)
-    ):
-        least = ", 0 or more" if zero else " above 0"
-        raise wrong(who, field, f"a number of seconds{least}", value)
+    with _as_watch_error(who):
+        checks.check_seconds(who, field, value, zero=zero)
+
+
+def check_thresholds(who: str, fall: Any, rise: Any) -> None:
+    """Refuse what `Thresholds` would refuse."""
+    with _as_watch_error(who):
+        Thresholds(fall, rise)
+
+
+@contextmanager
+def _as_watch_error(who: str) -> Iterator[None]:
+    try:
+        yield
+    except BadArgumentError as error:
+        raise WatchError(who, error.field, error.wanted, error.got) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ SuptreeError
 from __future__ import annotations
 
 from suptree.errors import SuptreeError
+from suptree.near import meant
 
 __all__ = ["MetricError", "ObservingError", "TracerInstalledError"]
 
@@ -32,9 +33,8 @@ class MetricError(ObservingError, ValueError):
         self.metric = metric
         self.field = field
         self.got = got
-        hint = "" if near is None else f", did you mean {near!r}?"
         super().__init__(
-            f"Metric {metric!r}: {field} must be {must_be}; got {got!r}{hint or '.'} "
+            f"Metric {metric!r}: {field} must be {must_be}; got {got!r}{meant(near)} "
             "Correct the metric, or the declaration of the event."
         )
 

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import Final
 
+from suptree.near import near
 from suptree.services.observing.errors import MetricError
 from suptree.services.observing.tags import tag_values
 from suptree.telemetry import Event, Span
@@ -215,9 +215,8 @@ def _with(metric: Metric, *, monotonic: bool = True, buckets: tuple[float, ...] 
 
 
 def _refuse(who: str, field: str, event: str, got: str, known: tuple[str, ...]) -> None:
-    near = difflib.get_close_matches(got, known, n=1)
     what = f"of those that {event} declares ({', '.join(known) or 'none'})"
-    raise MetricError(who, field, what, got, near[0] if near else None)
+    raise MetricError(who, field, what, got, near(got, known))
 
 
 RESTART: Final = "suptree.supervisor.child.restarted"

@@ -14,14 +14,13 @@ lost if it is killed; after a restart it batches as it was told to, and remember
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-from suptree.core import Timer
 from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.observing.batching import Batch, Batched, Batches
 from suptree.services.observing.once import OncePer
+from suptree.services.parts.alarm import Alarm
 from suptree.services.parts.checks import check_hashable, check_kind, check_number
 from suptree.telemetry import Event, TelemetryBus
 
@@ -94,8 +93,7 @@ class SampledEvents(GenServer):
         self._forget_after = forget_after
         self._batches = Batches(batches)
         self._emitted = self._batched = self._refused = 0
-        self._timer: Timer | None = None
-        self._armed_for = math.inf
+        self._alarm = Alarm(self)
 
     # -- clients --------------------------------------------------------------------------
 
@@ -173,29 +171,20 @@ class SampledEvents(GenServer):
     @cast
     def _batch(self, emission: Batched) -> None:
         self._batched += 1
-        self._emit(self._batches.add(*emission, self._now()))
-        self._arm()
+        now = self._now()
+        self._emit(self._batches.add(*emission, now))
+        self._alarm.arm(self._batches.next_due(), now)
 
     def handle_info(self, message: object) -> None:
         """The timer: a batch may be due."""
-        if isinstance(message, _Due):
-            self._timer, self._armed_for = None, math.inf
-            self._emit(self._batches.due(self._now()))
-            self._arm()
+        if self._alarm.rang(message):
+            now = self._now()
+            self._emit(self._batches.due(now))
+            self._alarm.arm(self._batches.next_due(), now)
 
     def terminate(self, reason: object) -> None:
         """Nothing that is held is lost when it ends in order."""
         self._emit(self._batches.flush())
-
-    def _arm(self) -> None:
-        """One timer for all batches.  One that is too early finds nothing due, and is set again."""
-        due = self._batches.next_due()
-        if due is None or due >= self._armed_for:
-            return
-        if self._timer is not None:
-            self.cancel_timer(self._timer)
-        self._timer = self.send_after(max(0.0, due - self._now()), _Due())
-        self._armed_for = due
 
     def _emit(self, events: Iterable[Batched]) -> None:
         bus = self._process.runtime.telemetry
@@ -215,9 +204,3 @@ def _emission(
     check_kind(who, "measurements", measurements, Mapping, "a mapping, name -> number")
     check_kind(who, "metadata", metadata, Mapping, "a mapping")
     return event, dict(measurements), dict(metadata)
-
-
-class _Due:
-    """The message of the timer."""
-
-    __slots__ = ()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from suptree.core import Timer
 from suptree.otp import GenServer
+from suptree.services.parts.deadlines import NEVER
 
 __all__ = ["Alarm"]
 
@@ -33,28 +34,31 @@ class Alarm:
 
     It is not moved to a later time when its reason goes away: it rings for nothing then,
     which costs less than to cancel a timer for each wait that ended well.
+
+    Attributes:
+        due: When it rings; `NEVER`: it is not armed.
     """
 
-    __slots__ = ("_due", "_ring", "_server", "_timer")
+    __slots__ = ("_ring", "_server", "_timer", "due")
 
     def __init__(self, server: GenServer) -> None:
         self._server = server
         self._ring = _Ring()
         self._timer: Timer | None = None
-        self._due: float | None = None
+        self.due = NEVER
 
     def arm(self, due: float | None, now: float) -> None:
-        """Ring at *due* unless it rings before; None: there is nothing to wait for."""
-        if due is None or (self._due is not None and self._due <= due):
+        """Ring at *due* unless it rings before; None or `NEVER`: there is nothing to wait for."""
+        if due is None or due >= self.due:
             return
         if self._timer is not None:
             self._server.cancel_timer(self._timer)
         self._timer = self._server.send_after(max(0.0, due - now), self._ring)
-        self._due = due
+        self.due = due
 
     def rang(self, message: object) -> bool:
         """Whether *message* is its ring; it is armed for nothing then."""
         if message is not self._ring:
             return False
-        self._timer = self._due = None
+        self._timer, self.due = None, NEVER
         return True

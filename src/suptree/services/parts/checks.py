@@ -6,7 +6,6 @@ A service calls them before it changes anything, and declares BadArgumentError a
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 from suptree.core import Pid, safe_repr
 from suptree.errors import BadArgumentError
-from suptree.services.parts.near import near
+from suptree.near import meant, near
 
 __all__ = [
     "bad_argument",
@@ -34,7 +33,6 @@ __all__ = [
     "checked_all",
     "checked_by_name",
     "checked_items",
-    "did_you_mean",
     "is_server",
     "is_text",
 ]
@@ -50,12 +48,6 @@ def bad_argument(
 ) -> BadArgumentError:
     """The error about *value*: ``<who>: <field> must be <wanted>; got <value>. <advice>``."""
     return BadArgumentError(who, field, wanted, safe_repr(value, _SHOWN), advice)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`, did you mean 'payments'?`, or nothing when no name is near."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f", did you mean {near[0]!r}?" if near else "."
 
 
 # -- texts ---------------------------------------------------------------------------------
@@ -98,9 +90,7 @@ def check_word(who: str, field: str, value: Any, words: Sequence[str]) -> None:
     plain = str.__str__(value) if issubclass(type(value), str) else ""
     if plain not in words:
         wanted = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
-        found = near(plain, words)
-        hint = "" if found is None else f", did you mean {found!r}?"
-        raise bad_argument(who, field, wanted, value, hint)
+        raise bad_argument(who, field, wanted, value, meant(near(plain, words)))
 
 
 # -- numbers -------------------------------------------------------------------------------

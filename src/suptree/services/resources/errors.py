@@ -10,11 +10,11 @@ ResourceError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from suptree.core import safe_repr
 from suptree.errors import SuptreeError
+from suptree.near import meant, near
 
 __all__ = [
     "BackPressureError",
@@ -36,7 +36,7 @@ class UnknownResourceError(ResourceError):
     Attributes:
         what: 'type' or 'budget'.
         name: What was asked for.
-        near: The names that are like it.
+        near: The one that is like it, if one is.
     """
 
     def __init__(self, what: str, name: object, known: Iterable[str]) -> None:
@@ -44,14 +44,13 @@ class UnknownResourceError(ResourceError):
         super().__init__(what, name, self.known)
         self.what = what
         self.name = name
-        self.near = tuple(difflib.get_close_matches(str(name), self.known, n=1))
+        self.near = near(name, self.known)
 
     def __str__(self) -> str:
-        hint = f", did you mean {self.near[0]!r}?" if self.near else "."
         names = ", ".join(map(repr, sorted(self.known))) or "none"
         return (
             f"ResourceManager: {self.what} must be a declared one ({names}); "
-            f"got {safe_repr(self.name, 200)}{hint} Declare it when the manager is started."
+            f"got {safe_repr(self.name, 200)}{meant(self.near)} Declare it when the manager is started."
         )
 
 

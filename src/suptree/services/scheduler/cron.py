@@ -26,7 +26,6 @@ Cronsim has the first rule for five fields alone; here a field of seconds change
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -37,6 +36,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from suptree.errors import InternalError
+from suptree.near import did_you_mean, meant, near
 from suptree.services.parts.checks import is_text
 from suptree.services.scheduler.errors import CronError
 
@@ -242,9 +242,7 @@ def _spelt_out(expression: object) -> list[str]:
     if text.startswith("@"):
         text = text.lower()
         if text not in ALIASES:
-            near = difflib.get_close_matches(text, ALIASES, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Aliases: {', '.join(ALIASES)}."
-            raise CronError("expression", _FIELDS, expression, hint)
+            raise CronError("expression", _FIELDS, expression, did_you_mean(text, ALIASES))
         text = ALIASES[text]
     fields = text.split()
     if len(fields) not in (5, 6):
@@ -258,6 +256,6 @@ def _zone_named(name: object) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        near = difflib.get_close_matches(str(name), sorted(available_timezones()), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "Write it like 'Europe/Berlin'."
-        raise CronError("tz", "an IANA time zone", name, hint) from None
+        hint = meant(near(name, sorted(available_timezones())))
+        advice = f"{hint} Write it like 'Europe/Berlin'."
+        raise CronError("tz", "an IANA time zone", name, advice) from None

@@ -14,11 +14,13 @@ A dead owner is a `NoProcessError`, as everywhere.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from itertools import islice
+from typing import ClassVar
 
 from suptree.core import safe_repr
 from suptree.errors import SuptreeError
+from suptree.near import COMPARED, ending, meant, near
 
 __all__ = [
     "CronError",
@@ -39,6 +41,8 @@ class SchedulerError(SuptreeError):
 class ScheduleError(SchedulerError, ValueError):
     """A value of a job is wrong."""
 
+    who: ClassVar[str] = "job"
+
     def __init__(self, field: str, must: str, value: object, what_to_do: str = "") -> None:
         super().__init__(field, must, value, what_to_do)
         self.field = field
@@ -47,34 +51,35 @@ class ScheduleError(SchedulerError, ValueError):
         self.what_to_do = what_to_do
 
     def __str__(self) -> str:
-        more = f" {self.what_to_do}" if self.what_to_do else ""
-        return f"job: {self.field} must be {self.must}; got {safe_repr(self.value, 200)}.{more}"
+        got = f"{safe_repr(self.value, 200)}{ending(self.what_to_do)}"
+        return f"{self.who}: {self.field} must be {self.must}; got {got}"
 
 
 class CronError(ScheduleError):
     """A cron expression that cannot be read, or a time zone that does not exist."""
 
+    who = "cron"
+
     def __init__(self, field: str, must: str, expression: str, what_to_do: str = "") -> None:
         super().__init__(field, must, expression, what_to_do)
         self.expression = expression
-
-    def __str__(self) -> str:
-        more = f" {self.what_to_do}" if self.what_to_do else ""
-        return f"cron: {self.field} must be {self.must}; got {safe_repr(self.value, 200)}.{more}"
 
 
 class JobNotFoundError(SchedulerError):
     """There is no job of that id; it may be over, or its owner dead."""
 
     def __init__(self, id: str, known: Iterable[str] = ()) -> None:
-        near = difflib.get_close_matches(str(id), list(known), n=1)
-        self.near = near[0] if near else None
-        super().__init__(id, self.near)
+        super().__init__(id)
         self.id = id
+        self._known = tuple(islice(known, COMPARED))  # among which it is looked for when it is read
+
+    @property
+    def near(self) -> str | None:
+        """The id that was probably meant, if one is near."""
+        return near(self.id, self._known)
 
     def __str__(self) -> str:
-        hint = f", did you mean {self.near!r}?" if self.near else "."
-        return f"scheduler: id must be that of a job; got {self.id!r}{hint}"
+        return f"scheduler: id must be that of a job; got {self.id!r}{meant(self.near)}"
 
 
 class JobTakenError(SchedulerError):

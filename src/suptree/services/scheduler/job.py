@@ -6,7 +6,6 @@ the scheduler never runs anybody's code in its own turn.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from suptree.core import Pid, ViaName
+from suptree.near import meant, near
 from suptree.services.parts.checks import is_server, is_text
 from suptree.services.scheduler.errors import ScheduleError
 from suptree.services.scheduler.message import check_message
@@ -272,6 +272,5 @@ class JobInfo:
 
 def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> None:
     if not is_text(value) or value not in allowed:
-        near = difflib.get_close_matches(value, allowed, n=1) if is_text(value) else []
-        hint = f"Did you mean {near[0]!r}?" if near else ""
+        hint = meant(near(value, allowed) if is_text(value) else None)
         raise ScheduleError(field, f"one of {', '.join(map(repr, allowed))}", value, hint)

@@ -25,6 +25,7 @@ from typing import Any, Final, Unpack
 
 from suptree.core import Pid, check_delay, current_process
 from suptree.errors import BadArgumentError, CrossRuntimeError, NoProcessError
+from suptree.near import did_you_mean
 from suptree.otp import (
     ChildSpec,
     ServerRef,
@@ -40,7 +41,6 @@ from suptree.services.parts.checks import (
     check_flag,
     check_kind,
     check_text,
-    did_you_mean,
     is_text,
 )
 from suptree.services.parts.store import Store
@@ -254,8 +254,8 @@ class SchedulerManager(Ticking):
         entry = self._entry(id)
         for name in changes:
             if name not in JobChanges.__annotations__:
-                near = did_you_mean(name, JobChanges.__annotations__)
-                raise bad_argument(_WHO, "a change", "a value of a job", name, near)
+                hint = did_you_mean(name, JobChanges.__annotations__)
+                raise bad_argument(_WHO, "a change", "a value of a job", name, hint)
         job = dataclasses.replace(entry.job, **changes)
         self._book.check(job)
         self._book.change(entry, job)
@@ -376,8 +376,8 @@ async def _schedule(
 ) -> str:
     for name in options:
         if name not in JobKeywords.__annotations__:
-            near = did_you_mean(name, JobKeywords.__annotations__)
-            raise bad_argument(_WHO, "an option", "a value of a job", name, near)
+            hint = did_you_mean(name, JobKeywords.__annotations__)
+            raise bad_argument(_WHO, "an option", "a value of a job", name, hint)
     if "owner" not in options:
         process = current_process()
         options["owner"] = None if process is None else process.pid

@@ -15,11 +15,12 @@ runtime's clock: point n is ``origin + n * period``, so nothing drifts, however 
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final, TypeAlias, cast
+from typing import ClassVar, Final, TypeAlias
 
+from suptree.errors import BadArgumentError
+from suptree.services.parts.checks import check_number
 from suptree.services.scheduler.cron import Cron
 from suptree.services.scheduler.errors import ScheduleError
 
@@ -160,6 +161,7 @@ def check_seconds(field: str, value: object, *, least: float = 0.0) -> None:
     Raises:
         ScheduleError: *value* is not finite, below *least*, or no number.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not least <= cast("float", value) <= sys.float_info.max:
-        raise ScheduleError(field, f"a finite number of seconds, {least:g} or more", value)
+    try:
+        check_number("job", field, value, least=least, of="seconds")
+    except BadArgumentError as error:
+        raise ScheduleError(field, error.wanted, value) from None

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
-from suptree.core import Timer
 from suptree.otp import GenServer
+from suptree.services.parts.alarm import Alarm
 
 __all__ = ["Agenda", "Armed"]
 
@@ -36,20 +36,17 @@ class Agenda(Generic[T]):
     """Things by the time at which they are looked after.
 
     Args:
-        server: Whose timer it is.
-        tick: The message by which that fires; the server then asks what is `due`.
+        server: Whose timer it is.  It is shown every message that might be the timer's: `rang`.
     """
 
-    __slots__ = ("_entries", "_live", "_number", "_server", "_tick", "_timer", "_timer_at")
+    __slots__ = ("_alarm", "_entries", "_live", "_now", "_number")
 
-    def __init__(self, server: GenServer, tick: object) -> None:
-        self._server = server
-        self._tick = tick
+    def __init__(self, server: GenServer) -> None:
+        self._alarm = Alarm(server)
+        self._now = server._process.runtime.now
         self._entries: list[tuple[float, int, T]] = []
         self._live = 0  # entries that were not stale when the heap was last cleaned
         self._number = 0
-        self._timer: Timer | None = None
-        self._timer_at = math.inf
 
     def arm(self, thing: T, when: float) -> None:
         """Look after *thing* at *when*, which is before it would be anyway."""
@@ -58,12 +55,15 @@ class Agenda(Generic[T]):
         heapq.heappush(self._entries, (when, self._number, thing))
         if len(self._entries) > _FEW + 4 * self._live:
             self._clean()
-        self._set_timer()
+        if when < self._alarm.due:
+            self._alarm.arm(when, self._now())
+
+    def rang(self, message: object) -> bool:
+        """Whether *message* is that of the timer: the server then asks what is `due`."""
+        return self._alarm.rang(message)
 
     def due(self, now: float, limit: int) -> Iterator[T]:
         """Up to *limit* things whose time has come; to be called when the timer has fired."""
-        self._timer = None
-        self._timer_at = math.inf
         for _ in range(limit):
             if not self._entries or self._entries[0][0] > now:
                 break
@@ -71,7 +71,8 @@ class Agenda(Generic[T]):
             if thing.armed == when:
                 thing.armed = math.inf
                 yield thing
-        self._set_timer()
+        if self._entries:
+            self._alarm.arm(self._entries[0][0], now)
 
     def __len__(self) -> int:
         """How many entries there are, stale ones included."""
@@ -84,12 +85,3 @@ class Agenda(Generic[T]):
         self._entries = list(live.values())
         self._live = len(self._entries)
         heapq.heapify(self._entries)
-
-    def _set_timer(self) -> None:
-        if not self._entries or self._entries[0][0] >= self._timer_at:
-            return
-        if self._timer is not None:
-            self._server.cancel_timer(self._timer)
-        self._timer_at = self._entries[0][0]
-        delay = max(0.0, self._timer_at - self._server._process.runtime.now())
-        self._timer = self._server.send_after(delay, self._tick)

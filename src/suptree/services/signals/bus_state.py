@@ -13,7 +13,7 @@ from suptree.otp import GenServer
 from suptree.services.parts.checks import checked_all
 from suptree.services.parts.store import Store, checked_store
 from suptree.services.signals import events
-from suptree.services.signals.deliveries import TICK, Deliveries, Ending
+from suptree.services.signals.deliveries import Deliveries, Ending
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.lane import Lane
 from suptree.services.signals.log import SignalLog
@@ -87,11 +87,11 @@ class BusState(GenServer):
 
     def handle_info(self, message: object) -> None:
         """The timer, and the end of subscribers and publishers."""
+        if self.deliveries.tick(message, self.now()):
+            return
         match message:
             case Down():
                 self.deliveries.down(message, message.reason, self.now())
-            case str() if message == TICK:
-                self.deliveries.tick(self.now())
             case str() if message == _EXPIRED:
                 self._expiry_armed = False
                 self.expire()

@@ -13,13 +13,13 @@ True
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from suptree.near import meant, near
 from suptree.services.signals.attributes import CORE_ATTRIBUTES
 from suptree.services.signals.errors import SignalFormatError
 from suptree.services.signals.signal import Signal
@@ -116,10 +116,9 @@ def _signal(format: str, fields: dict[str, Any]) -> Signal:
     fields = {name: value for name, value in fields.items() if value is not None}
     for name in _REQUIRED:
         if name not in fields:
-            lower = {other.lower(): other for other in fields if other not in CORE_ATTRIBUTES}
-            near = difflib.get_close_matches(name, lower, n=1)
-            meant = f", did you mean it by {lower[near[0]]!r}?" if near else "."
-            raise SignalFormatError(format, f"the attribute {name!r} is missing{meant}")
+            written = near(name, (other for other in fields if other not in CORE_ATTRIBUTES))
+            hint = "." if written is None else f"; got {written!r}{meant(name)}"
+            raise SignalFormatError(format, f"the attribute {name!r} is missing{hint}")
     version = fields.pop("specversion")
     if version != Signal.specversion:
         raise SignalFormatError(format, f"specversion must be '1.0'; got {version!r}.")

@@ -28,11 +28,9 @@ from suptree.services.signals.values import SignalDeadLetter, SignalOutcome, Sig
 from suptree.services.signals.waiting import WaitingPublishers
 from suptree.telemetry import Event
 
-__all__ = ["TICK", "Deliveries", "Ending"]
+__all__ = ["Deliveries", "Ending"]
 
 Ending = Literal["unsubscribed", "down", "absent"]
-TICK: Final = "suptree.signals.tick"
-"""The message by which the timer of a bus fires."""
 DRAIN: Final = 0.02
 """Seconds until the bus looks again at a mailbox that was full."""
 SENT: Final = SignalOutcome.SENT
@@ -67,7 +65,7 @@ class Deliveries:
         self.dead = DeadLetters(max_dead_letters)
         self.totals = Totals()
         self._subscribers: Owners[str] = Owners()
-        self._agenda: Agenda[Lane | Ticket] = Agenda(server, TICK)
+        self._agenda: Agenda[Lane | Ticket] = Agenda(server)
         self.publishers = WaitingPublishers(server, self.totals, self._agenda)
         telemetry = self._runtime.telemetry
         self._overflowed = telemetry.slot(events.OVERFLOWED)
@@ -212,13 +210,16 @@ class Deliveries:
 
     # -- time and death -----------------------------------------------------------------
 
-    def tick(self, now: float) -> None:
-        """Look after what is due."""
+    def tick(self, message: object, now: float) -> bool:
+        """If *message* is that of the timer, look after what is due; whether it was."""
+        if not self._agenda.rang(message):
+            return False
         for thing in self._agenda.due(now, AT_ONCE):
             if isinstance(thing, Ticket):
                 self.publishers.overdue(thing, now)
             elif self.lanes.get(thing.id) is thing:
                 self._tend(thing, now)
+        return True
 
     def down(self, message: object, reason: object, now: float) -> None:
         """A subscriber or a waiting publisher has ended, if *message* says so."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from suptree.core import safe_repr
 from suptree.errors import BadArgumentError, SuptreeError
+from suptree.near import meant
 
 __all__ = [
     "InvalidSignalError",
@@ -50,7 +51,7 @@ class InvalidSignalError(SignalError):
         self.near = near
 
     def __str__(self) -> str:
-        end = f", did you mean {self.near!r}?" if self.near else "."
+        end = meant(self.near or None)
         return f"Signal: {self.attribute} must be {self.must}; got {_short(self.value)}{end}"
 
 
@@ -100,8 +101,7 @@ class SignalOptionsError(SignalError, BadArgumentError):
     """
 
     def __init__(self, who: str, option: str, must: str, value: object, near: str = "") -> None:
-        advice = f", did you mean {near!r}?" if near else ""
-        super().__init__(who, option, must, _short(value), advice)
+        super().__init__(who, option, must, _short(value), meant(near or None))
         self.option = option
         self.must = must
         self.value = value

@@ -18,6 +18,8 @@ from suptree.services.signals.values import Published, SignalFault, SignalOutcom
 
 __all__ = ["Publishing"]
 
+NO_WAIT: Final = 0.0
+"""Seconds to wait for a place, unless somebody says otherwise."""
 DELIVERIES: Final = 5000
 """So many deliveries make a turn long enough; what is left of a batch has its own."""
 
@@ -29,7 +31,7 @@ class Publishing(BusState):
 
     @staticmethod
     async def publish(
-        bus: ServerRef[Publishing], signals: Signal | Iterable[Signal], *, wait: float = 0.0
+        bus: ServerRef[Publishing], signals: Signal | Iterable[Signal], *, wait: float = NO_WAIT
     ) -> Published:
         """Publish one signal, or many in order.
 
@@ -52,7 +54,8 @@ class Publishing(BusState):
                 that MessagePack can say.  Nothing was published.
             NoProcessError: There is no bus.
         """
-        check_seconds("SignalBus.publish", "wait", wait)
+        if wait is not NO_WAIT:
+            check_seconds("SignalBus.publish", "wait", wait)
         batch = (signals,) if isinstance(signals, Signal) else _signals_of(signals)
         take = Publishing._take if wait == 0.0 else Publishing._take.within(wait + 5.0)
         receipts: list[SignalReceipt] = []

@@ -10,13 +10,14 @@ suptree.services.signals.errors.SignalOptionsError: SignalDelivery: overflow mus
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from suptree.core import Pid
+from suptree.errors import BadArgumentError
+from suptree.near import near
+from suptree.services.parts import checks
 from suptree.services.parts.checks import is_text
 from suptree.services.signals.errors import SignalOptionsError
 from suptree.services.signals.paths import SignalPath
@@ -35,7 +36,6 @@ __all__ = [
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "reject", "block"]
 Subscriber: TypeAlias = Pid[Any] | str
 
-_LONGEST: Final = sys.float_info.max
 _POLICIES: Final = get_args(Overflow)
 
 
@@ -82,13 +82,12 @@ class SignalDelivery:
         for option in ("ack_timeout", "retry_delay", "absence"):
             check_seconds("SignalDelivery", option, getattr(self, option))
         if self.overflow not in _POLICIES:
-            near = difflib.get_close_matches(str(self.overflow), _POLICIES, n=1)
             raise SignalOptionsError(
                 "SignalDelivery",
                 "overflow",
                 "'drop_oldest', 'drop_newest', 'reject' or 'block'",
                 self.overflow,
-                near[0] if near else "",
+                near(self.overflow, _POLICIES) or "",
             )
 
 
@@ -149,14 +148,18 @@ class Subscription:
 
 def check_count(who: str, option: str, value: object, least: int) -> None:
     """Refuse what is no whole number of *least* or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise SignalOptionsError(who, option, f"a whole number of {least} or more", value)
+    try:
+        checks.check_count(who, option, value, least=least)
+    except BadArgumentError as error:
+        raise SignalOptionsError(who, option, error.wanted, value) from None
 
 
 def check_seconds(who: str, option: str, value: object) -> None:
     """Refuse what is no finite number of seconds, 0 or more."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
-        raise SignalOptionsError(who, option, "a finite number of seconds, 0 or more", value)
+    try:
+        checks.check_seconds(who, option, value, zero=True)
+    except BadArgumentError as error:
+        raise SignalOptionsError(who, option, error.wanted, value) from None
 
 
 def check_id(who: str, id: object) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from suptree.core import Pid, Process, Runtime, Slot
 from suptree.errors import NoProcessError, ServerExitError
@@ -19,6 +18,7 @@ from suptree.otp import (
     Request,
     StreamOptions,
     TaskExit,
+    TaskResults,
     TaskStart,
     TaskStream,
     TaskValue,
@@ -102,7 +102,7 @@ class _Wait:
         self.started = Slot(runtime.runqueue)
 
 
-class TaskBatch(Generic[R_co]):
+class TaskBatch(TaskResults[R_co]):
     """The results of a batch: `TaskValue(value)` or `TaskExit(reason)` for each item.
 
     Nothing starts before the first is asked for; from then on it belongs to the process that
@@ -129,9 +129,6 @@ class TaskBatch(Generic[R_co]):
 
         self._make = make
 
-    def __aiter__(self) -> AsyncIterator[TaskValue[R_co] | TaskExit]:
-        return self
-
     async def __anext__(self) -> TaskValue[R_co] | TaskExit:
         if self._stream is None:
             self._stream = self._make(await self._stream_options())
@@ -142,17 +139,6 @@ class TaskBatch(Generic[R_co]):
         """End what still runs, and wait until it is gone."""
         if self._stream is not None:
             await self._stream.aclose()
-
-    async def __aenter__(self) -> TaskBatch[R_co]:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def _stream_options(self) -> StreamOptions:
         width = await self._desk.width()
