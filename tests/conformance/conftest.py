@@ -1,10 +1,10 @@
-"""The judges, opened once for all tests that need one."""
+"""The judges, each opened when the first test needs it, for all that do, and closed at the end."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ Judge = Callable[[Any], Trace]
 
 
 @pytest.fixture(scope="session")
-def judge_of() -> Iterator[Callable[[Family[Any]], Judge]]:
+def judge_of(
+    outliving: Callable[[], AbstractContextManager[None]],
+) -> Iterator[Callable[[Family[Any]], Judge]]:
     """The judge of a family. Where there is none the test is skipped with the reason, but fails if CI=true.
 
     A proof that quietly does not run is none.
@@ -30,7 +32,8 @@ def judge_of() -> Iterator[Callable[[Family[Any]], Judge]]:
             if absent is not None:
                 pytest.skip(absent)
             if family.name not in judges:
-                judges[family.name] = running.enter_context(family.open_judge())
+                with outliving():
+                    judges[family.name] = running.enter_context(family.open_judge())
             return judges[family.name]
 
         yield find

@@ -16,6 +16,7 @@ compared line by line.
 from __future__ import annotations
 
 import difflib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +27,9 @@ P = TypeVar("P")
 
 MAX_TRIES = 400
 """Runs that `shrink` may spend; a run is about a millisecond on either side."""
+
+PATIENCE = 30.0
+"""Seconds that it may spend: a program that hangs takes seconds each time, and its divergence is to be told."""
 
 Trace = list[str]
 
@@ -209,15 +213,18 @@ def find_divergence(
     return None
 
 
-def shrink(family: Family[P], program: P, diverges: Callable[[P], bool]) -> P:
-    """Take things away, one by one, as long as the rest still *diverges*."""
+def shrink(
+    family: Family[P], program: P, diverges: Callable[[P], bool], patience: float = PATIENCE
+) -> P:
+    """Take things away, one by one, as long as the rest still *diverges* and the *patience* lasts."""
     tries = 0
     again = True
+    end = time.monotonic() + patience
     while again:
         again = False
         for smaller in family.smaller(program):
             tries += 1
-            if tries > MAX_TRIES:
+            if tries > MAX_TRIES or time.monotonic() >= end:
                 return program
             if diverges(smaller):
                 program, again = smaller, True

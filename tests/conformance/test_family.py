@@ -15,6 +15,7 @@ from tests.conformance.family import (
     Trace,
     difference,
     find_divergence,
+    shrink,
 )
 from tests.conformance.plain import Plain, to_json
 
@@ -111,6 +112,13 @@ def test_a_divergence_is_made_as_small_as_it_can_be_and_says_how_to_run_it_again
     assert (found.program, found.mode) == ("x", "wrong")
     assert "-x\n+<x>" in str(found)
     assert "--family letters --program '\"x\"'" in str(found)
+
+
+def test_a_program_that_takes_too_long_each_time_is_shown_as_small_as_it_got():
+    letters = Letters()
+
+    assert shrink(letters, "xyz", bool, patience=0.0) == "xyz"
+    assert shrink(letters, "xyz", bool) == "z"
 
 
 def test_a_program_that_diverges_only_now_and_then_is_shown_nevertheless():

@@ -10,6 +10,9 @@ import pytest
 from tests.conformance import families
 from tests.conformance.campaign import judge_some
 
+# What all actors of a program write into is an argument of each: it is shared, and to change, on purpose.
+pytestmark = pytest.mark.suptree_sharing("off")
+
 FIRST_SEED, COUNT = 20_000, 50
 
 of_each_family = pytest.mark.parametrize("name", families.names())

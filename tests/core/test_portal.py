@@ -242,6 +242,7 @@ async def test_who_waits_in_a_portal_when_the_runtime_closes_is_told(runtime_opt
         rt.portal.send(pid, 1)
 
 
+@pytest.mark.suptree_leaks(allow=("process",))  # its loop is closed under it: that is the case
 def test_portal_tolerates_a_closed_loop():
     opened = []
 

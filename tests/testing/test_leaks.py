@@ -246,6 +246,110 @@ def test_what_a_wider_fixture_makes_is_no_leak(pytester: pytest.Pytester) -> Non
     pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=2)
 
 
+def test_what_a_wider_fixture_makes_when_it_is_asked_is_no_leak_if_it_says_so(
+    pytester: pytest.Pytester,
+) -> None:
+    write(
+        pytester,
+        "test_lazy",
+        """
+        @pytest.fixture(scope="session", params=[True, False], ids=["said", "unsaid"])
+        def server(request, outliving):
+            children = []
+            said = request.param
+            def serve():
+                if not children:
+                    with outliving() if said else contextlib.nullcontext():
+                        children.append(subprocess.Popen(["sleep", "60"]))
+                        rt = st.Runtime()
+                        asyncio.run(rt.__aenter__())
+            yield serve
+            for child in children:
+                child.kill(), child.wait()
+
+        def test_first(server):
+            server()
+
+        async def test_second(server):
+            server()
+        """,
+        before="import contextlib\n",
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--suptree-leaks=all")
+
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_first?unsaid?*", "*child: pid*"])
+
+
+def test_a_shell_that_becomes_the_program_it_starts_is_the_child_that_was_there(
+    pytester: pytest.Pytester,
+) -> None:
+    write(
+        pytester,
+        "test_shell",
+        """
+        @pytest.fixture(scope="module")
+        def shell():
+            pipe = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            child = subprocess.Popen(["sh", "-c", "read line; exec cat"], **pipe)
+            yield child
+            child.communicate()
+
+        async def test_first(shell):
+            pass
+
+        async def test_second(shell):
+            print("go\\nback", file=shell.stdin, flush=True)
+            assert shell.stdout.readline() == "back\\n"
+
+        async def test_third(shell):
+            pass
+        """,
+    )
+
+    pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=3)
+
+
+def test_a_runtime_that_a_plain_test_leaves_open_is_a_leak(pytester: pytest.Pytester) -> None:
+    here = write(
+        pytester,
+        "test_plain",
+        """
+        def test_planted():
+            async def main():
+                async with st.Runtime():
+                    pass
+                rt = await st.Runtime().__aenter__()  # HERE
+                KEPT.append(rt)
+            asyncio.run(main())
+        """,
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--suptree-leaks=all")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines([f"*process: <Runtime *> was never closed, made at {here}.*main"])
+
+
+def test_many_threads_that_stay_hold_the_run_up_no_longer_than_one(
+    pytester: pytest.Pytester,
+) -> None:
+    write(
+        pytester,
+        "test_crowd",
+        """
+        async def test_crowd():
+            for _ in range(50):
+                threading.Thread(target=threading.Event().wait, daemon=True).start()
+        """,
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, timeout=30)
+
+    result.assert_outcomes(passed=1, errors=1)
+
+
 def test_failed_test_is_not_told_of_leaks_too(pytester: pytest.Pytester) -> None:
     write(
         pytester,

@@ -413,4 +413,4 @@ def test_nothing_of_a_test_is_kept_to_the_end_of_the_run(pytester: pytest.Pytest
             assert BEFORE[0]() is None
         """
     )
-    pytester.runpytest_inprocess(*QUIET).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=2)

@@ -104,6 +104,7 @@ class Case:
         self.kind = self._kind()
         self.allowed, self.strict = self._allowed()
         self._runner: TestRunner | None = None
+        self._looked_at_runtimes = False
         self._watching = contextlib.ExitStack()
         self._before: Snapshot | None = None
 
@@ -173,10 +174,11 @@ class Case:
 
     @contextlib.contextmanager
     def outliving(self) -> Generator[None, None, None]:
-        """A fixture that outlives this test is set up inside: what it makes is no leak."""
+        """What is made inside belongs to a fixture that outlives this test, and is no leak of it."""
         before = None if self._before is None else Snapshot.take()
         try:
-            yield
+            with self.ledger.outliving():
+                yield
         finally:
             if self._before is not None and before is not None:
                 self._before.absorb(before, Snapshot.take())
@@ -185,6 +187,7 @@ class Case:
         runner, self._runner = self._runner, None
         assert runner is not None
         self.leaks += self.ledger.leaks()
+        self._looked_at_runtimes = True
         tasks = set(runner.leftover_tasks()) - self.ledger.tasks()
         self.leaks += loop_leaks(runner.loop, tasks, self.sites)
         runner.close()
@@ -192,6 +195,8 @@ class Case:
     def end(self) -> list[Leak]:
         """Stop looking; return what was left behind and is not allowed."""
         self._watching.close()
+        if not self._looked_at_runtimes:  # a plain test, which ran loops of its own
+            self.leaks += self.ledger.leaks()
         if self._before is not None:
             self.leaks += self._before.leaked_since(self.sites)
         return [leak for leak in self.leaks if leak.kind not in self.allowed]

@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from suptree.clock import monotonic
 from suptree.errors import SuptreeError
 from suptree.testing.sites import Sites
 from suptree.testing.stacks import describe_task
@@ -25,7 +26,7 @@ from suptree.testing.stacks import describe_task
 __all__ = ["KINDS", "Leak", "LeakError", "Snapshot", "loop_leaks"]
 
 KINDS = ("process", "name", "monitor", "timer", "task", "thread", "fd", "child", "unhandled")
-_JOIN = 1.0  # real seconds that a thread or child that is ending anyway gets
+_JOIN = 1.0  # real seconds that all the threads which are ending anyway get together
 _STANDING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
@@ -66,7 +67,14 @@ class LeakError(SuptreeError):
 
 @dataclass(slots=True)
 class Snapshot:
-    """What this process holds of the operating system at one moment."""
+    """What this process holds of the operating system at one moment.
+
+    Attributes:
+        threads: Those that Python knows.
+        descriptors: What each open one stands for.
+        children: When each child process was started: that stays as it is when a shell
+            becomes the program that it starts, and when the child ends.
+    """
 
     threads: set[threading.Thread]
     descriptors: dict[int, str]
@@ -85,8 +93,9 @@ class Snapshot:
 
     def leaked_since(self, sites: Sites) -> list[Leak]:
         """Return what is there now and was not; what is ending anyway gets a moment for it."""
+        patience = monotonic() + _JOIN
         for thread in set(threading.enumerate()) - self.threads:
-            thread.join(_JOIN)
+            thread.join(max(0.0, patience - monotonic()))
         now = Snapshot.take()
         threads = [
             Leak(
@@ -96,7 +105,7 @@ class Snapshot:
         ]
         children = [
             Leak("child", f"pid {pid}: {command}", sites.of_key(("child", pid)))
-            for pid, command in _new(self.children, now.children).items()
+            for pid, command in _commands(_new(self.children, now.children))
         ]
         descriptors = [
             Leak("fd", f"{fd} -> {target}")
@@ -156,24 +165,24 @@ def _children() -> dict[int, str]:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except (ChildProcessError, AttributeError):  # none at all, nearly always; or not Unix
         return {}
-    commands = {pid: _command(pid) for pid in _pids_below(os.getpid())}
-    return {
-        pid: command
-        for pid, command in commands.items()
-        if not any(name in command for name in _STANDING)
-    }
+    return dict(_started_below(os.getpid()))
 
 
-def _pids_below(parent: int) -> list[int]:
-    found: list[int] = []
+def _started_below(parent: int) -> Iterator[tuple[int, str]]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:  # it has ended meanwhile
             continue
         if int(fields[1]) == parent:
-            found.append(int(stat.parent.name))
-    return found
+            yield int(stat.parent.name), fields[19]
+
+
+def _commands(pids: Iterable[int]) -> Iterator[tuple[int, str]]:
+    for pid in pids:
+        command = _command(pid)
+        if not any(name in command for name in _STANDING):
+            yield pid, command
 
 
 def _command(pid: int) -> str:

@@ -15,7 +15,8 @@ or `yield`) run in the same loop and the same task.
     @pytest.mark.suptree_sharing("off")             it changes what it has sent, on purpose
 
 Fixtures: `runtime`, an open `suptree.Runtime` whose root process is the test;
-`runtime_options`, the keyword arguments it was made with, for tests that open their own.
+`runtime_options`, the keyword arguments it was made with, for tests that open their own;
+`outliving`, for a wider fixture that makes something only when a test asks for it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import inspect
 import os
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -38,12 +40,13 @@ from suptree.testing.sharing import SharedChangeWarning
 if TYPE_CHECKING:
     from suptree.otp import Runtime
 
-__all__ = ["runtime", "runtime_options"]
+__all__ = ["outliving", "runtime", "runtime_options"]
 
 FOREIGN_MARKERS: Final = ("asyncio", "anyio", "trio", "twisted", "tornado", "gen_test")
 
 
 CASE: Final = pytest.StashKey[Case]()
+"""In the stash of a test that is ours or is checked; while it runs in that of the config too."""
 FAILED: Final = pytest.StashKey[bool]()
 """Whether a test failed by itself; it stays in the stash of every test that was ours."""
 
@@ -135,7 +138,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     scope = item.config.stash[SETTINGS].leaks
     ours = _is_ours(item)
     if ours or scope == "all":
-        case = item.stash[CASE] = Case(item)
+        case = item.stash[CASE] = item.config.stash[CASE] = Case(item)
         item.stash[FAILED] = False
         if scope == "all" or (ours and scope == "async"):
             case.watch()
@@ -258,9 +261,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         result = yield
     finally:
         leaks = [] if case is None else case.end()
+        for stash in (item.stash, item.config.stash):  # pytest keeps them to the end of its run
+            if CASE in stash:
+                del stash[CASE]
     shared = [] if case is None else list(case.sharing.found)
-    if case is not None:
-        del item.stash[CASE]  # pytest keeps every test to the end of its run, and what it holds
     if leaks and not item.stash.get(FAILED, False):
         leaked = LeakError(leaks)
         for text in shared:
@@ -287,6 +291,22 @@ def pytest_runtest_makereport(
 
 
 # -- fixtures ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def outliving(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[None]]:
+    """For a fixture of a wider scope that makes something only when a test asks for it.
+
+    What is made inside `with outliving():` belongs to that fixture, which is to release it
+    when it is torn down; it is no leak of the test that happened to be the first to ask.
+    """
+    stash = request.config.stash
+
+    def outliving() -> AbstractContextManager[None]:
+        case = stash.get(CASE, None)
+        return nullcontext() if case is None else case.outliving()
+
+    return outliving
 
 
 @pytest.fixture

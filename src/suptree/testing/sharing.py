@@ -3,7 +3,7 @@
 Messages and child arguments are passed as they are, not copied.  A sender that changes
 a message before it is handled, or a server that changes the arguments it will be
 started with again, shares state that no supervisor can clean.  A `Sharing` watches
-one test, by wrapping the methods of `Mailbox` and of the start functions; what it
+one test, by listening to the methods of `Mailbox` and of the start functions; what it
 notes becomes a warning when the test ends.
 
 How a message looks is told by `pictures.py`.  What cannot be looked at is left alone:
@@ -13,13 +13,13 @@ to watch must not change what happens.
 from __future__ import annotations
 
 import contextlib
-import functools
 import weakref
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
 from suptree.core import CALL, CAST, INFO, Envelope, Mailbox, safe_repr
 from suptree.otp import FunctionStart, ServerStart
+from suptree.testing.listening import listening
 from suptree.testing.pictures import Picture, picture_of
 from suptree.testing.sites import Sites
 
@@ -71,13 +71,17 @@ class Sharing:
     @contextlib.contextmanager
     def watch(self) -> Generator[None, None, None]:
         """See every message and every start inside the block."""
-        with contextlib.ExitStack() as restore:
-            _before(restore, Mailbox, "append", self._sent)
-            _before(restore, Mailbox, "popleft", self._first_taken)
-            _before(restore, Mailbox, "__delitem__", self._taken)
-            _before(restore, Mailbox, "clear", self._cleared)
-            for kind in (ServerStart, FunctionStart):
-                _before(restore, kind, "start", self._starting)
+        calls: list[tuple[type, str, Callable[..., None]]] = [
+            (Mailbox, "append", self._sent),
+            (Mailbox, "popleft", self._first_taken),
+            (Mailbox, "__delitem__", self._taken),
+            (Mailbox, "clear", self._cleared),
+            (ServerStart, "start", self._starting),
+            (FunctionStart, "start", self._starting),
+        ]
+        with contextlib.ExitStack() as watching:
+            for owner, name, look in calls:
+                watching.enter_context(listening(owner, name, before=_looking(look)))
             yield
         self._in_flight.clear()
         self._starts.clear()
@@ -132,25 +136,14 @@ class Sharing:
         self.found[text] = None
 
 
-def _before(
-    restore: contextlib.ExitStack, owner: type, name: str, look: Callable[..., None]
-) -> None:
-    """Have *look* called with the arguments of a method before it runs."""
-    method = getattr(owner, name)
-    own = vars(owner).get(name)
+def _looking(look: Callable[..., None]) -> Callable[..., None]:
+    """Have *look* see what it can: another thread may change it, a proxy may have lost what it is for."""
 
-    @functools.wraps(method)
-    def looking(self: Any, *args: Any, **options: Any) -> Any:
-        # Another thread may change what is looked at, a proxy may have lost what it stands for.
+    def before(*args: Any) -> None:
         with contextlib.suppress(Exception):
-            look(self, *args)
-        return method(self, *args, **options)
+            look(*args)
 
-    setattr(owner, name, looking)
-    if own is None:
-        restore.callback(delattr, owner, name)
-    else:
-        restore.callback(setattr, owner, name, own)
+    return before
 
 
 def _message(envelope: Envelope) -> Iterable[object]:

@@ -2,7 +2,7 @@
 
 A `Sites` watches one test.  Tasks and timers are seen by wrapping `create_task`,
 `call_later` and `call_at` of the test's own loop, threads and child processes by
-wrapping `Thread.start` and `Popen.__init__` while the test runs.  It keeps one
+listening to `Thread.start` and `Popen.__init__` while the test runs.  It keeps one
 place per thing, and holds none of them alive.
 """
 
@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from suptree.clock import loop_clock
+from suptree.testing.listening import listening
 from suptree.testing.stacks import Site, call_site, is_asyncio
 
 __all__ = ["Sites"]
@@ -90,26 +91,14 @@ class Sites:
     @contextlib.contextmanager
     def watch_process(self) -> Generator[None, None, None]:
         """See every thread and child process that Python starts inside the block."""
-        start, make = threading.Thread.start, subprocess.Popen.__init__
-        sites = self
-
-        @functools.wraps(start)
-        def noting_start(self: threading.Thread) -> None:
-            sites.note(self)
-            start(self)
-
-        @functools.wraps(make)
-        def noting_make(self: subprocess.Popen[Any], *args: Any, **options: Any) -> None:
-            make(self, *args, **options)
-            sites.note_key(("child", self.pid))
-
-        threading.Thread.start = noting_start  # type: ignore[method-assign]
-        subprocess.Popen.__init__ = noting_make  # type: ignore[method-assign]
-        try:
+        with (
+            listening(threading.Thread, "start", before=self.note),
+            listening(subprocess.Popen, "__init__", after=self._started),
+        ):
             yield
-        finally:
-            threading.Thread.start = start  # type: ignore[method-assign]
-            subprocess.Popen.__init__ = make  # type: ignore[method-assign]
+
+    def _started(self, child: subprocess.Popen[Any], _args: object, _result: object) -> None:
+        self.note_key(("child", child.pid))
 
     def _noting(
         self, arm: Callable[..., asyncio.TimerHandle]

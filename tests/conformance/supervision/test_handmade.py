@@ -15,6 +15,9 @@ from tests.conformance.supervision import FAMILY
 from tests.conformance.supervision.handmade import CASES
 from tests.conformance.supervision.rules import segments
 
+# The recorder that all actors write into is an argument of each: it is shared, and to change, on purpose.
+pytestmark = pytest.mark.suptree_sharing("off")
+
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 in_each_mode = pytest.mark.parametrize("mode", FAMILY.modes)
 normalise = Normaliser(FAMILY.rules).apply

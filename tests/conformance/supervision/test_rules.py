@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conformance.family import Normaliser
 from tests.conformance.plain import to_term
 from tests.conformance.supervision import FAMILY
 from tests.conformance.supervision.scenario import Die, Scenario, Tree, Worker
+
+# The recorder that all actors write into is an argument of each: it is shared, and to change, on purpose.
+pytestmark = pytest.mark.suptree_sharing("off")
 
 SEEDS = range(300)
 
