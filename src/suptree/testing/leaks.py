@@ -169,13 +169,14 @@ def _children() -> dict[int, str]:
 
 
 def _started_below(parent: int) -> Iterator[tuple[int, str]]:
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/stat") as stat:
+                fields = stat.read().rpartition(")")[2].split()
         except OSError:  # it has ended meanwhile
             continue
         if int(fields[1]) == parent:
-            yield int(stat.parent.name), fields[19]
+            yield int(pid), fields[19]
 
 
 def _commands(pids: Iterable[int]) -> Iterator[tuple[int, str]]:

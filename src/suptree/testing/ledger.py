@@ -91,7 +91,7 @@ class Ledger:
 
     def _open(self, runtime: Runtime, _args: object, _result: object) -> None:
         for other in list(self._opened):
-            if other.closed and not self.leaks_of(other):
+            if other.closed and not (other.processes or other.names.table):
                 self._opened.pop(other, None)
         self._opened[runtime] = _Places()
         self._sites.note(runtime)

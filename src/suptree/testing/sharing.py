@@ -140,8 +140,10 @@ def _looking(look: Callable[..., None]) -> Callable[..., None]:
     """Have *look* see what it can: another thread may change it, a proxy may have lost what it is for."""
 
     def before(*args: Any) -> None:
-        with contextlib.suppress(Exception):
+        try:
             look(*args)
+        except Exception:
+            return
 
     return before
 
