@@ -30,22 +30,23 @@ FAULTS: dict[str, Fault] = {}
 
 
 def _fault(name: str, owner: type, method: str) -> Callable[[Replacement], Replacement]:
-    """Register a function (original, *arguments) that takes the place of a method."""
+    """Register a function (original, *arguments) that takes the place of a method, its own or inherited."""
 
     def register(replacement: Replacement) -> Replacement:
         @contextmanager
         def planted() -> Iterator[None]:
-            kept = owner.__dict__[method]
+            place = next(kind for kind in owner.__mro__ if method in vars(kind))
+            kept = vars(place)[method]
             original = kept.__func__ if isinstance(kept, staticmethod) else kept
 
             def faulty(*args: Any, **kwargs: Any) -> Any:
                 return replacement(original, *args, **kwargs)
 
-            setattr(owner, method, staticmethod(faulty) if original is not kept else faulty)
+            setattr(place, method, staticmethod(faulty) if original is not kept else faulty)
             try:
                 yield
             finally:
-                setattr(owner, method, kept)
+                setattr(place, method, kept)
 
         FAULTS[name] = planted
         return replacement
