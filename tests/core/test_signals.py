@@ -337,6 +337,47 @@ async def test_unlink_takes_back_a_link_to_one_that_still_unwinds(runtime):
         await st.receive(timeout=0)
 
 
+@pytest.mark.otp("S9", "S10", "S13")
+async def test_a_link_that_was_taken_back_and_made_again_has_its_place_behind_what_came_between(
+    runtime,
+):
+    pid = runtime.spawn(wait_for_ever)
+    await turn()
+    st.exit(pid, st.KILL)
+    st.link(pid)
+    st.unlink(pid)
+    ref = st.monitor(pid)
+
+    st.link(pid)
+
+    assert await st.receive() == st.Down(ref, pid, st.NOPROC)
+    assert await st.receive(timeout=0) == st.Exit(pid, st.NOPROC)
+
+
+@pytest.mark.otp("S9", "S10")
+async def test_one_that_unwinds_keeps_nothing_of_links_that_are_no_more(runtime):
+    async def unwind_slowly() -> None:
+        try:
+            await wait_for_ever()
+        finally:
+            await asyncio.sleep(0.5)
+
+    async def link_late() -> None:
+        st.trap_exit(True)
+        st.link(pid)
+
+    pid = runtime.spawn(unwind_slowly)
+    await turn()
+    st.exit(pid, st.KILL)
+
+    for _ in range(3):
+        st.link(pid)
+        st.unlink(pid)
+        await wait_down(runtime.spawn(link_late))
+
+    assert pid._process.monitors == {}  # and its frames unwind still
+
+
 @pytest.mark.otp("S10")
 async def test_a_link_to_one_that_still_unwinds_ends_who_has_stopped_trapping(runtime):
     pid = runtime.spawn(wait_for_ever)

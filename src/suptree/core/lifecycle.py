@@ -177,6 +177,12 @@ class Monitor:
             watcher.watching.pop(ref, None)
         watcher.deliver((DOWN, Down(ref, self.object, reason)))
 
+    def take_back(self) -> None:
+        """Nobody is told any more; no error if it was told, or taken back, before."""
+        monitors = self.target.monitors
+        if monitors is not None:
+            monitors.pop(self, None)
+
 
 class LateMonitor(Monitor):
     """A monitor of one who was not alive any more, but had frames that unwind.
@@ -193,14 +199,17 @@ class LateMonitor(Monitor):
 
 
 class LateLink(Monitor):
-    """A link of *watcher* to one who was not alive any more; as `LateMonitor` (S10)."""
+    """A link of *watcher* to one who was not alive any more; as `LateMonitor` (S10).
+
+    Invariant: it stands in `watcher.links`, with *target*, for as long as it is to be told.
+    """
 
     __slots__ = ()
 
     def tell(self, reason: object) -> None:
-        """*target* has ended: an exit signal, unless the link has been removed since."""
+        """*target* has ended: an exit signal."""
         process, dead = self.watcher, self.target
         assert process is not None
-        if process.links is not None and dead in process.links:
-            del process.links[dead]
-            process.runtime.exit_from_link(dead, process, NOPROC)
+        assert process.links is not None
+        del process.links[dead]
+        process.runtime.exit_from_link(dead, process, NOPROC)

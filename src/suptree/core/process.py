@@ -32,6 +32,7 @@ from suptree.core.lifecycle import (
     SUSPENDED,
     WAITING,
     Body,
+    LateLink,
     Monitor,
     Remains,
     State,
@@ -116,7 +117,7 @@ class Process(DirectCalls):
         self.bounded: BoundedState | None = None
         self.trap_exit = False
         self.supervised = False
-        self.links: dict[Process, None] | None = None
+        self.links: dict[Process, LateLink | None] | None = None
         self.monitors: dict[Monitor, None] | None = None
         self.watching: dict[Any, Monitor] | None = None
         self.timers: set[Timer] | None = None

@@ -88,9 +88,7 @@ class Reaper:
             self._tell_monitors(process, reason)
         if process.watching is not None:
             for monitor in process.watching.values():
-                target = monitor.target
-                if target.monitors is not None:
-                    target.monitors.pop(monitor, None)
+                monitor.take_back()
             process.watching = None
         if slot is not None:
             error = StartError(process.label, reason)
@@ -133,7 +131,10 @@ class Reaper:
     def _tell_links(self, process: Process, reason: object) -> None:
         links, process.links = process.links, None
         assert links is not None
-        for other in links:
+        for other, late in links.items():
+            if late is not None:  # it was not alive when this link was made
+                late.take_back()
+                continue
             if other.links is not None:
                 other.links.pop(process, None)
             self._runtime.exit_from_link(process, other, reason)

@@ -84,8 +84,8 @@ class Signals(Delivery):
             return
         if process.links is None:
             process.links = {}
-        process.links[dying] = None
-        _watch(LateLink(None, process, dying, target, None))
+        late = process.links[dying] = LateLink(None, process, dying, target, None)
+        _watch(late)
 
     def unlink(self, process: Process, target: Target) -> None:
         """Remove the link; an Exit that is in the mailbox already stays there (S9)."""
@@ -95,10 +95,10 @@ class Signals(Delivery):
 
     def unlink_processes(self, one: Process, other: Process) -> None:
         """Remove the link between two processes, if there is one."""
-        if one.links is not None:
-            one.links.pop(other, None)
-        if other.links is not None:
-            other.links.pop(one, None)
+        for process, linked in ((one, other), (other, one)):
+            late = None if process.links is None else process.links.pop(linked, None)
+            if late is not None:
+                late.take_back()
 
     def monitor(self, watcher: Process, target: Target) -> Ref:
         """Have *watcher* told when *target* ends: exactly one Down (S11)."""
@@ -122,9 +122,9 @@ class Signals(Delivery):
     def demonitor(self, watcher: Process, ref: Ref, *, flush: bool = False) -> bool:
         """Remove a monitor; True if it was still there, so that no Down came or will (S12)."""
         monitor = None if watcher.watching is None else watcher.watching.pop(ref, None)
-        if monitor is not None and monitor.target.monitors is not None:
-            monitor.target.monitors.pop(monitor, None)
-        if monitor is None and flush:
+        if monitor is not None:
+            monitor.take_back()
+        elif flush:
             watcher.mailbox.take(lambda e: e[0] == DOWN and e[1].ref is ref)
         return monitor is not None
 
