@@ -251,7 +251,7 @@ async def test_waiters_that_left_are_forgotten(runtime):
         with pytest.raises(st.CallTimeoutError):
             await Consensus.result.within(1.0)(consensus, ballot)
 
-    assert len((await st.sys.get_state(consensus))["open"][ballot].waiters) == 1
+    assert len((await st.sys.get_state(consensus))["open"][ballot].waiters.senders) == 1
 
 
 async def test_nothing_is_left_of_a_closed_ballot(runtime):

@@ -165,6 +165,45 @@ async def test_whose_own_request_made_the_change_learns_it_from_the_answer(runti
     assert await Person.news(a) == []
 
 
+@pytest.mark.parametrize("gives_up", ["by a timeout", "by a cancel"])
+@pytest.mark.parametrize("request_of", [Elections.stand, Elections.follow])
+async def test_who_does_not_wait_for_the_answer_hears_by_message_who_leads(
+    runtime, request_of, gives_up
+):
+    elections = await Elections.start_link()
+    (a,) = await people(1)
+    await stands(elections, *([a] if request_of is Elections.follow else []))
+    await st.sys.suspend(elections)
+    asked = asyncio.ensure_future(request_of(elections, "chair"))
+    await settle()
+
+    if gives_up == "by a cancel":
+        asked.cancel()
+    with pytest.raises((st.CallTimeoutError, asyncio.CancelledError)):
+        await asked
+    await st.sys.resume(elections)
+
+    heard = await st.receive(LeaderChanged, timeout=1.0)
+    assert heard == await Elections.leader(elections, "chair")
+    assert heard.leader == (a if request_of is Elections.follow else st.current())
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=1.0)
+
+
+async def test_who_was_not_told_that_it_resigned_hears_of_what_it_follows_and_nothing_else(runtime):
+    elections = await Elections.start_link()
+    await Elections.stand(elections, "chair")
+    await st.sys.suspend(elections)
+    for name in ("chair", "nobody's"):
+        with pytest.raises(st.CallTimeoutError):
+            await Elections.resign(elections, name)
+    await st.sys.resume(elections)
+
+    with pytest.raises(st.ReceiveTimeoutError):
+        await st.receive(timeout=1.0)
+    assert await leader(elections) is None
+
+
 async def test_who_resigns_and_follows_is_not_told_what_it_did(runtime):
     elections = await Elections.start_link()
     a, b = await people(2)

@@ -10,6 +10,7 @@ import pytest
 
 import suptree as st
 from suptree.services import Barriers, Consensus, Leases
+from suptree.services.primitives.base import Waiters
 
 from .people import Person, people, settle
 
@@ -56,3 +57,29 @@ async def test_who_waits_for_a_lease_a_barrier_or_a_vote_does_not_poll(
     await end()
     await settle()
     assert await Person.result(person, "x") is not None
+
+
+def test_one_more_who_waits_costs_the_same_however_many_wait() -> None:
+    looked = 0
+
+    class Caller:
+        gone = False
+
+        def done(self) -> bool:
+            nonlocal looked
+            looked += 1
+            return self.gone
+
+    waiters = Waiters()
+    callers: list[Any] = [Caller() for _ in range(1000)]
+    more: list[Any] = [Caller() for _ in range(1000)]
+    for caller in callers:
+        waiters.add(caller)
+
+    assert waiters.senders == callers
+    assert looked < 2 * len(callers)
+    for caller, another in zip(callers, more, strict=True):
+        caller.gone = True
+        waiters.add(another)
+    assert [each for each in waiters.senders if each in more] == more
+    assert looked < 8 * len(callers)

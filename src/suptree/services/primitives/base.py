@@ -7,10 +7,10 @@ which are answers.  No polling: what happens, happens at a message or at a deadl
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from suptree.core import Down, Pid, Timer, current, send
+from suptree.core import Down, Pid, ReplyTo, Timer, current, send
 from suptree.errors import BadArgumentError, BadRequestError, MailboxFullError
 from suptree.otp import GenServer
 from suptree.services.parts.checks import check_process
@@ -19,7 +19,7 @@ from suptree.services.parts.owners import Owners
 from suptree.services.primitives.errors import PrimitiveError
 from suptree.telemetry import Event
 
-__all__ = ["Primitive", "asker", "wait_in"]
+__all__ = ["Primitive", "Waiters", "asker", "wait_in"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -36,6 +36,21 @@ _DUE: Final = _Due()
 class _Moment:
     key: str
     due: float = NEVER
+
+
+@dataclass(slots=True)
+class Waiters:
+    """Who waits for an answer; those who gave up are forgotten once they may be half of all."""
+
+    senders: list[ReplyTo] = field(default_factory=list[ReplyTo])
+    _stayed: int = 0  # when they were last looked through
+
+    def add(self, sender: ReplyTo) -> None:
+        """One more; however many there are, it costs the same."""
+        if len(self.senders) > 2 * self._stayed:
+            self.senders = [each for each in self.senders if not each.done()]
+            self._stayed = len(self.senders)
+        self.senders.append(sender)
 
 
 class Primitive(GenServer, Generic[K]):

@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from suptree.core import Pid, ReplyTo
+from suptree.core import Pid
 from suptree.otp import NoReply, ServerRef, call
 from suptree.services.parts.checks import check_count, check_name, check_process
 from suptree.services.primitives import errors, events
 from suptree.services.primitives.arguments import Proposal
-from suptree.services.primitives.base import Primitive, asker
+from suptree.services.primitives.base import Primitive, Waiters, asker
 from suptree.services.primitives.stats import ConsensusStats
 from suptree.services.primitives.values import Cause, Decision, VoteRequested
 
@@ -47,7 +47,7 @@ class Ballot:
     since: float
     votes: dict[Hashable, int]
     said: dict[Pid[Any], _Said] = field(default_factory=dict[Pid[Any], _Said])
-    waiters: list[ReplyTo] = field(default_factory=list[ReplyTo])
+    waiters: Waiters = field(default_factory=Waiters)
 
     def say(self, voter: Pid[Any], said: _Said) -> None:
         """Count it."""
@@ -153,7 +153,7 @@ class Consensus(Primitive[str]):
         found = self._find(ballot)
         if isinstance(found, Decision):
             return found
-        found.waiters = [*(each for each in found.waiters if not each.done()), self.sender]
+        found.waiters.add(self.sender)
         return NoReply()
 
     @call
@@ -224,7 +224,7 @@ class Consensus(Primitive[str]):
         while len(self.closed) > self.history:
             self.closed.popitem(last=False)
             self.counts["forgotten"] += 1
-        for sender in ballot.waiters:
+        for sender in ballot.waiters.senders:
             self.reply(sender, decision)
         facts = {"ballot": id, "choice": decision.choice, "cause": decision.why}
         votes, silent = sum(decision.votes.values()), len(decision.silent)

@@ -2,7 +2,8 @@
 
 Candidates stand in line and are watched; the first one leads.  Each change begins a term
 with a number larger than all before, over restarts too, and every candidate and follower
-but the one whose own request made the change is told by a `LeaderChanged` message.
+but the one whose own request made the change is told by a `LeaderChanged` message; that one
+too, if it did not wait for the answer.
 
 The line goes with the server: who stands in it monitors the server and stands again, or
 starts after it under rest_for_one.
@@ -20,11 +21,14 @@ True
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from suptree.core import Pid
-from suptree.otp import ServerRef, call
+from suptree.core import Pid, current_process
+from suptree.errors import CallTimeoutError
+from suptree.otp import ServerRef, call, cast
 from suptree.services.parts.checks import check_name, check_process
 from suptree.services.parts.store import Store
 from suptree.services.primitives import errors, events
@@ -34,6 +38,8 @@ from suptree.services.primitives.stats import ElectionStats
 from suptree.services.primitives.values import LeaderChanged
 
 __all__ = ["Elections"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -74,28 +80,28 @@ class Elections(Numbered[str]):
             ElectionError: No live candidate.
             BadArgumentError: A wrong name or candidate.
         """
-        return await Elections._enter(elections, name, "candidate", asker(candidate))
+        return await _asked(Elections._enter, elections, name, "candidate", asker(candidate))
 
     @staticmethod
     async def follow(
         elections: ServerRef[Elections], name: str, *, follower: Pid[Any] | None = None
     ) -> LeaderChanged:
         """Be told of every change, without being a candidate; who leads now."""
-        return await Elections._enter(elections, name, "follower", asker(follower))
+        return await _asked(Elections._enter, elections, name, "follower", asker(follower))
 
     @staticmethod
     async def resign(
         elections: ServerRef[Elections], name: str, *, candidate: Pid[Any] | None = None
     ) -> bool:
         """Lead no longer, or stand in line no longer; whether it was a candidate."""
-        return await Elections._quit(elections, name, "candidate", asker(candidate))
+        return await _asked(Elections._quit, elections, name, "candidate", asker(candidate))
 
     @staticmethod
     async def unfollow(
         elections: ServerRef[Elections], name: str, *, follower: Pid[Any] | None = None
     ) -> bool:
         """Be told no more; whether it was a follower."""
-        return await Elections._quit(elections, name, "follower", asker(follower))
+        return await _asked(Elections._quit, elections, name, "follower", asker(follower))
 
     @call
     def leader(self, name: str) -> LeaderChanged:
@@ -124,7 +130,6 @@ class Elections(Numbered[str]):
 
     @call
     def _enter(self, name: str, role: str, pid: Pid[Any]) -> LeaderChanged:
-        check_name("Elections", "name", name)
         self.check_alive(role, pid)
         self.table.setdefault(name, _Election()).line(role)[pid] = None
         self.owners.add(pid, name)
@@ -132,7 +137,6 @@ class Elections(Numbered[str]):
 
     @call
     def _quit(self, name: str, role: str, pid: Pid[Any]) -> bool:
-        check_name("Elections", "name", name)
         check_process("Elections", role, pid)
         election = self.table.get(name)
         if election is None or pid not in election.line(role):
@@ -145,6 +149,13 @@ class Elections(Numbered[str]):
         else:
             self._settle(name)
         return True
+
+    @cast
+    def _missed(self, name: str, pid: Pid[Any]) -> None:
+        """*pid* does not know what its request has come to."""
+        election = self.table.get(name)
+        if election is not None and pid in {**election.candidates, **election.followers}:
+            self.tell(pid, LeaderChanged(name, election.leader, election.term))
 
     def _settle(
         self, name: str, *, told: Pid[Any] | None = None, cause: str = "died"
@@ -170,3 +181,21 @@ class Elections(Numbered[str]):
         if not line and not election.followers:
             del self.table[name]
         return news
+
+
+async def _asked(
+    request: Callable[..., Awaitable[T]],
+    elections: ServerRef[Elections],
+    name: str,
+    role: str,
+    pid: Pid[Any],
+) -> T:
+    """The answer.  Whoever gives up before it hears by message what is done all the same."""
+    check_name("Elections", "name", name)
+    try:
+        return await request(elections, name, role, pid)
+    except (CallTimeoutError, asyncio.CancelledError):
+        process = current_process()
+        if process is not None and process.is_alive():
+            Elections._missed(elections, name, process.pid)
+        raise
