@@ -364,6 +364,34 @@ def test_failed_test_is_not_told_of_leaks_too(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*QUIET).assert_outcomes(failed=1)
 
 
+def test_a_test_that_fails_as_it_is_expected_to_is_not_told_of_leaks_too(
+    pytester: pytest.Pytester,
+) -> None:
+    write(
+        pytester,
+        "test_failing",
+        """
+        @pytest.mark.xfail(raises=AssertionError, strict=True)
+        async def test_marked():
+            asyncio.get_running_loop().call_later(3600, print)
+            assert False
+
+        async def test_says_so():
+            asyncio.get_running_loop().call_later(3600, print)
+            pytest.xfail("known")
+
+        async def test_that_is_skipped():
+            asyncio.get_running_loop().call_later(3600, print)
+            pytest.skip("it did not fail")
+        """,
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(xfailed=2, skipped=1, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_that_is_skipped*"])
+
+
 @pytest.mark.parametrize(("scope", "errors"), [("off", 0), ("async", 1), ("all", 2)])
 def test_scope_says_which_tests_are_checked(
     pytester: pytest.Pytester, scope: str, errors: int

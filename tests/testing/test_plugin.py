@@ -271,6 +271,32 @@ def test_fixture_that_yields_twice_is_refused(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["*an async fixture must yield once*"])
 
 
+@pytest.mark.parametrize("fixture", ["runtime", "plain", "generator"])
+def test_async_fixture_that_is_asked_for_while_the_test_runs_is_refused_and_the_test_goes_on(
+    pytester: pytest.Pytester, fixture: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import asyncio
+        import pytest
+        import suptree
+
+        @pytest.fixture
+        async def plain(): return 1
+
+        @pytest.fixture
+        async def generator(): yield 1
+
+        async def test_it(request):
+            with pytest.raises(suptree.UsageError, match="Name it among the arguments"):
+                request.getfixturevalue({fixture!r})
+            await asyncio.sleep(1)
+        """
+    )
+
+    pytester.runpytest_inprocess(*QUIET, "-W", "error").assert_outcomes(passed=1)
+
+
 def test_async_fixture_of_a_wider_scope_is_refused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -279,10 +279,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say with each failure how to get it again."""
+    """Say with each failure how to get it again; one that was expected is a failure too."""
     report = yield
-    if report.failed and FAILED in item.stash:
+    if FAILED not in item.stash:
+        return report
+    raised = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
+    if raised or report.failed:
         item.stash[FAILED] = True
+    if report.failed:
         settings = item.config.stash[SETTINGS]
         head = f"{settings.header()} (of this test: {settings.seed_of(item)})"
         again = f'{head}\nagain: pytest "{item.nodeid}" {settings.arguments()}'

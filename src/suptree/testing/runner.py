@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from suptree.errors import UsageError
 from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
 from suptree.testing.sites import Sites
 
@@ -85,8 +86,16 @@ class TestRunner:
 
         Raises:
             VirtualDeadlockError: It waits for what can never come.
+            UsageError: The test runs: an async fixture was asked for in its body.
         """
         __tracebackhide__ = True
+        if self.loop.is_running():
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise UsageError(
+                "request.getfixturevalue: an async fixture, such as `runtime`, must be set up before "
+                "its test runs. Name it among the arguments of the test, or of one of its fixtures."
+            )
         if self._driver is None:
             self._driver = asyncio.Task(self._drive(), loop=self.loop, name="test")
         job = self._job = _Job(awaitable, self.loop.create_future())
