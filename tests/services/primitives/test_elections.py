@@ -204,7 +204,7 @@ async def test_who_was_not_told_that_it_resigned_hears_of_what_it_follows_and_no
     assert await leader(elections) is None
 
 
-async def test_who_resigns_and_follows_is_not_told_what_it_did(runtime):
+async def test_who_resigns_and_follows_is_told_who_leads_now(runtime):
     elections = await Elections.start_link()
     a, b = await people(2)
     await stands(elections, a, b)
@@ -212,9 +212,10 @@ async def test_who_resigns_and_follows_is_not_told_what_it_did(runtime):
 
     Person.do(a, "resigned", Elections.resign, elections, "chair")
 
-    assert (await news(a), await news(b)) == ([a], [b])
+    assert (await news(a), await news(b)) == ([a, b], [b])
+    await Elections.follow(elections, "chair", follower=b)
     await Elections.resign(elections, "chair", candidate=b)
-    assert await news(a) == [a, None]
+    assert (await news(a), await news(b)) == ([a, b, None], [b, None])
 
 
 async def test_a_leader_that_only_follows_is_still_watched_for_what_it_follows(runtime):

@@ -1,9 +1,9 @@
 """`Elections`: one leader for each name, the next in line when it resigns or dies.
 
 Candidates stand in line and are watched; the first one leads.  Each change begins a term
-with a number larger than all before, over restarts too, and every candidate and follower
-but the one whose own request made the change is told by a `LeaderChanged` message; that one
-too, if it did not wait for the answer.
+with a number larger than all before, over restarts too, and every candidate and follower is
+told by a `LeaderChanged` message.  Whoever stands or follows learns it from the answer, and
+by a message too only if it did not wait for the answer.
 
 The line goes with the server: who stands in it monitors the server and stands again, or
 starts after it under rest_for_one.
@@ -144,10 +144,7 @@ class Elections(Numbered[str]):
         del election.line(role)[pid]
         if pid not in election.candidates and pid not in election.followers:
             self.owners.discard(pid, name)
-        if pid is election.leader:
-            self._settle(name, told=pid, cause="resigned")
-        else:
-            self._settle(name)
+        self._settle(name, cause="resigned" if pid is election.leader else "died")
         return True
 
     @cast
