@@ -383,6 +383,17 @@ async def test_with_a_store_tokens_grow_over_restarts_of_the_program(runtime):
     assert await MemoryStore().load("locks") == {"epoch": 3}
 
 
+@pytest.mark.parametrize("kept", ["7", 7.5, True, -1, None])
+async def test_an_epoch_that_cannot_be_read_is_refused_and_tokens_never_begin_anew(runtime, kept):
+    await StateOwner.start_link()
+    await MemoryStore().put("locks", "epoch", kept)
+
+    with pytest.raises(st.StartError, match="epoch in space 'locks' must be a whole number"):
+        await Leases.start_link(store=MemoryStore(), space="locks")
+
+    assert await MemoryStore().load("locks") == {"epoch": kept}
+
+
 async def test_a_waiting_call_ends_with_the_server(runtime):
     leases = await Leases.start()
     await Leases.acquire(leases, "door", ttl=100.0)

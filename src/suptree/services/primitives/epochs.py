@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from suptree.services.parts.checks import bad_argument
 from suptree.services.parts.store import Store, checked_store
 from suptree.services.primitives.base import K, Primitive
 
@@ -26,11 +27,23 @@ class Numbered(Primitive[K]):
         self.number = 0
 
     async def init(self) -> None:
-        """Numbers go on above all that there were."""
+        """Numbers go on above all that there were.
+
+        Raises:
+            BadArgumentError: The store holds no epoch there, but something else: who began
+                anew would give numbers that were given before.
+        """
         epoch = self.pid.id
         if self.store is not None:
             before = (await self.store.load(self.space)).get("epoch", 0)
-            epoch = (before if isinstance(before, int) else 0) + 1
+            if not isinstance(before, int) or isinstance(before, bool) or before < 0:
+                field, wanted = (
+                    f"the epoch in space {self.space!r}",
+                    "a whole number, as it was put",
+                )
+                advice = "Give it a space of its own, or repair the store."
+                raise bad_argument(type(self).__name__, field, wanted, before, advice)
+            epoch = before + 1
             await self.store.put(self.space, "epoch", epoch)
         self.number = epoch << _BITS
 
