@@ -147,6 +147,45 @@ async def test_law6_a_tree_that_gives_up_cancels_the_body_and_the_block_raises(r
     assert asyncio.current_task().cancelling() == 0
 
 
+async def _cleans_up(notes: list[object]) -> None:
+    """Is told to end, not by a kill, and takes its time."""
+    st.trap_exit(False)
+    try:
+        await asyncio.sleep(1000.0)
+    finally:
+        notes.append("cancelled")
+        await asyncio.sleep(1.5)  # a kill has one second
+        notes.append("clean")
+
+
+@pytest.mark.parametrize("root", [True, False])
+async def test_law6_a_kill_of_a_guest_that_ends_already_leaves_the_task_of_the_host_alone(
+    runtime, runtime_options, root
+):
+    notes: list[object] = []
+
+    async def host() -> None:
+        block = st.Runtime(**runtime_options) if root else runtime.guest("request")
+        with pytest.raises(st.RuntimeStoppedError) as stopped:
+            async with block:
+                pids.append(st.current())
+                await _cleans_up(notes)
+        notes.append(stopped.value.reason)
+
+    pids: list[st.Pid[object]] = []
+    task = asyncio.ensure_future(host())
+    await wait_until(lambda: bool(pids))
+    of = pids[0].runtime
+    of.exit(pids[0], "over", None)
+    await turn()
+    of.exit(pids[0], st.KILL, None)
+
+    await task
+
+    assert notes == ["cancelled", "clean", "over"]
+    assert task.cancelling() == 0
+
+
 async def test_law6_a_tree_that_a_guest_started_cancels_that_guest_alone(runtime):
     async def request() -> None:
         async with runtime.guest("request") as pid:

@@ -53,8 +53,13 @@ class Unwinder:
         )
 
     def escalate(self, process: Process) -> None:
-        """A kill, or the end of the first grace, while it is still unwinding."""
+        """A kill, or the end of the first grace, while it is still unwinding.
+
+        Nothing more is done to a guest: its task belongs to the host, and was told (law 6).
+        """
         if process.state is not EXITING or process.exit_reason is KILLED:
+            return
+        if process.body.kind == "guest":
             return
         process.exit_reason = KILLED
         if process.task is not None and not process.task.done():
