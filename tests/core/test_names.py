@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import suptree as st
+from suptree.core import KernelBody
 from suptree.testing import turn, wait_down
 
 
@@ -34,6 +35,26 @@ async def test_used_name_a_named_process_and_a_dead_one_are_refused(runtime):
 
 
 @pytest.mark.otp("S15")
+@pytest.mark.parametrize("wrong", [{"name": 5}, {"name": ["a"]}, {"bound": 5}])
+async def test_a_wrong_name_or_bound_is_refused_before_anything_is_born(runtime, wrong):
+    before = len(runtime.processes)
+
+    with pytest.raises(st.BadArgumentError, match=r"spawn: name|mailbox: bound"):
+        runtime.spawn(wait_for_ever, **wrong)
+
+    if "bound" in wrong:
+        with pytest.raises(st.BadArgumentError):
+            await runtime.start_process(KernelBody(), **wrong)
+    assert len(runtime.processes) == before
+
+
+async def test_what_is_no_string_is_no_name(runtime):
+    with pytest.raises(st.BadArgumentError, match="register: name must be a string; got 5"):
+        st.register(5)  # type: ignore[arg-type]
+
+    assert runtime.registered() == []
+
+
 async def test_name_is_freed_at_death(runtime):
     pid = runtime.spawn(wait_for_ever, name="one")
     await turn()

@@ -20,6 +20,7 @@ from suptree.core.delivery import ViaName
 from suptree.core.exits import KILLED, NORMAL
 from suptree.core.lifecycle import EXITING, Body
 from suptree.core.mailbox import BoundedState, MailboxBound
+from suptree.core.names import check_name
 from suptree.core.pid import Pid
 from suptree.core.process import Process
 from suptree.core.room import SHALLOW, require_room
@@ -87,12 +88,12 @@ class Births(Signals):
             if holder is not None:
                 slot.fail(AlreadyStartedError(name, holder))
                 return slot
+        bounded = None if bound is None else BoundedState(bound)
         process = self._make(body, parent, link, plain_name, label)
         process.supervised = supervised
         process.trap_exit = trap_exit
         process.callers = callers
-        if bound is not None:
-            process.bounded = BoundedState(bound)
+        process.bounded = bounded
         process.start_slot = slot
         if name is not None and plain_name is None:
             try:
@@ -131,10 +132,15 @@ class Births(Signals):
         Args:
             function: Async, with a task of its own, or plain, run in one turn.
             link: Link it to the current process, atomically (S16).
-            name: Register it; NameTakenError's kin AlreadyStartedError if taken.
+            name: Register it.
             label: For people; default the function's name.
             trap_exit: Exit signals become messages from the first moment on.
             bound: Bound of its mailbox.
+
+        Raises:
+            AlreadyStartedError: The name is taken.
+            BadArgumentError: A wrong name or bound.
+            TypeError: *function* cannot be called.
         """
         if self.thread_id != get_ident():
             self.check_thread("spawn")
@@ -146,14 +152,15 @@ class Births(Signals):
         if parent is not None and parent.state >= EXITING:
             parent.check_not_dead("spawn")
         if name is not None:
+            check_name("spawn", name)
             holder = self.names.get(name)
             if holder is not None:
                 raise AlreadyStartedError(name, holder.pid)
+        bounded = None if bound is None else BoundedState(bound)
         body = PlainBody(function, args, kwargs)
         process = self._make(body, parent, link, name, label or _name_of(function))
         process.trap_exit = trap_exit
-        if bound is not None:
-            process.bounded = BoundedState(bound)
+        process.bounded = bounded
         body.begin(process)
         return process.pid
 

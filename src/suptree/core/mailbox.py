@@ -21,9 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
+from suptree.core.crashes import safe_repr
 from suptree.core.messages import INFO, Envelope
 from suptree.core.slot import Slot
-from suptree.errors import InternalError
+from suptree.errors import BadArgumentError, InternalError
 
 __all__ = ["NO_MAIL", "Mailbox", "MailboxBound", "OverflowPolicy"]
 
@@ -114,6 +115,8 @@ class BoundedState:
     __slots__ = ("bound", "dropped", "users", "waiting")
 
     def __init__(self, bound: MailboxBound) -> None:
+        if not isinstance(bound, MailboxBound):
+            raise BadArgumentError("mailbox", "bound", "a MailboxBound", safe_repr(bound, 200))
         self.bound = bound
         self.users = 0
         self.dropped = 0

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from suptree.errors import NameTakenError
+from suptree.core.crashes import safe_repr
+from suptree.errors import BadArgumentError, NameTakenError
 from suptree.near import meant, near
 
 if TYPE_CHECKING:
     from suptree.core.process import Process
 
-__all__ = ["Names"]
+__all__ = ["Names", "check_name"]
 
 
 class Names:
@@ -34,7 +35,12 @@ class Names:
         return self.table.get(name)
 
     def register(self, name: str, process: Process) -> None:
-        """Give *process* the name.  Raises NameTakenError as OTP raises badarg (S15)."""
+        """Give *process* the name.  Raises NameTakenError as OTP raises badarg (S15).
+
+        Raises:
+            BadArgumentError: *name* is no string.
+        """
+        check_name("register", name)
         holder = self.table.get(name)
         if holder is not None:
             raise NameTakenError(name, f"it is the name of {holder.pid!r}", holder.pid)
@@ -74,3 +80,9 @@ class Names:
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self.table))
+
+
+def check_name(who: str, name: object) -> None:
+    """Refuse what is no name, where it is given: nobody could send to it."""
+    if not isinstance(name, str):
+        raise BadArgumentError(who, "name", "a string", safe_repr(name, 200))
