@@ -7,11 +7,17 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
+from suptree.errors import (
+    CallTimeoutError,
+    NoProcessError,
+    RuntimeClosedError,
+    ServerExitError,
+)
 from suptree.otp import ServerRef
 from suptree.services.breakers.entry import Grant, Refusal
 from suptree.services.breakers.errors import BreakerOpenError, BreakerTimeoutError
 from suptree.services.parts.awaited import NotAsyncError, awaitable
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.window import CallOutcome
 
 __all__ = ["Gate", "Guard", "run_protected"]
@@ -86,13 +92,13 @@ async def run_protected(
         return value
     finally:
         if not told:  # it was cancelled, or its process ends, or it was no call at all
-            gate.drop(grant.server, name, grant, now() - started)
+            give_back(gate.drop, grant.server, name, grant, now() - started)
 
 
 async def _tell(gate: Gate, name: str, grant: Grant, outcome: CallOutcome, duration: float) -> None:
     try:
         await gate.record(grant.server, name, grant, outcome, duration)
-    except (NoProcessError, ServerExitError, CallTimeoutError):
+    except (NoProcessError, ServerExitError, CallTimeoutError, RuntimeClosedError):
         return  # the service ends, or hangs: that is no matter of the call, which has its outcome
 
 
@@ -143,7 +149,7 @@ class Guard:
             await _tell(self._gate, self._name, grant, CallOutcome.FAILURE, duration)
             raise late from error
         if isinstance(error, NotAsyncError) or not isinstance(error, Exception | None):
-            self._gate.drop(grant.server, self._name, grant, duration)
+            give_back(self._gate.drop, grant.server, self._name, grant, duration)
             return
         outcome = grant.config.outcome_of(error)
         await _tell(self._gate, self._name, grant, outcome, duration)

@@ -27,7 +27,14 @@ from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 from suptree.core import Pid, Table, find_runtime
-from suptree.errors import CallTimeoutError, MailboxFullError, NoProcessError, ServerExitError
+from suptree.errors import (
+    CallTimeoutError,
+    MailboxFullError,
+    NoProcessError,
+    NoRuntimeError,
+    RuntimeClosedError,
+    ServerExitError,
+)
 from suptree.otp import GenServer, NoReply, ServerRef, call, cast
 from suptree.services.cache.answers import Failure, Joined, Lead, Line, Value
 from suptree.services.cache.entry import CacheStats, Entry, Tally
@@ -46,6 +53,7 @@ from suptree.services.parts.checks import (
     check_seconds,
     check_server,
 )
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.turnstile import Ticket
 
 __all__ = ["Cache"]
@@ -54,7 +62,14 @@ R = TypeVar("R")
 
 _LEAD: Final = Lead()
 _LINE: Final = Line()
-_AWAY: Final = (NoProcessError, ServerExitError, CallTimeoutError, MailboxFullError)
+_AWAY: Final = (
+    NoProcessError,
+    ServerExitError,
+    CallTimeoutError,
+    MailboxFullError,
+    NoRuntimeError,
+    RuntimeClosedError,
+)
 
 
 class Cache(GenServer):
@@ -171,7 +186,7 @@ class Cache(GenServer):
             settled = True
         finally:
             if not settled:
-                Cache._leave(cache, ticket, None)
+                give_back(Cache._leave, cache, ticket, None)
         if isinstance(answer, Failure):
             raise answer.copied()
         assert isinstance(answer, Value)
@@ -407,7 +422,7 @@ async def _compute(
     try:
         return await awaitable("Cache.get_or_compute", function, function())
     except Exception as error:
-        Cache._leave(cache, ticket, error)  # pyright: ignore[reportPrivateUsage]
+        give_back(Cache._leave, cache, ticket, error)  # pyright: ignore[reportPrivateUsage]
         raise
 
 

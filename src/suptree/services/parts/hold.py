@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
+from typing import ParamSpec
 
-from suptree.errors import BadRequestError
+from suptree.errors import BadRequestError, NoRuntimeError, RuntimeClosedError
 from suptree.services.parts.turnstile import Ticket
 
-__all__ = ["Hold"]
+__all__ = ["Hold", "give_back"]
+
+P = ParamSpec("P")
 
 
 class Hold:
@@ -34,7 +38,7 @@ class Hold:
             raise
         finally:
             if not settled:  # cancelled in the line, or with an answer under way
-                self.leave(ticket)
+                give_back(self.leave, ticket)
 
     async def __aexit__(
         self,
@@ -42,4 +46,15 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.leave(self._ticket)
+        give_back(self.leave, self._ticket)
+
+
+def give_back(leave: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call *leave*, which casts; at the end of a block, whose own result or error is what counts.
+
+    A task of the host may outlive its runtime.  What it would give back has gone with that.
+    """
+    try:
+        leave(*args, **kwargs)
+    except (NoRuntimeError, RuntimeClosedError):
+        return

@@ -15,6 +15,7 @@ from suptree.errors import BadArgumentError, BadRequestError, MailboxFullError
 from suptree.otp import GenServer
 from suptree.services.parts.checks import check_process
 from suptree.services.parts.deadlines import NEVER, Deadlines
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.owners import Owners
 from suptree.services.primitives.errors import PrimitiveError
 from suptree.telemetry import Event
@@ -192,4 +193,4 @@ async def wait_in(
         raise
     finally:
         if not settled:  # refused, given up, cancelled or killed: it must not be ours unseen
-            leave(server, name, key)
+            give_back(leave, server, name, key)

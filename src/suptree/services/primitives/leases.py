@@ -28,6 +28,7 @@ from suptree.core import Pid, ReplyTo
 from suptree.errors import CallTimeoutError
 from suptree.otp import NoReply, ServerRef, call, cast
 from suptree.services.parts.checks import check_count, check_name
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.store import Store
 from suptree.services.primitives import errors, events
 from suptree.services.primitives.arguments import asked_lease, check_lease, check_ttl
@@ -110,7 +111,7 @@ class Leases(Numbered[tuple[str, object]]):
         try:
             yield lease
         finally:
-            Leases.drop(leases, lease)
+            give_back(Leases.drop, leases, lease)
 
     @staticmethod
     def drop(leases: ServerRef[Leases], lease: Lease) -> None:
@@ -195,8 +196,7 @@ class Leases(Numbered[tuple[str, object]]):
     def _held(self, lease: Lease) -> _Claim | None:
         """The claim that has that lease, if it is not over."""
         check_lease(lease)
-        line = self.lines.get(lease.name)
-        first = next(iter(line.values())) if line else None
+        first = next(iter(self.lines.get(lease.name, {}).values()), None)
         return first if first is not None and first.lease.token == lease.token else None
 
     def _end(self, name: str, key: object, cause: str) -> None:

@@ -39,6 +39,7 @@ from suptree.services.parts.checks import (
     check_number,
     check_process,
 )
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.owners import stranger
 from suptree.services.resources.errors import (
     ResourceDeniedError,
@@ -180,7 +181,7 @@ class ResourceManager(Lending):
         try:
             yield token
         finally:  # a cast: the block may end by a cancel, and must not wait then
-            ResourceManager._give_back(token.manager, token.id)
+            give_back(ResourceManager._give_back, token.manager, token.id)
 
     @call
     def pressure(self) -> PressureLevel:

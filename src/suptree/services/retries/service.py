@@ -27,7 +27,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from suptree.core import Pid
-from suptree.errors import CallTimeoutError, NoProcessError, ServerExitError
+from suptree.errors import (
+    CallTimeoutError,
+    NoProcessError,
+    RuntimeClosedError,
+    ServerExitError,
+)
 from suptree.otp import GenServer, ServerRef, call, cast
 from suptree.services.parts.backoff import RetryPolicy
 from suptree.services.parts.checks import (
@@ -37,6 +42,7 @@ from suptree.services.parts.checks import (
     check_name,
     checked_by_name,
 )
+from suptree.services.parts.hold import give_back
 from suptree.services.parts.plain import from_plain, to_plain
 from suptree.services.parts.store import Store, checked_store
 from suptree.services.retries.budget import Purse, RetryBudget
@@ -340,14 +346,15 @@ class Checked:
         async def spend() -> bool:
             try:
                 return await RetryService._spend(server, name, plan.number)
-            except (NoProcessError, ServerExitError, CallTimeoutError):
+            except (NoProcessError, ServerExitError, CallTimeoutError, RuntimeClosedError):
                 return False  # who cannot ask has nothing to spend
 
         run = Run(name, plan.policy, server.runtime, spend, self._reject, "RetryService.run")
         try:
             return await run_retried(run, function, *args, **kwargs)
         finally:
-            RetryService._finish(server, name, plan.number, run.ended, run.attempts)
+            finish = RetryService._finish  # pyright: ignore[reportPrivateUsage]
+            give_back(finish, server, name, plan.number, run.ended, run.attempts)
 
 
 def _stats(entry: _Entry) -> PolicyStats:
