@@ -17,6 +17,8 @@ from suptree.services import (
     Cache,
     CircuitBreakers,
     Concurrency,
+    ConnectionPool,
+    ConnectionPoolSpec,
     Leases,
     RateLimiter,
     ResourceManager,
@@ -60,6 +62,14 @@ async def retries() -> tuple[Any, Block]:
     return server, lambda server: RetryService.run(server, "mail", fails_late)
 
 
+async def pools() -> tuple[Any, Block]:
+    async def connect() -> object:
+        return object()
+
+    spec = ConnectionPoolSpec(name="p", connect=connect, close=id)
+    return await ConnectionPool.start_link(spec), lambda server: ConnectionPool.connection("p")
+
+
 async def cache() -> tuple[Any, Block]:
     return await Cache.start_link(), lambda server: Cache.get_or_compute(server, "k", fails_late)
 
@@ -69,7 +79,9 @@ async def fails_late() -> None:
     raise KeyError("its own")
 
 
-@pytest.mark.parametrize("made", [leases, resources, limits, bulkheads, breakers, retries, cache])
+@pytest.mark.parametrize(
+    "made", [leases, resources, limits, bulkheads, breakers, retries, pools, cache]
+)
 async def test_a_block_that_outlives_its_runtime_raises_what_it_raised(
     runtime_options: dict[str, Any], made: Callable[[], Any]
 ) -> None:

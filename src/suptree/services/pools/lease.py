@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from suptree.core import Pid
 from suptree.errors import UsageError
 from suptree.services.parts.checks import bad_argument
+from suptree.services.parts.hold import give_back
 
 __all__ = ["Borrowed", "Outcome", "ConnectionPoolLease", "check_lease"]
 
@@ -85,7 +86,8 @@ class Borrowed(Generic[C]):
     ) -> None:
         lease, self._lease = self._lease, None
         assert lease is not None
-        self._give_back(lease, "discarded" if self._discarded else lease.outcome(kind))
+        outcome: Outcome = "discarded" if self._discarded else lease.outcome(kind)
+        give_back(self._give_back, lease, outcome)
 
 
 def check_lease(who: str, lease: Any) -> None:

@@ -196,7 +196,7 @@ class Leases(Numbered[tuple[str, object]]):
     def _held(self, lease: Lease) -> _Claim | None:
         """The claim that has that lease, if it is not over."""
         check_lease(lease)
-        first = next(iter(self.lines.get(lease.name, {}).values()), None)
+        first = next(iter(self.lines.get(lease.name, OrderedDict[object, _Claim]()).values()), None)
         return first if first is not None and first.lease.token == lease.token else None
 
     def _end(self, name: str, key: object, cause: str) -> None:
