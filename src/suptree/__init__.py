@@ -2,15 +2,18 @@
 
 General layout, from the ground up (each floor imports only floors below it):
 
-    errors      every exception, one tree
+    near        what was probably meant by a wrong name
+    errors      the exceptions of core and otp, one tree
     clock       time, read in one place
     telemetry   declared events and a bus
     core        processes, links, monitors, exit signals, timers
     otp         GenServer, GenStateMachine, supervisors, registries, tasks, applications
-    system      a running system as operators meet it: snapshots, through a socket
-    cli, testing   faces: the command line, the testing kit and its pytest plugin
+    services    scheduler, router, breakers, limits, leases, flags, ...: a folder each
+    system      all services in one declared tree, and snapshots of what runs, through a socket
+    cli, testing, export   faces: the command line, the testing kit and its pytest plugin, exporters
 
-Most programs need this module alone: ``import suptree as st``.
+Processes and trees need this module alone, ``import suptree as st``; services come from
+`suptree.services`, and a whole `System` of them from `suptree.system`.
 """
 
 from suptree import errors

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 import suptree as st
 from suptree.clock import ManualClock
+from suptree.errors import BadArgumentError
 from suptree.telemetry import HANDLER_FAILED, Event, Span, TelemetryBus
 
 EXITED = Event("app.process.exited", metadata={"pid": "who"})
@@ -118,6 +120,31 @@ def test_id_in_use_is_refused(bus: TelemetryBus) -> None:
 def test_pattern_that_can_match_nothing_is_refused(bus: TelemetryBus, pattern: str) -> None:
     with pytest.raises(ValueError, match="event must be an event name"):
         bus.attach("recorder", pattern, Recorder())
+    assert bus.attachments() == ()
+
+
+async def waiting(event: object, measurements: object, metadata: object) -> None:
+    """An async handler: what it gives would never be awaited."""
+
+
+class Waiting:
+    async def __call__(self, event: object, measurements: object, metadata: object) -> None:
+        """As above."""
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (None, "got None"),
+        (waiting, "which is async. It runs in the emitter's turn"),
+        (Waiting(), "which is async. It runs in the emitter's turn"),
+    ],
+)
+def test_handler_that_is_no_plain_function_is_refused_when_it_is_attached(
+    bus: TelemetryBus, handler: Any, said: str
+) -> None:
+    with pytest.raises(BadArgumentError, match=said):
+        bus.attach("recorder", EXITED, handler)
     assert bus.attachments() == ()
 
 

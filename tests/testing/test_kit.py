@@ -10,7 +10,7 @@ import pytest
 import suptree
 import suptree.core as st
 from suptree.core import KILL, KILLED, NOPROC, NORMAL, Runtime
-from suptree.errors import NoProcessError
+from suptree.errors import BadArgumentError, NoProcessError
 from suptree.testing import (
     VirtualDeadlockError,
     WaitTimeoutError,
@@ -70,6 +70,15 @@ async def test_wait_until_ends_in_time_and_quotes_the_condition() -> None:
 async def test_wait_until_nothing_can_happen_any_more_is_a_deadlock() -> None:
     with pytest.raises(VirtualDeadlockError, match="nothing is ready"):
         await wait_until(lambda: False)
+
+
+async def test_wait_until_refuses_a_predicate_whose_answer_nobody_awaits() -> None:
+    async def ready() -> bool:
+        return False
+
+    for predicate in (ready, lambda: ready()):
+        with pytest.raises(BadArgumentError, match=r"got a coroutine of .*ready\. Wait with"):
+            await wait_until(predicate)
 
 
 async def test_wait_mailbox_empty_returns_when_everything_sent_was_handled(

@@ -25,6 +25,7 @@ app.mail.sent {'size_bytes': 120}
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from suptree.clock import monotonic
+from suptree.errors import BadArgumentError
 from suptree.telemetry.declare import HANDLER_FAILED, Event, Span
 from suptree.telemetry.span import QUIET, RunningSpan, SpanTracer
 
@@ -131,10 +133,12 @@ class TelemetryBus:
             id: Unique in this bus; what `detach` and failure reports name.
             event: A declaration, its name, `"suptree.process.*"` for all names
                 below a prefix, or `"*"` for everything.
-            handler: Called with event, measurements and metadata, in the emitter's turn.
+            handler: A plain function, called with event, measurements and metadata in the
+                emitter's turn.
 
         Raises:
             ValueError: The id is taken, or the pattern is not written like a name.
+            BadArgumentError: *handler* cannot be called, or is async.
         """
         self.attach_many(id, (event,), handler)
 
@@ -145,6 +149,7 @@ class TelemetryBus:
                 f"TelemetryBus.attach: id must be unused; got {id!r}. "
                 "Detach the old handler first, or choose another id."
             )
+        _check_handler(handler)
         patterns = tuple(event.name if isinstance(event, Event) else event for event in events)
         for pattern in patterns:
             if not _PATTERN.fullmatch(pattern):
@@ -236,6 +241,16 @@ def _matches(pattern: str, name: str) -> bool:
     if pattern.endswith("*"):
         return name.startswith(pattern[:-1])
     return name == pattern
+
+
+def _check_handler(handler: object) -> None:
+    who, wanted = "TelemetryBus.attach", "a plain function of event, measurements and metadata"
+    called = getattr(handler, "__call__", None)  # noqa: B004 - what an instance is called by
+    if called is None:
+        raise BadArgumentError(who, "handler", wanted, repr(handler))
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called):
+        advice = "It runs in the emitter's turn: let it send a message to a process that may wait."
+        raise BadArgumentError(who, "handler", wanted, f"{handler!r}, which is async", advice)
 
 
 def _report(attachment: Attachment, event: Event, error: BaseException) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from suptree.clock import loop_clock
 from suptree.core import INIT, READY, RUNNING, Pid, Process, SlotExpiredError, find_runtime
-from suptree.errors import NoProcessError, SuptreeError
+from suptree.errors import BadArgumentError, NoProcessError, SuptreeError
 from suptree.otp import ServerRef, Supervisor
 from suptree.testing.loop import VirtualDeadlockError, VirtualLoop
 
@@ -74,7 +74,7 @@ async def wait_until(
     """Wait until *predicate* returns something true, looked at after every pass of the loop.
 
     Args:
-        predicate: Cheap and without side effects; called many times.
+        predicate: A plain function, cheap and without side effects; called many times.
         timeout: Seconds of the loop's time.
         what: Named by the error; default: the source of *predicate*.
 
@@ -84,13 +84,14 @@ async def wait_until(
     Raises:
         WaitTimeoutError: It stayed false.
         VirtualDeadlockError: It is false and nothing can happen any more.
+        BadArgumentError: It gave a coroutine, which is never false and nobody awaits.
     """
     loop = asyncio.get_running_loop()
     now = loop_clock(loop)
     deadline = now() + timeout
     spins = 0
     settled = False
-    while not (value := predicate()):
+    while not (value := _look(predicate)):
         if now() >= deadline:
             raise WaitTimeoutError(
                 what or f"wait_until({_source(predicate)})", timeout, f"it is still {value!r}"
@@ -105,11 +106,25 @@ async def wait_until(
         try:
             await _turn()
         except VirtualDeadlockError:
-            if value := predicate():  # it came true in what was the last thing to happen
+            if value := _look(predicate):  # it came true in what was the last thing to happen
                 return value
             raise
         if spins > _SPINS and not isinstance(loop, VirtualLoop):
             await asyncio.sleep(0.001)
+    return value
+
+
+def _look(predicate: Callable[[], object]) -> object:
+    value = predicate()
+    if inspect.iscoroutine(value):
+        value.close()  # it will never run, and is not to warn of that
+        raise BadArgumentError(
+            "wait_until",
+            "predicate",
+            "a plain function, whose result is true or false",
+            f"a coroutine of {value.__qualname__}",
+            "Wait with wait_mailbox_empty(server) or by time, and then await the call itself.",
+        )
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import suptree as st
+from suptree.errors import BadArgumentError
 from suptree.services import (
     AnyArguments,
     ArgumentsNotAllowedError,
@@ -164,7 +165,7 @@ async def test_wrong_arguments_are_the_callers_error_and_end_nobody(runtime, ask
     await manager()
     before = st.whereis("commands.server")
 
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(BadArgumentError, match="must be"):
         await ask()
 
     assert st.whereis("commands.server") == before

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from suptree.errors import BadArgumentError
 from suptree.services import (
     ALLOWED_COMMANDS,
     AnyArguments,
@@ -99,7 +100,7 @@ def test_six_commands_are_allowed_by_default():
     ],
 )
 def test_what_makes_no_sense_is_refused_and_told(make, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(BadArgumentError, match=match):
         make()
 
 
@@ -121,7 +122,7 @@ def test_what_makes_no_sense_is_refused_and_told(make, match):
 def test_what_could_be_no_command_is_refused_before_anybody_is_asked(change, match):
     asked: dict[str, Any] = {"name": "ls", "args": [], "stdin": None, "env": None, **change}
 
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(BadArgumentError, match=match):
         make_command("execute", **asked)
 
 

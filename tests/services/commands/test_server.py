@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import suptree as st
+from suptree.errors import BadArgumentError
 from suptree.otp import sys
 from suptree.services import (
     AnyArguments,
@@ -444,7 +445,7 @@ async def test_other_bounds_hold_for_what_comes_and_more_room_is_used_at_once(ru
     assert (await stats()).cached == 0
     with pytest.raises(CommandTimeoutError, match=r"within 1\.5 s"):
         await work("x", 1000.0)
-    with pytest.raises(ValueError, match="max_concurrency must be"):
+    with pytest.raises(BadArgumentError, match="max_concurrency must be"):
         await SystemCommandManager.reconfigure("c", max_concurrency=0)
 
 

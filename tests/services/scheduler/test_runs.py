@@ -65,6 +65,33 @@ async def test_a_run_has_a_task_of_its_own_under_the_supervisor(runtime, schedul
     assert ((await stats()).running, (await stats()).runs, (await stats()).failures) == (0, 1, 0)
 
 
+async def test_a_job_tells_how_many_of_its_runs_failed_and_how_the_last_one_ended(scheduler):
+    work = Work(1.0, error=ValueError("no"))
+    id = await every(10.0, Run(work))
+    assert ((await S.job("scheduler", id)).failures, (await S.job("scheduler", id)).last) == (
+        0,
+        None,
+    )
+
+    await asyncio.sleep(22.0)
+    info = await S.job("scheduler", id)
+    assert (info.count, info.failures, info.last) == (2, 2, "failed")
+    work.error = None
+    await asyncio.sleep(10.0)
+
+    info = await S.job("scheduler", id)
+    assert (info.count, info.failures, info.last) == (3, 2, "done")
+
+
+async def test_a_message_that_reaches_nobody_is_a_failure_of_its_job(scheduler):
+    id = await every(10.0, "tick", to="nobody")
+
+    await asyncio.sleep(12.0)
+
+    info = await S.job("scheduler", id)
+    assert (info.count, info.failures, info.last) == (0, 1, "failed")
+
+
 async def test_no_code_of_users_runs_in_the_turn_of_the_scheduler(scheduler):
     seen: list[st.Pid[Any]] = []
     await every(1.0, Run(lambda: seen.append(st.current())))

@@ -92,6 +92,21 @@ async def test_what_becomes_of_pools_is_told(runtime):
     ]
 
 
+async def test_the_restart_of_a_pool_is_told_with_the_name_of_the_pool(runtime):
+    pools = await service()
+    task = await TaskPoolManager.execute_task(pools, "work", asyncio.sleep, 100.0)
+    told: list[object] = []
+    runtime.telemetry.attach(
+        "test",
+        "suptree.supervisor.child.restarted",
+        lambda event, numbers, facts: told.append(facts["id"]),
+    )
+    st.exit(task.pid._process.parent.pid, st.KILL)
+    await TaskPoolManager.run(pools, "work", len, "abc")
+
+    assert told == ["task pool work"]
+
+
 def test_the_events_told_here_are_all_that_are_declared():
     declared = [value.name for value in vars(events).values() if isinstance(value, Event)]
 

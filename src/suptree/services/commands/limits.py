@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import bad_argument, check_count
 
 __all__ = ["MEGABYTE", "CommandLimits"]
 
@@ -42,7 +42,7 @@ class CommandLimits:
             check_count(who, name, getattr(self, name), least=least, optional=True)
         check_count(who, "nice", self.nice, least=0)
         if self.nice > 19:
-            raise ValueError(f"{who}: nice must be 19 or less; got {self.nice!r}.")
+            raise bad_argument(who, "nice", "19 or less", self.nice)
 
     def as_resources(self) -> dict[str, int]:
         """The limits that are set, by the system's names."""

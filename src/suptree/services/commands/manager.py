@@ -48,7 +48,7 @@ from suptree.services.commands.server import CommandServer, Family, Terms
 from suptree.services.commands.settings import CommandOptions, HeldOptions
 from suptree.services.commands.spec import Command, CommandRule, make_command
 from suptree.services.commands.words import Word
-from suptree.services.parts.checks import check_name, check_number
+from suptree.services.parts.checks import bad_argument, check_name, check_number
 from suptree.services.parts.plain import is_mapping
 
 __all__ = ["SystemCommandManager"]
@@ -114,7 +114,7 @@ class SystemCommandManager(Supervisor):
             cache_bytes: So much output in all of them together.
 
         Raises:
-            ValueError: A value will not do.
+            BadArgumentError: A value will not do.
         """
         check_name("SystemCommandManager", "name", name)
         options = CommandOptions(
@@ -167,7 +167,7 @@ class SystemCommandManager(Supervisor):
             CommandLaunchError: It could not be started.
             CommandOutputError: It wrote more than its rule allows.
             CommandLostError: It was ended by somebody else.
-            ValueError: This could be no command.
+            BadArgumentError: This could be no command.
 
         Emits: `suptree.command.requested`, `.started`, `.finished`, `.answered`, `.cached`, `.refused`.
         """
@@ -206,13 +206,13 @@ class SystemCommandManager(Supervisor):
 
         Raises:
             CommandNotAllowedError: One that is to be forbidden is not allowed; nothing is changed.
-            ValueError: A rule or a name will not do.
+            BadArgumentError: A rule or a name will not do.
         """
         rules = _rules(_UPDATE, {} if allow is None else allow)
         given: Any = forbid
         if isinstance(given, str) or not isinstance(given, Collection):
             hint = f"Write [{given!r}]." if isinstance(given, str) else "Write ['df']."
-            raise ValueError(f"{_UPDATE}: forbid must be a list of names; got {given!r}. {hint}")
+            raise bad_argument(_UPDATE, "forbid", "a list of names", given, hint)
         for name in forbid:
             check_name(_UPDATE, "forbid", name)
         answer: tuple[str, ...] | CommandError
@@ -237,7 +237,7 @@ class SystemCommandManager(Supervisor):
         What runs and what waits goes on: a smaller bound holds for what comes.  See `child`.
 
         Raises:
-            ValueError: One of them is out of bounds; nothing was changed.
+            BadArgumentError: One of them is out of bounds; nothing was changed.
         """
         given = {
             "max_concurrency": max_concurrency,
@@ -294,9 +294,9 @@ async def _family(manager: str) -> Family:
 
 def _server(manager: object) -> str:
     if not isinstance(manager, str):
-        raise ValueError(
-            f"SystemCommandManager: manager must be its registered name; got {manager!r}. "
-            "Give it one with SystemCommandManager.child(name=...)."
+        advice = "Give it one with SystemCommandManager.child(name=...)."
+        raise bad_argument(
+            "SystemCommandManager", "manager", "its registered name", manager, advice
         )
     return f"{manager}.server"
 
@@ -346,11 +346,11 @@ async def _ask(server: str, request: Request) -> object:
 
 def _rules(who: str, rules: Any) -> dict[str, CommandRule]:
     if not is_mapping(rules):
-        raise ValueError(f"{who}: commands must be a mapping of names to rules; got {rules!r}.")
+        raise bad_argument(who, "commands", "a mapping of names to rules", rules)
     checked: dict[str, CommandRule] = {}
     for name, rule in rules.items():
         check_name(who, "name", name)
         if not isinstance(rule, CommandRule):
-            raise ValueError(f"{who}: rule of {name!r} must be a CommandRule; got {rule!r}.")
+            raise bad_argument(who, f"rule of {name!r}", "a CommandRule", rule)
         checked[name] = rule
     return checked

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, TypeAlias
 
-from suptree.services.parts.checks import check_count
+from suptree.services.parts.checks import bad_argument, check_count
 
 __all__ = ["AnyArguments", "ArgumentPatterns", "ArgumentPolicy", "ExactArguments", "is_policy"]
 
@@ -25,7 +25,7 @@ class ExactArguments:
         lists: Each a tuple of strings; ``()`` is a command alone.
 
     Raises:
-        ValueError: One is no tuple of strings.
+        BadArgumentError: One is no tuple of strings.
     """
 
     __slots__ = ("lists",)
@@ -37,10 +37,8 @@ class ExactArguments:
                 isinstance(word, str)
                 for word in given  # pyright: ignore[reportUnknownVariableType]
             ):
-                raise ValueError(
-                    f"ExactArguments: each list must be a tuple of strings; got {one!r}. "
-                    "Write ExactArguments((), ('-p',))."
-                )
+                advice = "Write ExactArguments((), ('-p',))."
+                raise bad_argument("ExactArguments", "each list", "a tuple of strings", one, advice)
         self.lists = frozenset(lists or ((),))
 
     def allows(self, args: tuple[str, ...]) -> bool:
@@ -72,7 +70,7 @@ class ArgumentPatterns:
         most: So many arguments at most.
 
     Raises:
-        ValueError: One is no regular expression, or there are none.
+        BadArgumentError: One is no regular expression, or there are none.
     """
 
     __slots__ = ("_compiled", "most", "patterns")
@@ -80,15 +78,13 @@ class ArgumentPatterns:
     def __init__(self, *patterns: str, most: int = 16) -> None:
         check_count("ArgumentPatterns", "most", most, least=0)
         if not patterns:
-            raise ValueError(
-                "ArgumentPatterns: patterns must be at least one. "
-                "For a command without arguments write ExactArguments()."
-            )
+            advice = "For a command without arguments write ExactArguments()."
+            raise bad_argument("ArgumentPatterns", "patterns", "at least one", patterns, advice)
         try:
             self._compiled = tuple(re.compile(one) for one in patterns)
         except (re.error, TypeError) as error:
-            raise ValueError(
-                f"ArgumentPatterns: patterns must be regular expressions; got {patterns!r}: {error}."
+            raise bad_argument(
+                "ArgumentPatterns", "patterns", "regular expressions", patterns, f"{error}."
             ) from error
         self.patterns = patterns
         self.most = most

@@ -14,7 +14,7 @@ class CommandOptions:
     """See `SystemCommandManager`, whose options these are.
 
     Raises:
-        ValueError: A field is out of bounds.
+        BadArgumentError: A field is out of bounds.
     """
 
     max_concurrency: int = 5

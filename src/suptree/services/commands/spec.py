@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from suptree.errors import BadArgumentError
 from suptree.services.commands.errors import ArgumentsNotAllowedError
 from suptree.services.commands.limits import MEGABYTE, CommandLimits
 from suptree.services.commands.policy import ArgumentPolicy, ExactArguments, is_policy
@@ -22,7 +23,7 @@ from suptree.services.commands.words import (
     plain,
     redacted,
 )
-from suptree.services.parts.checks import check_count, check_name, check_number
+from suptree.services.parts.checks import bad_argument, check_count, check_name, check_number
 
 __all__ = ["Command", "CommandRule", "make_command"]
 
@@ -52,7 +53,7 @@ class CommandRule:
         cache_ttl: Seconds for which its result is good; None: as the manager says.
 
     Raises:
-        ValueError: A field will not do.
+        BadArgumentError: A field will not do.
     """
 
     arguments: ArgumentPolicy = field(default_factory=ExactArguments)
@@ -71,27 +72,23 @@ class CommandRule:
         who = "CommandRule"
         given: Any = self
         if not is_policy(given.arguments):
-            raise ValueError(
-                f"{who}: arguments must be ExactArguments, ArgumentPatterns or AnyArguments; "
-                f"got {given.arguments!r}."
-            )
+            wanted = "ExactArguments, ArgumentPatterns or AnyArguments"
+            raise bad_argument(who, "arguments", wanted, given.arguments)
         for name in ("path", "cwd"):
             value = getattr(given, name)
             if not (name == "path" and value is None):
                 check_name(who, name, value)
                 if not value.startswith("/") or "\0" in value:
-                    raise ValueError(f"{who}: {name} must be an absolute path; got {value!r}.")
+                    raise bad_argument(who, name, "an absolute path", value)
         object.__setattr__(self, "env", MappingProxyType(check_variables(who, given.env)))
         object.__setattr__(self, "env_from_caller", check_names(who, given.env_from_caller))
         if not isinstance(given.limits, CommandLimits):
-            raise ValueError(f"{who}: limits must be CommandLimits; got {given.limits!r}.")
+            raise bad_argument(who, "limits", "CommandLimits", given.limits)
         if not isinstance(given.stdin, bool):
-            raise ValueError(f"{who}: stdin must be a bool; got {given.stdin!r}.")
+            raise bad_argument(who, "stdin", "a bool", given.stdin)
         check_count(who, "max_output", given.max_output, least=0)
         if given.overflow not in ("truncate", "kill"):
-            raise ValueError(
-                f"{who}: overflow must be 'truncate' or 'kill'; got {given.overflow!r}."
-            )
+            raise bad_argument(who, "overflow", "'truncate' or 'kill'", given.overflow)
         check_number(who, "grace", given.grace, least=0, most=60)
         check_number(who, "cache_ttl", given.cache_ttl, least=0, optional=True)
 
@@ -168,24 +165,22 @@ def make_command(
     """The command, if it is one at all; whether it is allowed is the rule's to say.
 
     Raises:
-        ValueError: A word or a name that no program could be given.
+        BadArgumentError: A word or a name that no program could be given.
     """
     check_name(who, "name", name)
     given: Any = args
     if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
-        raise ValueError(
-            f"{who}: args must be a list of strings; got {redacted((given,))[0]!r}. "
-            "There is no shell that would split it: write ['-h', '/var']."
-        )
+        advice = "There is no shell that would split it: write ['-h', '/var']."
+        raise bad_argument(who, "args", "a list of strings", redacted((given,))[0], advice)
     words = tuple(check_word(who, "args", one) for one in args)
     data: Any = stdin
     if data is not None and not isinstance(data, bytes):
-        raise ValueError(f"{who}: stdin must be bytes or None; got a {type(data).__name__}.")
+        kind = f"a {type(data).__name__}"  # and not the text: it may be a secret
+        raise BadArgumentError(who, "stdin", "bytes or None", kind)
     variables = check_variables(who, env)
     size = sum(len(plain(word)) for word in (*words, *variables.values(), *variables, name))
     if size > _MOST_BYTES or "\0" in name:
-        raise ValueError(
-            f"{who}: the words of {name[:80]!r} must be without NUL, and {_MOST_BYTES} characters "
-            f"together at most; got {size}. Give it more on stdin."
-        )
+        field, wanted = f"the words of {name[:80]!r}", f"without NUL, and {_MOST_BYTES} characters"
+        wanted += " together at most"
+        raise BadArgumentError(who, field, wanted, str(size), "Give it more on stdin.")
     return Command(name, words, data, tuple(sorted(variables.items(), key=lambda one: one[0])))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeGuard, cast
 
+from suptree.services.parts.checks import bad_argument
 from suptree.services.parts.plain import is_mapping
 from suptree.services.parts.secret import REDACTED, Secret
 
@@ -49,13 +50,11 @@ def check_word(who: str, field: str, word: Any) -> Word:
     """*word*, if a program can be given it.
 
     Raises:
-        ValueError: It is no text, or has a NUL in it.
+        BadArgumentError: It is no text, or has a NUL in it.
     """
     text: Any = word.reveal() if _is_secret(word) else word
     if not isinstance(text, str) or "\0" in text:
-        raise ValueError(
-            f"{who}: {field} must be strings without NUL, or Secrets of such; got {str(word)!r}."
-        )
+        raise bad_argument(who, field, "strings without NUL, or Secrets of such", str(word))
     return cast("Word", word)
 
 
@@ -63,12 +62,12 @@ def check_variables(who: str, env: Any) -> dict[str, Word]:
     """The variables in *env*, if they can be some; None: there are none.
 
     Raises:
-        ValueError: They cannot.
+        BadArgumentError: They cannot.
     """
     if env is None:
         return {}
     if not is_mapping(env):
-        raise ValueError(f"{who}: env must be a mapping of names to strings; got {env!r}.")
+        raise bad_argument(who, "env", "a mapping of names to strings", env)
     check_names(who, tuple(env))
     return {name: check_word(who, f"env[{name!r}]", value) for name, value in env.items()}
 
@@ -77,14 +76,14 @@ def check_names(who: str, names: Any) -> frozenset[str]:
     """*names*, if variables can have them.
 
     Raises:
-        ValueError: They cannot.
+        BadArgumentError: They cannot.
     """
     if isinstance(names, str) or not _is_several(names):
-        raise ValueError(f"{who}: names of variables must be a list; got {names!r}.")
+        raise bad_argument(who, "names of variables", "a list", names)
     found = list(names)
     for name in found:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"{who}: the name of a variable must be a word; got {name!r}.")
+            raise bad_argument(who, "the name of a variable", "a word", name)
     return frozenset(found)
 
 

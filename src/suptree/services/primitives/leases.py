@@ -81,6 +81,8 @@ class Leases(Numbered[tuple[str, object]]):
     ) -> Lease:
         """Wait in line for the lease, and hold it.
 
+        A holder that asks again waits like everybody else, behind itself.
+
         Args:
             leases: The server.
             name: Which lease.

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from suptree.services.parts.due_heap import DueHeap
-from suptree.services.scheduler.job import Job, Owner
+from suptree.services.scheduler.job import Job, Owner, RunOutcome
 from suptree.services.scheduler.triggers import Cron, Every
 
 __all__ = ["Agenda", "Due", "Entry", "Moment", "Point", "time_for"]
@@ -52,12 +52,26 @@ class Entry:
         due: The point with its jitter; None while it is paused or comes no more.
         paused: Whether it waits for `resume`.
         count: How often it has run.
+        failures: How many of its runs were not done, since the scheduler was started.
+        last: How the last run that is over ended; None: none is.
         running: The numbers of its runs that go on.
         queue: Points, each with those missed before it, that wait for the run that goes on.
         kept: Whether it is in the scheduler's store.
     """
 
-    __slots__ = ("count", "due", "job", "kept", "origin", "paused", "point", "queue", "running")
+    __slots__ = (
+        "count",
+        "due",
+        "failures",
+        "job",
+        "kept",
+        "last",
+        "origin",
+        "paused",
+        "point",
+        "queue",
+        "running",
+    )
 
     def __init__(self, job: Job, origin: float, point: float | None) -> None:
         self.job = job
@@ -67,6 +81,8 @@ class Entry:
         self.paused = False
         self.kept = False
         self.count = 0
+        self.failures = 0
+        self.last: RunOutcome | None = None
         self.running: dict[int, None] = {}
         self.queue: deque[tuple[float, int]] = deque()
 
@@ -75,6 +91,11 @@ class Entry:
         """The entry of a job that begins now."""
         point = job.trigger.start(time_for(job, moment))
         return cls(job, 0.0 if point is None else point, point)
+
+    def ended(self, outcome: RunOutcome) -> None:
+        """A run is over, or could not begin."""
+        self.last = outcome
+        self.failures += outcome != "done"
 
     @property
     def is_over(self) -> bool:

@@ -220,6 +220,8 @@ class Book:
             in_s=in_s,
             paused=entry.paused,
             count=entry.count,
+            failures=entry.failures,
+            last=entry.last,
             running=len(entry.running),
             queued=len(entry.queue),
             kept=entry.kept,

@@ -113,6 +113,7 @@ class Dispatch:
             pid, why = self._deliver(entry, message)
             if pid is None:
                 self._tally.failures += 1
+                entry.ended("failed")
                 self._tell_failed(job.id, why)
                 return "failed"
             if job.is_tracked:
@@ -165,6 +166,7 @@ class Dispatch:
         entry = self._agenda.entries.get(running.job)
         if entry is not None and run in entry.running:
             del entry.running[run]
+            entry.ended(outcome)
             self.go_on(entry, moment)
             self._changed(entry)
         return running

@@ -250,6 +250,10 @@ class JobInfo:
         in_s: Seconds until then; negative if it is late.
         paused: Whether it waits for `resume`.
         count: How often it has run.
+        failures: How many of its runs failed, were out of time or lost with their process, and how
+            many messages reached nobody, since the scheduler was started.
+        last: How the last run that is over ended; None: none is.  A message that nobody has to
+            acknowledge has no end.
         running: How many of its runs go on.
         queued: How many runs wait for the one before them.
         kept: Whether it comes back when the scheduler is started again.
@@ -260,6 +264,8 @@ class JobInfo:
     in_s: float | None
     paused: bool
     count: int
+    failures: int
+    last: RunOutcome | None
     running: int
     queued: int
     kept: bool

@@ -25,7 +25,7 @@ Tell = Callable[[Pid[Any]], object]
 def pool_spec(name: str | None, label: str, tell: Tell) -> ChildSpec[Any]:
     """The child spec of a pool's supervisor; *tell* gets its pid at each start, the later ones too."""
     spec = start_function(_start, TaskSupervisor.child(), name, label, tell)
-    return spec.with_(type="supervisor", shutdown="infinity", modules=(TaskSupervisor,))
+    return spec.with_(id=label, type="supervisor", shutdown="infinity", modules=(TaskSupervisor,))
 
 
 def _start(spec: ChildSpec[Any], name: str | None, label: str, tell: Tell) -> Pid[Any]:
