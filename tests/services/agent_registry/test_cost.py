@@ -15,13 +15,13 @@ from .agents import Agent, metadata
 pytestmark = pytest.mark.suptree_loop("virtual")
 
 
-class Instructions:
-    """Counts the instructions of Python that run in new frames within the block."""
+class Lines:
+    """Counts the lines of Python that run in new frames within the block; a loop's as often as they run."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def __enter__(self) -> Instructions:
+    def __enter__(self) -> Lines:
         self._before = sys.gettrace()
         sys.settrace(self._trace)
         return self
@@ -29,10 +29,8 @@ class Instructions:
     def __exit__(self, *_: object) -> None:
         sys.settrace(self._before)
 
-    def _trace(self, frame: Any, what: str, _: object) -> Any:
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        self.count += what == "opcode"
+    def _trace(self, _frame: object, what: str, _: object) -> Any:
+        self.count += what == "line"
         return self._trace
 
 
@@ -43,13 +41,13 @@ async def cost_among(others: int) -> int:
         pid = await Agent.start()
         await AgentRegistry.register(agents, f"other {number}", metadata(), pid=pid)
     await AgentRegistry.register(agents, "one", metadata(), pid=await Agent.start())
-    with Instructions() as instructions:
+    with Lines() as lines:
         await AgentRegistry.unregister(agents, "one")
-    return instructions.count
+    return lines.count
 
 
 async def test_unregistering_costs_the_same_however_many_there_are(runtime: st.Runtime) -> None:
     few, many = await cost_among(10), await cost_among(1000)
 
-    assert few > 100
+    assert few > 20
     assert many < 1.5 * few, (few, many)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -220,4 +221,4 @@ async def test_what_is_done_with_letters_moves_these_counts_and_no_other(runtime
 @pytest.mark.parametrize("kind", [CoordinationStats, DeadLetterStats])
 def test_every_count_is_explained(kind):
     for one in dataclasses.fields(kind):
-        assert f"        {one.name}: " in (kind.__doc__ or "")
+        assert f"    {one.name}: " in (inspect.getdoc(kind) or "")
