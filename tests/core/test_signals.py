@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -378,19 +380,23 @@ async def test_one_that_unwinds_keeps_nothing_of_links_that_are_no_more(runtime)
     assert pid._process.monitors == {}  # and its frames unwind still
 
 
+async def kill_and_link(pid: st.Pid[Any], then: Callable[[], object]) -> None:
+    """What a process does that traps exits, kills *pid* and links to it while its frames unwind."""
+    st.trap_exit(True)
+    st.exit(pid, st.KILL)
+    st.link(pid)
+    then()
+    await wait_for_ever()
+
+
 @pytest.mark.otp("S10")
 async def test_a_link_to_one_that_still_unwinds_ends_who_has_stopped_trapping(runtime):
     pid = runtime.spawn(wait_for_ever)
     await turn()
 
-    async def work() -> None:
-        st.trap_exit(True)
-        st.exit(pid, st.KILL)
-        st.link(pid)
-        st.trap_exit(False)
-        await wait_for_ever()
+    linked = runtime.spawn(kill_and_link, pid, lambda: st.trap_exit(False))
 
-    assert await wait_down(runtime.spawn(work)) is st.NOPROC
+    assert await wait_down(linked) is st.NOPROC
 
 
 @pytest.mark.otp("S10")
@@ -398,14 +404,9 @@ async def test_one_that_unwinds_owes_nothing_to_who_linked_late_and_died(runtime
     pid = runtime.spawn(wait_for_ever)
     await turn()
 
-    async def work() -> None:
-        st.trap_exit(True)
-        st.exit(pid, st.KILL)
-        st.link(pid)
-        st.exit(st.current(), st.KILL)
-        await wait_for_ever()
+    linked = runtime.spawn(kill_and_link, pid, lambda: st.exit(st.current(), st.KILL))
 
-    assert await wait_down(runtime.spawn(work)) is st.KILLED
+    assert await wait_down(linked) is st.KILLED
     assert not pid.is_alive()
 
 
